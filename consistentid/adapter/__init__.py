@@ -1,0 +1,1 @@
+"""The network: FacialEncoder, ID projection, LoRA and decoupled attention, and their checkpoint."""

@@ -1,0 +1,170 @@
+"""The adapter as a file: its layout, which base model it is for, and strict loading.
+
+Published layout: {FacialEncoder, image_proj | image_proj_model, adapter_modules}, nested in `.bin`,
+with dotted keys in `.safetensors`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+from ..weights import load_strictly, read_weights
+from .attention import PROJECTIONS, IDLayer, Lora
+from .config import CONFIGS, AdapterConfig
+from .facial_encoder import FacialEncoder
+from .id_projection import IDProjection
+from .sites import Site, list_sites
+
+PARTS = {
+    "FacialEncoder": "FacialEncoder",
+    "image_proj": "image_proj",
+    "image_proj_model": "image_proj",
+    "adapter_modules": "adapter_modules",
+}
+_ENTRY = re.compile(r"(\d+)\.(to_(?:q|k|v|out)_lora\.(?:up|down)|to_[kv]_ip)\.weight")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A loaded adapter; treat it as immutable.
+
+    facial_encoder, id_projection: networks. id_layers: one IDLayer per site, in site order.
+    loras: {(site, "attn1" | "attn2", "to_q" | "to_k" | "to_v" | "to_out"): Lora}.
+    """
+
+    config: AdapterConfig
+    source: str
+    facial_encoder: FacialEncoder
+    id_projection: IDProjection
+    id_layers: nn.ModuleList
+    loras: dict[tuple[Site, str, str], Lora]
+
+
+def load_adapter(path: str | Path, operations=nn) -> Adapter:
+    """Read an adapter file (`.bin` or `.safetensors`) of either base model.
+
+    operations: module that makes the layers (torch.nn, or ComfyUI's comfy.ops.manual_cast).
+    Raises CheckpointError when the file is not a complete ConsistentID adapter.
+    """
+    path = Path(path)
+    return build_adapter(split_parts(read_weights(path), path.name), path.name, operations)
+
+
+def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
+    """Sort a checkpoint's tensors into its three parts, whichever key spelling it uses."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    foreign = []
+    for key, value in content.items():
+        head, _, rest = key.partition(".")
+        if key in PARTS and isinstance(value, dict):
+            parts.setdefault(PARTS[key], {}).update(value)
+        elif head in PARTS and rest and isinstance(value, Tensor):
+            parts.setdefault(PARTS[head], {})[rest] = value
+        else:
+            foreign.append(key)
+    absent = sorted(set(PARTS.values()) - parts.keys())
+    if absent:
+        raise CheckpointError(
+            f"{source} is not a ConsistentID adapter: it has no {', '.join(absent)}. "
+            f"Its top-level keys are {', '.join(foreign[:5]) or ', '.join(parts)}. "
+            "Expected ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin (SDXL)."
+        )
+    if foreign:
+        raise CheckpointError(f"{source} has {len(foreign)} unexpected top-level keys: {', '.join(foreign[:5])}.")
+    return parts
+
+
+def detect_config(parts: dict[str, dict[str, Tensor]], source: str) -> AdapterConfig:
+    """Which base model the adapter is for, by the width of its facial tokens and its number of sites."""
+    norm = parts["FacialEncoder"].get("fuse_module.layer_norm.weight")
+    width = None if norm is None else norm.shape[0]
+    numbers = {int(key.split(".")[0]) for key in parts["adapter_modules"] if key.split(".")[0].isdigit()}
+    entries = len(numbers)
+    for config in CONFIGS:
+        if (width, entries) == (config.width, 2 * config.sites):
+            return config
+    supported = "; ".join(f"{c.title}: width {c.width}, {2 * c.sites} layers" for c in CONFIGS)
+    raise CheckpointError(
+        f"{source} is not an adapter for a supported base model: its facial tokens have width {width} and it "
+        f"covers {entries} attention layers. Supported: {supported}."
+    )
+
+
+def build_adapter(parts: dict[str, dict[str, Tensor]], source: str, operations=nn) -> Adapter:
+    """Make an Adapter from sorted tensors; networks keep the dtype of the tensors."""
+    config = detect_config(parts, source)
+    with torch.device("meta"):
+        facial_encoder = FacialEncoder(config.width, operations)
+        id_projection = IDProjection(config.width, operations)
+    load_strictly(facial_encoder, parts["FacialEncoder"], f"{source}: FacialEncoder")
+    load_strictly(id_projection, parts["image_proj"], f"{source}: image_proj")
+    entries = _group_entries(parts["adapter_modules"], config, source)
+    return Adapter(
+        config=config,
+        source=source,
+        facial_encoder=facial_encoder,
+        id_projection=id_projection,
+        id_layers=_build_id_layers(entries, config, source, operations),
+        loras=_collect_loras(entries, config),
+    )
+
+
+def _group_entries(modules: dict[str, Tensor], config: AdapterConfig, source: str) -> dict[int, dict[str, Tensor]]:
+    entries: dict[int, dict[str, Tensor]] = {number: {} for number in range(2 * config.sites)}
+    for key, tensor in modules.items():
+        match = _ENTRY.fullmatch(key)
+        if not match or int(match[1]) not in entries:
+            raise CheckpointError(f"{source}: unexpected key adapter_modules.{key}.")
+        entries[int(match[1])][match[2]] = tensor
+    for number, entry in entries.items():
+        _check_entry(entry, number, config.width, f"{source}: adapter_modules.{number}")
+    return entries
+
+
+def _check_entry(entry: dict[str, Tensor], number: int, context: int, place: str) -> None:
+    names = {f"{projection}_lora.{side}" for projection in PROJECTIONS for side in ("up", "down")}
+    is_cross = number % 2 == 1
+    if is_cross:
+        names |= {"to_k_ip", "to_v_ip"}
+    if entry.keys() != names:
+        raise CheckpointError(
+            f"{place}: missing {sorted(names - entry.keys()) or 'nothing'}, "
+            f"unexpected {sorted(entry.keys() - names) or 'nothing'}."
+        )
+    hidden, rank = entry["to_q_lora.up"].shape
+    source_width = context if is_cross else hidden
+    shapes = {f"{projection}_lora.up": (hidden, rank) for projection in PROJECTIONS}
+    shapes |= {"to_q_lora.down": (rank, hidden), "to_out_lora.down": (rank, hidden)}
+    shapes |= {"to_k_lora.down": (rank, source_width), "to_v_lora.down": (rank, source_width)}
+    if is_cross:
+        shapes |= {"to_k_ip": (hidden, context), "to_v_ip": (hidden, context)}
+    for name, shape in shapes.items():
+        if entry[name].shape != shape:
+            raise CheckpointError(f"{place}.{name}: shape {list(entry[name].shape)} instead of {list(shape)}.")
+
+
+def _build_id_layers(entries, config: AdapterConfig, source: str, operations) -> nn.ModuleList:
+    layers = nn.ModuleList()
+    for site in list_sites(config):
+        entry = entries[site.cross_entry]
+        state = {f"{name}.weight": entry[name] for name in ("to_k_ip", "to_v_ip")}
+        with torch.device("meta"):
+            layer = IDLayer(config.width, entry["to_k_ip"].shape[0], operations)
+        load_strictly(layer, state, f"{source}: adapter_modules.{site.cross_entry}")
+        layers.append(layer)
+    return layers
+
+
+def _collect_loras(entries, config: AdapterConfig) -> dict[tuple[Site, str, str], Lora]:
+    return {
+        (site, attention, projection): Lora(
+            up=entries[number][f"{projection}_lora.up"], down=entries[number][f"{projection}_lora.down"]
+        )
+        for site in list_sites(config)
+        for attention, number in (("attn1", site.self_entry), ("attn2", site.cross_entry))
+        for projection in PROJECTIONS
+    }

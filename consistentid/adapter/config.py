@@ -1,0 +1,62 @@
+"""What differs between the SD1.5 and the SDXL adapter, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """One released adapter.
+
+    name: "sd15" or "sdxl"; title: for people.
+    width: width D of the text embedding, and so of facial and ID tokens.
+    sites: number of transformer blocks in the UNet, each with one self- and one cross-attention.
+    shortcut: whether the ID projection adds its input tokens to its output.
+    separator: text between the prompt and the marked caption.
+    fixed_sentence: the caption the released code uses instead of a captioner.
+    parsing_px: side of the square the photo is resized to for face parsing.
+    delayed_negative: whether the negative prompt also waits for the merge point.
+    """
+
+    name: str
+    title: str
+    width: int
+    sites: int
+    shortcut: bool
+    separator: str
+    fixed_sentence: str
+    parsing_px: int
+    delayed_negative: bool
+
+
+SD15 = AdapterConfig(
+    name="sd15",
+    title="SD1.5",
+    width=768,
+    sites=16,
+    shortcut=False,
+    separator="Detail:",
+    fixed_sentence="The person has one face, one nose, two eyes, two ears, and one mouth.",
+    parsing_px=512,
+    delayed_negative=False,
+)
+
+SDXL = AdapterConfig(
+    name="sdxl",
+    title="SDXL",
+    width=2048,
+    sites=70,
+    shortcut=True,
+    separator="; Detail:",
+    fixed_sentence="The person has one face, one nose, two eyes, two ears, and a mouth.",
+    parsing_px=1280,
+    delayed_negative=True,
+)
+
+CONFIGS = (SD15, SDXL)
+FIXED_SENTENCES = tuple(config.fixed_sentence for config in CONFIGS)
+
+MAX_REGIONS = 5
+ID_EMBEDDING_WIDTH = 512
+ID_TOKENS = 4
+CLIP_TOKENS = 257
+CLIP_WIDTH = 1280

@@ -1,0 +1,79 @@
+"""The attention sites of both UNets: checkpoint index, diffusers name and ComfyUI block in one table.
+
+The checkpoint numbers attention layers in the order of diffusers' `unet.attn_processors`:
+down blocks, up blocks, then the middle block; site p holds self-attention 2p and cross-attention 2p + 1.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+from .config import AdapterConfig
+
+_COMFY_MODULES = {"input": "input_blocks.{}.1", "output": "output_blocks.{}.1", "middle": "middle_block.1"}
+
+# (diffusers transformer, ComfyUI block kind, ComfyUI block number, transformer blocks inside)
+_LAYOUTS = {
+    "sd15": (
+        [(f"down_blocks.{i // 2}.attentions.{i % 2}", "input", n, 1) for i, n in enumerate((1, 2, 4, 5, 7, 8))]
+        + [(f"up_blocks.{1 + i // 3}.attentions.{i % 3}", "output", 3 + i, 1) for i in range(9)]
+        + [("mid_block.attentions.0", "middle", 0, 1)]
+    ),
+    "sdxl": (
+        [("down_blocks.1.attentions.0", "input", 4, 2), ("down_blocks.1.attentions.1", "input", 5, 2)]
+        + [("down_blocks.2.attentions.0", "input", 7, 10), ("down_blocks.2.attentions.1", "input", 8, 10)]
+        + [(f"up_blocks.0.attentions.{i}", "output", i, 10) for i in range(3)]
+        + [(f"up_blocks.1.attentions.{i}", "output", 3 + i, 2) for i in range(3)]
+        + [("mid_block.attentions.0", "middle", 0, 10)]
+    ),
+}
+
+
+class Site(NamedTuple):
+    """One transformer block of the UNet, which has one self- and one cross-attention.
+
+    index: position p in the checkpoint order.
+    diffusers: module path in a diffusers UNet, e.g. "down_blocks.0.attentions.0.transformer_blocks.0".
+    comfy: module path in ComfyUI's UNet, e.g. "input_blocks.1.1.transformer_blocks.0".
+    block: ComfyUI's (kind, number), e.g. ("input", 1); depth: index of the transformer block inside it.
+    """
+
+    index: int
+    diffusers: str
+    comfy: str
+    block: tuple[str, int]
+    depth: int
+
+    @property
+    def self_entry(self) -> int:
+        """Number of the self-attention in the checkpoint's `adapter_modules`."""
+        return 2 * self.index
+
+    @property
+    def cross_entry(self) -> int:
+        """Number of the cross-attention in the checkpoint's `adapter_modules`."""
+        return 2 * self.index + 1
+
+
+@cache
+def list_sites(config: AdapterConfig) -> tuple[Site, ...]:
+    """All sites of the UNet, in checkpoint order.
+
+    >>> from consistentid.adapter.config import SD15
+    >>> list_sites(SD15)[15].diffusers
+    'mid_block.attentions.0.transformer_blocks.0'
+    """
+    places = [
+        (transformer, kind, number, depth)
+        for transformer, kind, number, depths in _LAYOUTS[config.name]
+        for depth in range(depths)
+    ]
+    return tuple(
+        Site(
+            index=index,
+            diffusers=f"{transformer}.transformer_blocks.{depth}",
+            comfy=f"{_COMFY_MODULES[kind].format(number)}.transformer_blocks.{depth}",
+            block=(kind, number),
+            depth=depth,
+        )
+        for index, (transformer, kind, number, depth) in enumerate(places)
+    )

@@ -1,0 +1,1 @@
+"""From a caption to marked words and token positions."""

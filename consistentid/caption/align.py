@@ -1,0 +1,96 @@
+"""Composition and alignment: prompt and marked caption -> one text, and markers -> token positions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..adapter.config import AdapterConfig
+from ..errors import CaptionError
+from .mark import MARKER, mark_caption
+
+TEXT_TOKENS = 77
+LONGEST_CAPTION = 330
+
+
+@dataclass(frozen=True)
+class FacialPrompt:
+    """A prompt with its facial description.
+
+    marked: the text with markers; plain: without; regions: the region key of each marker, in text order;
+    unplaced: regions that were found in the photo but have no word in the caption.
+    """
+
+    marked: str
+    plain: str
+    regions: tuple[str, ...]
+    unplaced: tuple[str, ...] = ()
+
+
+def compose_prompt(
+    prompt: str,
+    caption: str,
+    regions: Sequence[str],
+    config: AdapterConfig,
+    count_tokens: Callable[[str], int],
+    alignment: str = "auto",
+) -> FacialPrompt:
+    """Append the marked caption to the prompt, as released.
+
+    `prompt + separator + clauses`; when that takes more than 77 tokens (begin, end and one per marker included)
+    the clauses come first. count_tokens: number of tokens of a text, begin and end included.
+    With alignment "published" a caption of more than 330 characters is left out, as released.
+    """
+    if MARKER in prompt and alignment != "published":
+        raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
+    marked = mark_caption(caption, regions, alignment)
+    if alignment == "published" and len(caption) > LONGEST_CAPTION:
+        return FacialPrompt(prompt, prompt.replace(MARKER, ""), tuple(regions))
+    if alignment != "published" and not marked.regions:
+        return FacialPrompt(prompt, prompt, (), marked.unplaced)
+    text = prompt + config.separator + marked.text
+    if count_tokens(text) > TEXT_TOKENS:
+        text = config.separator + marked.text + " Caption:" + prompt
+    return FacialPrompt(text, text.replace(MARKER, ""), marked.regions, marked.unplaced)
+
+
+def find_positions(marked: Sequence, clean: Sequence, marker: Sequence[int]) -> list[int]:
+    """For each marker in a token sequence, the index in `clean` of the token before it.
+
+    marked: tokens of the text in which each marker was replaced by a word; clean: tokens of the text without
+    markers; marker: the tokens of that word. Tokens are compared by `==` after removing the markers; CaptionError
+    if the sequences then differ.
+
+    >>> find_positions([5, 7, 99, 98, 8, 6], [5, 7, 8, 6], [99, 98])
+    [1]
+    """
+    kept, positions = [], []
+    index = 0
+    while index < len(marked):
+        if list(marked[index : index + len(marker)]) == list(marker):
+            positions.append(len(kept) - 1)
+            index += len(marker)
+        else:
+            kept.append(marked[index])
+            index += 1
+    if kept != list(clean):
+        raise CaptionError(
+            "The marked caption does not tokenise like the plain one, so facial tokens cannot be placed. "
+            "Simplify the punctuation and brackets around face, ears, eyes, nose and mouth in the caption."
+        )
+    return positions
+
+
+def cut_published(tokens: Sequence[int], marker: int, pad: int) -> tuple[list[int], list[int]]:
+    """As released: token ids with markers -> 77 ids without, and the positions facial tokens go to.
+
+    tokens: begin and end included. Longer sequences lose their end, including the end token; shorter ones are
+    padded. Adjacent markers share one position; positions beyond 77 are lost.
+    """
+    clean: list[int] = []
+    positions: list[int] = []
+    for token in tokens:
+        if token != marker:
+            clean.append(token)
+        elif len(clean) - 1 not in positions:
+            positions.append(len(clean) - 1)
+    clean = clean[:TEXT_TOKENS] + [pad] * (TEXT_TOKENS - len(clean))
+    return clean, [position for position in positions if position < TEXT_TOKENS]

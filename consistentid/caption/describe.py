@@ -1,0 +1,76 @@
+"""Describing a face with a vision-language model such as LLaVA-1.5, through transformers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import CheckpointError, MissingPackageError
+
+QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
+MAX_NEW_TOKENS = 512
+
+
+class Captioner:
+    """A vision-language model and its processor; `model` is an nn.Module that a host may move between devices."""
+
+    def __init__(self, model: torch.nn.Module, processor):
+        self.model = model
+        self.processor = processor
+
+    @torch.inference_mode()
+    def describe(
+        self,
+        photo: np.ndarray,
+        question: str = QUESTION,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        on_token: Callable[[], None] | None = None,
+    ) -> str:
+        """Answer a question about an RGB photo [H, W, 3], greedily and so deterministically.
+
+        on_token is called before each new token; what it raises ends the description.
+        """
+        from PIL import Image
+        from transformers import LogitsProcessorList
+
+        text = self._build_prompt(question)
+        inputs = self.processor(images=Image.fromarray(photo), text=text, return_tensors="pt")
+        inputs = inputs.to(self.model.device, self.model.dtype)
+
+        def report(_ids, scores):
+            if on_token:
+                on_token()
+            return scores
+
+        output = self.model.generate(
+            **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=LogitsProcessorList([report])
+        )
+        answer = output[0, inputs["input_ids"].shape[1] :]
+        return self.processor.decode(answer, skip_special_tokens=True).strip()
+
+    def _build_prompt(self, question: str) -> str:
+        if getattr(self.processor, "chat_template", None):
+            content = [{"type": "image"}, {"type": "text", "text": question}]
+            message = {"role": "user", "content": content}
+            return self.processor.apply_chat_template([message], add_generation_prompt=True)
+        return f"USER: <image>\n{question} ASSISTANT:"
+
+
+def load_captioner(folder: str | Path, dtype: torch.dtype = torch.float16) -> Captioner:
+    """A captioner from a local folder in transformers' format, on the CPU. Never downloads."""
+    folder = Path(folder)
+    try:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+    except ImportError as error:
+        raise MissingPackageError("transformers>=4.46", "Describing a face", error) from error
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{folder} is not a vision-language model that transformers can load: {error}") from error
+    return Captioner(model.eval(), processor)

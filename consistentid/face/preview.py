@@ -1,0 +1,41 @@
+"""Pictures of what each stage found. Photos in and out are RGB uint8 [H, W, 3]."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .analysis import Face
+from .parsing import LABELS
+
+_CHOSEN, _OTHER = (64, 220, 90), (240, 160, 40)
+# Distinct colours for the 19 labels: a walk around the hue circle by the golden angle.
+_PALETTE = np.array(
+    [(0, 0, 0)]
+    + [
+        tuple(int(255 * x) for x in np.clip(np.abs((i * 0.618 * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0.15, 1))
+        for i in range(1, len(LABELS))
+    ],
+    dtype=np.uint8,
+)
+
+
+def draw_faces(photo: np.ndarray, faces: list[Face], chosen: Face | None) -> np.ndarray:
+    """The photo with boxes, scores and landmarks; the chosen face is green, others orange."""
+    image = Image.fromarray(photo)
+    draw = ImageDraw.Draw(image)
+    line = max(2, min(photo.shape[:2]) // 200)
+    for face in faces:
+        colour = _CHOSEN if face is chosen else _OTHER
+        draw.rectangle([float(x) for x in face.box], outline=colour, width=line)
+        draw.text((float(face.box[0]), float(face.box[1]) - 12), f"{face.score:.2f}", fill=colour)
+        for x, y in face.landmarks.tolist():
+            draw.ellipse((x - line, y - line, x + line, y + line), fill=colour)
+    return np.asarray(image)
+
+
+def draw_labels(photo: np.ndarray, labels: np.ndarray, opacity: float = 0.55) -> np.ndarray:
+    """The photo under its label map, one colour per label; the label map is stretched to the photo."""
+    image = Image.fromarray(photo)
+    stretched = np.asarray(Image.fromarray(labels).resize(image.size, Image.Resampling.NEAREST))
+    colours = _PALETTE[stretched]
+    mixed = photo * (1 - opacity) + colours * opacity
+    return np.where((stretched > 0)[..., None], mixed, photo).astype(np.uint8)

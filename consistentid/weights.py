@@ -1,0 +1,118 @@
+"""Reading weight files without executing anything in them, and loading them strictly.
+
+The container is told by its first bytes, not by its name: safetensors, or a torch file (zip or legacy pickle)
+read with `weights_only`, which refuses code.
+"""
+
+import json
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .errors import CheckpointError
+
+_LARGEST_SAFETENSORS_HEADER = 100 << 20
+_SHOWN_KEYS = 5
+
+
+def read_weights(path: str | Path) -> dict:
+    """The content of a `.safetensors`, `.bin`, `.pt`, `.pth` or `.ckpt` file: tensors, or dicts of tensors.
+
+    Raises CheckpointError for a missing, truncated, foreign or code-carrying file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"Weights file not found: {path}")
+    with path.open("rb") as file:
+        head = file.read(64)
+    try:
+        if _is_safetensors(head):
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        if head[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        else:
+            raise CheckpointError(f"{_describe(path)} is not a weights file: {_guess_content(head)}")
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{_describe(path)} was refused: it is damaged, or holds Python code instead of plain tensors "
+            f"({str(error).splitlines()[0]}). Download it again from the source named in models_manifest.json."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{_describe(path)} cannot be read; the download is probably incomplete. Delete it and download it "
+            f"again. ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'})"
+        ) from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise CheckpointError(
+            f"{_describe(path)} is truncated or damaged. Delete it and download it again. ({error})"
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{_describe(path)} holds a {type(content).__name__}, not a dictionary of weights.")
+    return content
+
+
+def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Give `module` (built on the meta device) the tensors of `state`, in the file's own dtype.
+
+    Every key and shape must match; CheckpointError names those that do not.
+    """
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    misshaped = [
+        f"{key}: {list(state[key].shape)} instead of {list(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
+    ]
+    if missing or unexpected or misshaped:
+        parts = [
+            f"{len(keys)} {kind} ({', '.join(keys[:_SHOWN_KEYS])}{', ...' if len(keys) > _SHOWN_KEYS else ''})"
+            for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
+            if keys
+        ]
+        raise CheckpointError(f"{source} does not fit {type(module).__name__}: tensors {'; '.join(parts)}.")
+    module.load_state_dict(state, assign=True)
+    module.eval().requires_grad_(False)
+
+
+def _is_safetensors(head: bytes) -> bool:
+    size = int.from_bytes(head[:8], "little")
+    return 0 < size < _LARGEST_SAFETENSORS_HEADER and head[8:9] == b"{"
+
+
+def _describe(path: Path) -> str:
+    return f"{path} ({path.stat().st_size:,} bytes)"
+
+
+def _guess_content(head: bytes) -> str:
+    text = head.decode("utf-8", errors="replace").lstrip().lower()
+    if not head:
+        return "it is empty."
+    if text.startswith("version https://git-lfs"):
+        return "it is a Git LFS pointer; fetch the real file (git lfs pull, or download it in a browser)."
+    if text.startswith(("<!doctype", "<html", "{")):
+        return "it is a web page or an error message saved by a failed download."
+    return f"it starts with {head[:8]!r}."
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The string metadata in a safetensors header; empty when there is none. Reads only the header."""
+    path = Path(path)
+    with path.open("rb") as file:
+        head = file.read(9)
+        if not _is_safetensors(head):
+            raise CheckpointError(f"{_describe(path)} is not a safetensors file.")
+        file.seek(8)
+        header = file.read(int.from_bytes(head[:8], "little"))
+    try:
+        return json.loads(header).get("__metadata__", {})
+    except ValueError as error:
+        raise CheckpointError(f"{_describe(path)} is truncated or damaged: its header is not JSON.") from error

@@ -1,0 +1,160 @@
+"""Facial tokens in the text embedding: CONDITIONING that switches at the merge point."""
+
+import node_helpers
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..consistentid.adapter.config import FIXED_SENTENCES, AdapterConfig
+from ..consistentid.caption.align import FacialPrompt, compose_prompt
+from ..consistentid.errors import CaptionError, IncompatibleModelError
+from ..consistentid.identity import Identity
+from . import sockets
+from .hosting import HostedAdapter
+from .patching import STAGE
+from .text import MarkedTokens, count_tokens, cut_markers, place_markers
+
+
+class InjectTokens(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_InjectTokens",
+            display_name="Inject Facial Tokens",
+            category=sockets.CATEGORY,
+            description=(
+                "Encodes prompt and negative prompt, and puts the person's facial tokens where the description names "
+                "face, ears, eyes, nose and mouth. Up to the merge point the sampler sees the text alone."
+            ),
+            inputs=[
+                io.Clip.Input("clip"),
+                sockets.Adapter.Input("adapter"),
+                sockets.Identity.Input("identity"),
+                io.String.Input("prompt", multiline=True, dynamic_prompts=True, default=""),
+                io.String.Input("negative", multiline=True, dynamic_prompts=True, default=""),
+                io.String.Input(
+                    "caption",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Facial description. Left open or empty: the identity's own, else the fixed sentence",
+                ),
+                io.Float.Input(
+                    "merge_at",
+                    default=0.6,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Part of the steps after which facial tokens act: 0 all steps, 0.6 as published, 1 never",
+                ),
+                io.Combo.Input(
+                    "alignment",
+                    options=["auto", "published", "matched"],
+                    default="auto",
+                    tooltip=(
+                        "Which region meets which word. auto: as trained for the fixed sentence, each region its own "
+                        "word otherwise; published: exactly the released code, prompts cut at 77 tokens"
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Conditioning.Output("positive_conditioning", display_name="positive"),
+                io.Conditioning.Output("negative_conditioning", display_name="negative"),
+                io.String.Output("marked_prompt", display_name="marked_prompt"),
+                io.String.Output("report", display_name="report"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, clip, adapter, identity, prompt, negative, merge_at, alignment, caption="") -> io.NodeOutput:
+        composed = compose(clip, adapter.config, identity, prompt, caption, alignment)
+        conditioning = inject_tokens(clip, adapter, identity, composed, negative, merge_at, alignment)
+        return io.NodeOutput(*conditioning, composed.marked, describe_placement(composed))
+
+
+def compose(clip, config: AdapterConfig, identity: Identity, prompt: str, caption: str, alignment: str) -> FacialPrompt:
+    """The prompt with its facial description; a caption that names no region at all is an error."""
+    caption = caption.strip() or identity.caption
+    if not caption or caption in FIXED_SENTENCES:
+        caption = config.fixed_sentence
+    composed = compose_prompt(
+        prompt, caption, identity.regions, config, lambda text: count_tokens(clip, text), alignment
+    )
+    if alignment != "published" and identity.regions and not composed.regions:
+        raise CaptionError(
+            f"The facial description names none of the regions found in the photo ({', '.join(identity.regions)}), so "
+            "no facial token can be placed. Mention face, ears, eyes, nose or mouth in it, or leave it empty for the "
+            f"fixed sentence. It reads: '{caption[:200]}'"
+        )
+    return composed
+
+
+def describe_placement(composed: FacialPrompt) -> str:
+    placed = f"{len(composed.regions)} facial tokens: {', '.join(composed.regions) or 'none'}."
+    return placed + (f" No word for: {', '.join(composed.unplaced)}." if composed.unplaced else "")
+
+
+def inject_tokens(
+    clip,
+    hosted: HostedAdapter,
+    identity: Identity,
+    composed: FacialPrompt,
+    negative: str,
+    merge_at: float,
+    alignment: str = "auto",
+) -> tuple[list, list]:
+    """Positive and negative CONDITIONING of a composed prompt."""
+    marked = (cut_markers if alignment == "published" else place_markers)(clip, composed)
+    region_tokens, zero_token = hosted.encode_regions(identity)
+    positions = _check_positions(marked)
+    tokens = [region_tokens[key] for key in composed.regions][: len(positions)]
+    tokens = torch.stack(tokens + [zero_token] * (len(positions) - len(tokens))) if positions else zero_token[None]
+    facial = clip.encode_from_tokens_scheduled(marked.tokens)
+    _check_width(facial, hosted)
+    negatives = clip.encode_from_tokens_scheduled(clip.tokenize(negative))
+    length = max(entry[0].shape[1] for entry in facial)
+    facial_negatives = [
+        [hosted.fuse(repeat_text(text, length), zero_token[None], positions), extra] for text, extra in negatives
+    ]
+    texts = facial if alignment != "published" else clip.encode_from_tokens_scheduled(clip.tokenize(composed.plain))
+    facial = [[hosted.fuse(text, tokens, positions), extra] for text, extra in facial]
+    return split_stages(texts, facial, merge_at), facial_negatives
+
+
+def split_stages(texts: list, facial: list, merge_at: float) -> list:
+    """CONDITIONING whose text-only entries act up to the merge point and whose facial entries act after it.
+
+    An adapter applied to the MODEL puts the border exactly between two steps; percentages are the next best
+    without one.
+    """
+    return [
+        *node_helpers.conditioning_set_values(
+            texts, {STAGE: {"name": "text", "fraction": merge_at}, "start_percent": 0.0, "end_percent": merge_at}
+        ),
+        *node_helpers.conditioning_set_values(
+            facial, {STAGE: {"name": "facial", "fraction": merge_at}, "start_percent": merge_at, "end_percent": 1.0}
+        ),
+    ]
+
+
+def repeat_text(text: Tensor, length: int) -> Tensor:
+    """Repeat an embedding [1, T, D] along T until it has at least `length` tokens; attention to it stays the same."""
+    return text.repeat(1, -(-length // text.shape[1]), 1)
+
+
+def _check_positions(marked: MarkedTokens) -> list[int]:
+    first, *others = marked.positions.values()
+    if any(other != first for other in others):
+        raise CaptionError(
+            "The two text encoders of this CLIP split the prompt differently, probably because of a textual inversion "
+            "embedding with different vector counts. Move the embedding behind the facial description or remove it."
+        )
+    return first
+
+
+def _check_width(entries: list, hosted: HostedAdapter) -> None:
+    width = entries[0][0].shape[-1]
+    if width != hosted.config.width:
+        raise IncompatibleModelError(
+            f"The adapter {hosted.adapter.source} is for {hosted.config.title} and needs text embeddings of width "
+            f"{hosted.config.width}, but this CLIP gives {width}. Use the CLIP of the same checkpoint as MODEL."
+        )

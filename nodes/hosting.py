@@ -1,0 +1,86 @@
+"""Networks of this pack under ComfyUI's memory management: loaded, counted and freed by the host."""
+
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
+import torch
+from torch import Tensor, nn
+
+from ..consistentid.adapter.checkpoint import Adapter, load_adapter
+from ..consistentid.adapter.config import AdapterConfig
+from ..consistentid.identity import Identity
+
+OPERATIONS = comfy.ops.manual_cast
+
+
+def make_patcher(module: nn.Module) -> comfy.model_patcher.ModelPatcher:
+    """A ModelPatcher that owns `module` and moves it between the host's devices."""
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher(
+        module,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+
+
+def load_to_device(patcher: comfy.model_patcher.ModelPatcher) -> torch.device:
+    """Have the host load the module; returns the device to send inputs to."""
+    comfy.model_management.load_models_gpu([patcher])
+    return patcher.load_device
+
+
+@dataclass(frozen=True, eq=False)
+class HostedAdapter:
+    """An adapter whose networks the host manages; tokens of an identity are computed once and kept on the CPU."""
+
+    adapter: Adapter
+    patcher: comfy.model_patcher.ModelPatcher
+    _region_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
+    _id_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
+
+    @classmethod
+    def load(cls, path: str) -> "HostedAdapter":
+        adapter = load_adapter(path, OPERATIONS)
+        networks = nn.ModuleList([adapter.facial_encoder, adapter.id_projection, adapter.id_layers])
+        return cls(adapter, make_patcher(networks))
+
+    @property
+    def config(self) -> AdapterConfig:
+        return self.adapter.config
+
+    def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
+        """Region tokens {key: [D]} and the token of zero pixels [D]."""
+        if identity not in self._region_tokens:
+            device = load_to_device(self.patcher)
+            features = identity.stack_regions(identity.regions).float().to(device)
+            *tokens, zero = self.adapter.facial_encoder.encode_regions(features).cpu()
+            self._region_tokens[identity] = (dict(zip(identity.regions, tokens, strict=True)), zero)
+        return self._region_tokens[identity]
+
+    def fuse(self, text: Tensor, region_tokens: Tensor, positions: list[int]) -> Tensor:
+        """Facial tokens put into a text embedding [1, T, D]; a new tensor on the same device."""
+        device = load_to_device(self.patcher)
+        fused = self.adapter.facial_encoder(
+            text.float().to(device), region_tokens.to(device), torch.tensor(positions, device=device)
+        )
+        return fused.to(text)
+
+    def project_identity(self, identity: Identity) -> Tensor:
+        """ID tokens [2, 4, D]: conditional, unconditional. Without an ID embedding zeros take its place."""
+        if identity not in self._id_tokens:
+            device = load_to_device(self.patcher)
+            features = torch.stack([identity.photo_features, identity.zero_features]).float().to(device)
+            embedding = torch.zeros(2, 512, device=device)
+            if identity.id_embedding is not None:
+                embedding[0] = identity.id_embedding
+            tokens = self.adapter.id_projection(embedding, features, shortcut=self.config.shortcut)
+            self._id_tokens[identity] = tokens.cpu()
+        return self._id_tokens[identity]
+
+    def project_keys(self, identity: Identity) -> list[tuple[Tensor, Tensor]]:
+        """ID keys and values of every site, each [2, 4, C]: conditional, unconditional."""
+        tokens = self.project_identity(identity).to(load_to_device(self.patcher))
+        return [tuple(x.cpu() for x in layer(tokens)) for layer in self.adapter.id_layers]

@@ -1,0 +1,145 @@
+"""Encoding a person, and identities as files."""
+
+import hashlib
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import comfy.model_management
+import folder_paths
+import numpy as np
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..consistentid.adapter.config import CLIP_TOKENS, CLIP_WIDTH
+from ..consistentid.errors import IdentityFileError, IncompatibleModelError
+from ..consistentid.face.regions import CLIP_SIZE_PX, cut_region, preprocess_clip
+from ..consistentid.identity import Identity, load_identity, save_identity
+from . import folders, sockets
+from .layout import read_photo
+
+_zero_features: WeakKeyDictionary = WeakKeyDictionary()
+
+
+class EncodeIdentity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_EncodeIdentity",
+            display_name="Encode Identity",
+            category=sockets.CATEGORY,
+            description="Everything that is known of a person in one socket: ID embedding, photo, regions, caption.",
+            inputs=[
+                io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14 (laion2B)"),
+                io.Image.Input("image", tooltip="The photo the regions were cut from"),
+                sockets.Regions.Input("regions"),
+                sockets.Face.Input("face", optional=True, tooltip="Left open: no ID embedding"),
+                io.String.Input("caption", optional=True, force_input=True, tooltip="Left open: the fixed sentence"),
+            ],
+            outputs=[sockets.Identity.Output("identity", display_name="identity")],
+        )
+
+    @classmethod
+    def execute(cls, clip_vision, image, regions, face=None, caption="") -> io.NodeOutput:
+        photo = read_photo(image)
+        images = [photo, *(cut_region(photo, mask) for mask in regions.values())]
+        features, zero = encode_images(clip_vision, images)
+        embedding = None if face is None else torch.from_numpy(face.id_embedding)
+        return io.NodeOutput(
+            Identity(
+                photo_features=features[0],
+                zero_features=zero,
+                region_features=dict(zip(regions, features[1:], strict=True)),
+                id_embedding=embedding,
+                caption=caption.strip(),
+                source=hashlib.sha256(photo.tobytes()).hexdigest(),
+            )
+        )
+
+
+class SaveIdentity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_SaveIdentity",
+            display_name="Save Identity",
+            category=sockets.CATEGORY,
+            description="Saves an identity to models/consistentid/identities, for use without the photo.",
+            inputs=[
+                sockets.Identity.Input("identity"),
+                io.String.Input("name", default="person", tooltip="File name without folder; an existing file is kept"),
+            ],
+            outputs=[io.String.Output("path", display_name="path")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, identity, name) -> io.NodeOutput:
+        path = save_identity(identity, free_identity_path(name))
+        return io.NodeOutput(str(path), ui={"text": [f"Saved {path.name}"]})
+
+
+class LoadIdentity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_LoadIdentity",
+            display_name="Load Identity",
+            category=sockets.CATEGORY,
+            description="Loads a saved identity.",
+            inputs=[io.Combo.Input("name", options=folder_paths.get_filename_list(folders.IDENTITIES))],
+            outputs=[sockets.Identity.Output("identity", display_name="identity")],
+        )
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        path = folder_paths.get_full_path(folders.IDENTITIES, name)
+        if path is None:
+            raise IdentityFileError(f"Identity '{name}' was not found. Save one with 'Save Identity' first.")
+        return io.NodeOutput(load_identity(path))
+
+    @classmethod
+    def fingerprint_inputs(cls, name) -> str:
+        path = folder_paths.get_full_path(folders.IDENTITIES, name)
+        return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def encode_images(clip_vision, images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Penultimate hidden states [N, 257, 1280] of photos in one batch, and those of zero pixel values [257, 1280].
+
+    The latter are computed once for each CLIP_VISION.
+    """
+    if getattr(clip_vision, "image_size", CLIP_SIZE_PX) != CLIP_SIZE_PX:
+        raise _wrong_encoder(f"takes images of {clip_vision.image_size} px")
+    pixels = [torch.from_numpy(preprocess_clip(image)) for image in images]
+    known = _zero_features.get(clip_vision)
+    if known is None:
+        pixels.append(torch.zeros_like(pixels[0]))
+    comfy.model_management.load_models_gpu([clip_vision.patcher])
+    batch = torch.stack(pixels).to(clip_vision.load_device)
+    features = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1].float().cpu()
+    if features.shape[1:] != (CLIP_TOKENS, CLIP_WIDTH):
+        raise _wrong_encoder(f"gives features of shape {list(features.shape[1:])}")
+    if known is None:
+        _zero_features[clip_vision] = known = features[-1]
+    return features[: len(images)], known
+
+
+def free_identity_path(name: str) -> Path:
+    """A path in the identities folder that does not exist yet; the name may not leave the folder."""
+    stem = name.strip().removesuffix(".safetensors")
+    if not stem or Path(stem).name != stem or stem.startswith(".") or any(char in stem for char in '\\/:*?"<>|\0'):
+        raise IdentityFileError(f"'{name}' is not a usable file name. Use letters, digits, spaces, '-' and '_'.")
+    folder = Path(folder_paths.get_folder_paths(folders.IDENTITIES)[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    path, number = folder / f"{stem}.safetensors", 2
+    while path.exists():
+        path, number = folder / f"{stem} {number}.safetensors", number + 1
+    return path
+
+
+def _wrong_encoder(found: str) -> IncompatibleModelError:
+    return IncompatibleModelError(
+        f"This CLIP_VISION {found}; ConsistentID needs CLIP ViT-H/14, which takes {CLIP_SIZE_PX} px and gives "
+        f"[{CLIP_TOKENS}, {CLIP_WIDTH}]. Load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors."
+    )

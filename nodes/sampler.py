@@ -1,0 +1,76 @@
+"""The sampler with the merge step as published."""
+
+import comfy.samplers
+import node_helpers
+from comfy_api.latest import io
+
+from . import sockets
+from .patching import STAGE
+
+
+class SamplePortrait(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_Sampler",
+            display_name="ConsistentID Sampler",
+            category=sockets.CATEGORY,
+            description=(
+                "A KSampler whose merge point is a step number, as published: steps 0 to start_merge_step see the text "
+                "alone, later ones the facial tokens. Any other sampler works too, with merge_at as a fraction."
+            ),
+            inputs=[
+                io.Model.Input("model", tooltip="With ConsistentID applied"),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True),
+                io.Int.Input("steps", default=50, min=1, max=10000),
+                io.Float.Input("cfg", default=5.0, min=0.0, max=100.0, step=0.1, round=0.01),
+                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="euler"),
+                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="normal"),
+                io.Int.Input(
+                    "start_merge_step",
+                    default=30,
+                    min=-1,
+                    max=10000,
+                    tooltip="Last text-only step, counted from 0. -1: facial tokens act in all steps",
+                ),
+                io.Conditioning.Input("positive"),
+                io.Conditioning.Input("negative"),
+                io.Latent.Input("latent_image"),
+                io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01),
+            ],
+            outputs=[io.Latent.Output("latent", display_name="latent")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        start_merge_step,
+        positive,
+        negative,
+        latent_image,
+        denoise,
+    ) -> io.NodeOutput:
+        from nodes import common_ksampler
+
+        positive, negative = (set_merge_step(cond, start_merge_step) for cond in (positive, negative))
+        return io.NodeOutput(
+            *common_ksampler(
+                model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
+            )
+        )
+
+
+def set_merge_step(conditioning: list, step: int) -> list:
+    """The conditioning with its merge point at a step instead of a fraction."""
+    return [
+        entry
+        if STAGE not in entry[1]
+        else node_helpers.conditioning_set_values([entry], {STAGE: {"name": entry[1][STAGE]["name"], "step": step}})[0]
+        for entry in conditioning
+    ]

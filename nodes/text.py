@@ -1,0 +1,76 @@
+"""Tokens of ComfyUI's CLIP: where facial tokens go in a prompt, in every text encoder."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..consistentid.caption.align import FacialPrompt, cut_published, find_positions
+from ..consistentid.caption.mark import MARKER
+
+# Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
+_WORD = "qzqfacialqzq"
+_MARK = -1
+
+
+@dataclass(frozen=True)
+class MarkedTokens:
+    """ComfyUI tokens {encoder: chunks} of a text, and for each marker its absolute position in each encoder."""
+
+    tokens: dict
+    positions: dict[str, list[int]]
+
+
+def count_tokens(clip, text: str) -> int:
+    """Tokens of a text in the first encoder, begin and end included, a marker counting as one."""
+    chunks = next(iter(clip.tokenize(text.replace(MARKER, " "), return_word_ids=True).values()))
+    return len(_flatten(chunks)) + text.count(MARKER) + 2
+
+
+def place_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
+    """Tokenise the plain text (emphasis, embeddings and several chunks included) and find the marked positions."""
+    marked = clip.tokenize(prompt.marked.replace(MARKER, f" {_WORD} "), return_word_ids=True)
+    plain = clip.tokenize(prompt.plain, return_word_ids=True)
+    word = clip.tokenize(_WORD, return_word_ids=True)
+    positions = {}
+    for encoder, chunks in plain.items():
+        places = _flatten(chunks)
+        ordinals = find_positions(
+            [token for _, token in _flatten(marked[encoder])],
+            [token for _, token in places],
+            [token for _, token in _flatten(word[encoder])],
+        )
+        positions[encoder] = [places[ordinal][0] if ordinal >= 0 else 0 for ordinal in ordinals]
+    return MarkedTokens(clip.tokenize(prompt.plain), positions)
+
+
+def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
+    """As released: 77 tokens at most, no emphasis, the end token lost when the text is longer."""
+    options = {"return_word_ids": True, "disable_weights": True}
+    marked = clip.tokenize(prompt.marked.replace(MARKER, f" {_WORD} "), **options)
+    word = clip.tokenize(_WORD, return_word_ids=True)
+    tokens, positions = {}, {}
+    for encoder, chunks in marked.items():
+        begin, end = chunks[0][0][0], chunks[-1][-1][0]
+        ids = _join_word([token for _, token in _flatten(chunks)], [token for _, token in _flatten(word[encoder])])
+        ids, positions[encoder] = cut_published([begin, *ids, end], _MARK, end)
+        tokens[encoder] = [[(token, 1.0) for token in ids]]
+    return MarkedTokens(tokens, positions)
+
+
+def _flatten(chunks: list[list[tuple]]) -> list[tuple[int, object]]:
+    """(absolute position, token id or embedding vector) of all tokens that belong to words."""
+    return [
+        (number * len(chunk) + index, tuple(token.flatten().tolist()) if isinstance(token, Tensor) else token)
+        for number, chunk in enumerate(chunks)
+        for index, (token, _, word) in enumerate(chunk)
+        if word != 0
+    ]
+
+
+def _join_word(ids: list, word: list) -> list:
+    joined, index = [], 0
+    while index < len(ids):
+        is_word = ids[index : index + len(word)] == word
+        joined.append(_MARK if is_word else ids[index])
+        index += len(word) if is_word else 1
+    return joined

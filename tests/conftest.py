@@ -1,0 +1,71 @@
+"""Loads the core as `consistentid` and, with a ComfyUI, the pack as `comfyui_consistentid`, both by path.
+
+The repository root is never put on sys.path: its `nodes/` would hide ComfyUI's own nodes.py.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+torch.set_num_threads(2)
+
+
+def load_package(name: str, folder: Path):
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+load_package("consistentid", ROOT / "consistentid")
+load_package("golden_data", ROOT / "tests" / "golden")
+
+
+def find_comfyui() -> Path | None:
+    folder = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "comfy" / "ComfyUI")
+    return folder if (folder / "main.py").is_file() else None
+
+
+COMFYUI = find_comfyui()
+
+
+def pytest_collection_modifyitems(items):
+    if COMFYUI:
+        return
+    skip = pytest.mark.skip(reason="no ComfyUI: set COMFYUI_PATH, or install one to ~/comfy/ComfyUI")
+    for item in items:
+        if item.get_closest_marker("host") or item.get_closest_marker("server"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory):
+    """The pack, loaded into this process as ComfyUI would, on the CPU and with an empty base directory."""
+    sys.path.insert(0, str(COMFYUI))
+    import comfy.options
+
+    comfy.options.enable_args_parsing(False)
+    from comfy.cli_args import args
+
+    args.cpu = True
+    args.base_directory = str(tmp_path_factory.mktemp("comfyui"))
+    pack = load_package("comfyui_consistentid", ROOT)
+    with torch.inference_mode():
+        yield pack
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """NASA's public-domain portrait of Eileen Collins, RGB uint8 [512, 512, 3]."""
+    from skimage.data import astronaut
+
+    return astronaut()

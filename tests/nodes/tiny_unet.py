@@ -1,0 +1,63 @@
+"""The golden tiny UNets inside ComfyUI's own UNet class, and their adapters."""
+
+import comfy.model_base
+import comfy.model_patcher
+import comfy.supported_models
+import comfy.utils
+import torch
+from golden_data import make_weights
+
+LAYOUTS = {
+    "sd15": {
+        "channel_mult": [1, 2, 4, 4],
+        "num_res_blocks": [2, 2, 2, 2],
+        "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+        "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+        "transformer_depth_middle": 1,
+        "context_dim": 768,
+        "num_heads": 8,
+        "num_head_channels": -1,
+        "use_linear_in_transformer": False,
+        "adm_in_channels": None,
+    },
+}
+
+
+def make_model(name: str = "sd15") -> comfy.model_patcher.ModelPatcher:
+    """A MODEL with the golden weights of unet_tiny_<name>, float32 on the CPU."""
+    layout = {
+        "image_size": 32,
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": 32,
+        "use_spatial_transformer": True,
+        "legacy": False,
+        "dtype": torch.float32,
+        **LAYOUTS[name],
+    }
+    config = comfy.supported_models.SD15(layout)
+    config.unet_config = layout
+    config.set_inference_dtype(torch.float32, None)
+    model = comfy.model_base.BaseModel(config, device="cpu")
+    weights = make_weights(f"unet_tiny_{name}.unet")
+    names = comfy.utils.unet_to_diffusers(layout)
+    state = {names[key.removeprefix("unet.")]: tensor for key, tensor in weights.items()}
+    model.diffusion_model.load_state_dict(state, strict=True)
+    return comfy.model_patcher.ModelPatcher(model.eval(), torch.device("cpu"), torch.device("cpu"))
+
+
+def make_adapter(pack, id_tokens: torch.Tensor, name: str = "sd15"):
+    """A HostedAdapter with the golden adapter weights, and an identity whose ID tokens [2, 4, D] are given."""
+    checkpoint = pack.consistentid.adapter.checkpoint
+    hosting = pack.nodes.hosting
+    config = {"sd15": pack.consistentid.adapter.config.SD15}[name]
+    weights = make_weights(f"unet_tiny_{name}.adapter")
+    modules = {key.removeprefix("adapter_modules."): tensor for key, tensor in weights.items()}
+    entries = checkpoint._group_entries(modules, config, "golden")
+    layers = checkpoint._build_id_layers(entries, config, "golden", hosting.OPERATIONS)
+    adapter = checkpoint.Adapter(config, "golden", None, None, layers, checkpoint._collect_loras(entries, config))
+    hosted = hosting.HostedAdapter(adapter, hosting.make_patcher(layers))
+    zeros = torch.zeros(257, 1280)
+    identity = pack.consistentid.identity.Identity(zeros, zeros, {})
+    hosted._id_tokens[identity] = id_tokens
+    return hosted, identity

@@ -1,0 +1,64 @@
+"""What gets installed, and that a second run installs nothing."""
+
+import sys
+
+import project_environment
+import pytest
+from quickstart_failure import Failure
+
+
+@pytest.fixture
+def project(monkeypatch, tmp_path):
+    """A project with requirements and a ComfyUI; pip and venv are recorded, not run."""
+    (tmp_path / "requirements.txt").write_text("insightface>=1.0\n\n# a comment\n")
+    (tmp_path / "pyproject.toml").write_text('[project.optional-dependencies]\ntest = ["pytest>=8"]\n')
+    (tmp_path / "comfyui").mkdir()
+    (tmp_path / "comfyui" / "requirements.txt").write_text(
+        "torch\ntorchsde\ntorchvision>=0.2\ntorchaudio\naiohttp>=3.11.8\n"
+    )
+    environment = tmp_path / ".venv"
+    environment.mkdir()
+    for name, value in {
+        "REPO": tmp_path,
+        "FOLDER": environment,
+        "PYTHON": environment / "python",
+        "STAMP": environment / "stamp.json",
+        "LIST": environment / "list.txt",
+    }.items():
+        monkeypatch.setattr(project_environment, name, value)
+    tmp_path.commands = []
+    monkeypatch.setattr(project_environment, "_run", lambda command, failure: tmp_path.commands.append(command))
+    monkeypatch.setattr(project_environment, "PYTHON", type(environment)(sys.executable))
+    return tmp_path
+
+
+def test_comfyuis_torch_lines_are_left_out(project):
+    lines = project_environment._requirement_lines(project / "comfyui", testing=False)
+    assert lines == ["insightface>=1.0", "torchsde", "aiohttp>=3.11.8", "requests", "scikit-image"]
+
+
+def test_tests_need_no_comfyui(project):
+    lines = project_environment._requirement_lines(None, testing=True)
+    assert [line.split(">")[0] for line in lines] == ["insightface", "requests", "scikit-image", "pytest"]
+
+
+def test_the_second_run_installs_nothing(project):
+    project_environment.prepare_environment(project / "comfyui")
+    assert len(project.commands) == 1, "an importable torch is kept, the rest is installed"
+    project_environment.prepare_environment(project / "comfyui")
+    assert len(project.commands) == 1
+    (project / "requirements.txt").write_text("insightface>=1.1\n")
+    project_environment.prepare_environment(project / "comfyui")
+    assert len(project.commands) == 2
+
+
+def test_both_commands_are_remembered(project):
+    for _ in range(2):
+        project_environment.prepare_environment(project / "comfyui")
+        project_environment.prepare_environment(testing=True)
+    assert len(project.commands) == 2
+
+
+def test_a_failing_command_is_named():
+    with pytest.raises(Failure, match=r"It broke \(exit code 3"):
+        project_environment._run([sys.executable, "-c", "raise SystemExit(3)"], "It broke")

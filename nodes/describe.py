@@ -32,6 +32,10 @@ class LoadCaptioner(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, model_folder) -> bool | str:
+        return folders.check(folders.find_folder, model_folder, "captioner")
+
+    @classmethod
     def execute(cls, model_folder) -> io.NodeOutput:
         dtype = comfy.model_management.text_encoder_dtype(comfy.model_management.text_encoder_device())
         captioner = load_captioner(folders.find_folder(model_folder, "captioner"), dtype)

@@ -39,6 +39,10 @@ class LoadFaceAnalysis(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, package) -> bool | str:
+        return folders.check(folders.find_folder, package, "face_analysis")
+
+    @classmethod
     def execute(cls, package, provider) -> io.NodeOutput:
         return io.NodeOutput(load_face_analysis(folders.find_folder(package, "face_analysis"), provider))
 
@@ -60,6 +64,10 @@ class LoadFaceParser(io.ComfyNode):
             ],
             outputs=[sockets.FaceParser.Output("face_parser", display_name="face_parser")],
         )
+
+    @classmethod
+    def validate_inputs(cls, parser_name) -> bool | str:
+        return folders.check(folders.find_file, parser_name, "face_parser")
 
     @classmethod
     def execute(cls, parser_name) -> io.NodeOutput:

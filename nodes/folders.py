@@ -1,5 +1,6 @@
 """Where ComfyUI keeps the files of this pack, and what a loader node offers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import folder_paths
@@ -36,7 +37,7 @@ def list_files(*ids: str) -> list[str]:
     found = [file for kind in (ADAPTERS, "facexlib") for file in folder_paths.get_filename_list(kind)]
     found = [file for file in found if Path(file).name not in claimed and Path(file).parts[0] != "identities"]
     known = [file for file in found if Path(file).name in wanted]
-    return list(dict.fromkeys(known + found)) or [models[0].name]
+    return list(dict.fromkeys(known + found))
 
 
 def find_file(name: str, id: str) -> str:
@@ -49,8 +50,8 @@ def find_file(name: str, id: str) -> str:
 
 
 def list_folders(id: str) -> list[str]:
-    """Names of model folders (packages) for a manifest model that is a folder; its own name when there is none."""
-    return sorted(_scan_folders(id)) or [read_manifest()[id].name]
+    """Names of model folders (packages) for a manifest model that is a folder."""
+    return sorted(_scan_folders(id))
 
 
 def find_folder(name: str, id: str) -> Path:
@@ -60,6 +61,15 @@ def find_folder(name: str, id: str) -> Path:
         return found[name]
     model = read_manifest()[id]
     raise _not_found(name, model, _folders(model.folder.split("/")[0]))
+
+
+def check(find: Callable[[str, str], object], name: str, id: str) -> bool | str:
+    """For a loader's `validate_inputs`: True when the file is there, else what to do, before anything runs."""
+    try:
+        find(name, id)
+    except CheckpointError as error:
+        return str(error)
+    return True
 
 
 def _scan_folders(id: str) -> dict[str, Path]:

@@ -92,11 +92,14 @@ class LoadIdentity(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, name) -> bool | str:
+        if folder_paths.get_full_path(folders.IDENTITIES, name) is None:
+            return f"Identity '{name}' was not found. Save one with 'Save Identity' first, then press R."
+        return True
+
+    @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        path = folder_paths.get_full_path(folders.IDENTITIES, name)
-        if path is None:
-            raise IdentityFileError(f"Identity '{name}' was not found. Save one with 'Save Identity' first.")
-        return io.NodeOutput(load_identity(path))
+        return io.NodeOutput(load_identity(folder_paths.get_full_path_or_raise(folders.IDENTITIES, name)))
 
     @classmethod
     def fingerprint_inputs(cls, name) -> str:

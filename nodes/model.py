@@ -26,6 +26,10 @@ class LoadAdapter(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, adapter_name) -> bool | str:
+        return folders.check(folders.find_file, adapter_name, "adapter_sd15")
+
+    @classmethod
     def execute(cls, adapter_name) -> io.NodeOutput:
         return io.NodeOutput(HostedAdapter.load(folders.find_file(adapter_name, "adapter_sd15")))
 

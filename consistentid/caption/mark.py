@@ -79,7 +79,7 @@ def mark_matched(caption: str, regions: Iterable[str]) -> MarkedCaption:
     texts, order = [], []
     for clause, marks in places.items():
         text = clauses[clause]
-        for end, key in sorted(marks, reverse=True):
+        for end, _ in sorted(marks, reverse=True):
             text = f"{text[:end]} {MARKER}{text[end:]}"
         texts.append(text + ",")
         order += [key for _, key in sorted(marks)]

@@ -43,7 +43,7 @@ def test_the_folder_around_the_pack_wins_over_the_usual_ones(monkeypatch, tmp_pa
 
 
 def test_a_named_folder_without_comfyui_is_an_error(tmp_path):
-    with pytest.raises(Failure, match=r"No ComfyUI in .*--comfyui"):
+    with pytest.raises(Failure, match=r"(?s)No ComfyUI in .*--comfyui"):
         comfyui_folder.find_comfyui(str(tmp_path))
 
 

@@ -20,7 +20,7 @@ GRAPH = {
     "6": {"class_type": "LoadImage", "inputs": {"image": "x"}},
     "7": {
         "class_type": "ConsistentID_InjectTokens",
-        "inputs": {"prompt": "a man", "negative": "bad", "clip": ["1", 1]},
+        "inputs": {"prompt": "a man", "negative": "bad"},
     },
     "8": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768, "batch_size": 1}},
     "9": {"class_type": "ConsistentID_Sampler", "inputs": {"seed": 1, "steps": 50, "start_merge_step": 30}},

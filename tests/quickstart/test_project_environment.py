@@ -1,6 +1,7 @@
 """What gets installed, and that a second run installs nothing."""
 
 import sys
+from pathlib import Path
 
 import project_environment
 import pytest
@@ -9,7 +10,7 @@ from quickstart_failure import Failure
 
 @pytest.fixture
 def project(monkeypatch, tmp_path):
-    """A project with requirements and a ComfyUI; pip and venv are recorded, not run."""
+    """A project with requirements, an environment and a ComfyUI."""
     (tmp_path / "requirements.txt").write_text("insightface>=1.0\n\n# a comment\n")
     (tmp_path / "pyproject.toml").write_text('[project.optional-dependencies]\ntest = ["pytest>=8"]\n')
     (tmp_path / "comfyui").mkdir()
@@ -21,15 +22,21 @@ def project(monkeypatch, tmp_path):
     for name, value in {
         "REPO": tmp_path,
         "FOLDER": environment,
-        "PYTHON": environment / "python",
+        "PYTHON": Path(sys.executable),
         "STAMP": environment / "stamp.json",
         "LIST": environment / "list.txt",
     }.items():
         monkeypatch.setattr(project_environment, name, value)
     tmp_path.commands = []
-    monkeypatch.setattr(project_environment, "_run", lambda command, failure: tmp_path.commands.append(command))
-    monkeypatch.setattr(project_environment, "PYTHON", type(environment)(sys.executable))
     return tmp_path
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands that would have run."""
+    commands = []
+    monkeypatch.setattr(project_environment, "_run", lambda command, failure: commands.append(command))
+    return commands
 
 
 def test_comfyuis_torch_lines_are_left_out(project):
@@ -42,21 +49,21 @@ def test_tests_need_no_comfyui(project):
     assert [line.split(">")[0] for line in lines] == ["insightface", "requests", "scikit-image", "pytest"]
 
 
-def test_the_second_run_installs_nothing(project):
+def test_the_second_run_installs_nothing(project, commands):
     project_environment.prepare_environment(project / "comfyui")
-    assert len(project.commands) == 1, "an importable torch is kept, the rest is installed"
+    assert len(commands) == 1, "an importable torch is kept, the rest is installed"
     project_environment.prepare_environment(project / "comfyui")
-    assert len(project.commands) == 1
+    assert len(commands) == 1
     (project / "requirements.txt").write_text("insightface>=1.1\n")
     project_environment.prepare_environment(project / "comfyui")
-    assert len(project.commands) == 2
+    assert len(commands) == 2
 
 
-def test_both_commands_are_remembered(project):
+def test_both_commands_are_remembered(project, commands):
     for _ in range(2):
         project_environment.prepare_environment(project / "comfyui")
         project_environment.prepare_environment(testing=True)
-    assert len(project.commands) == 2
+    assert len(commands) == 2
 
 
 def test_a_failing_command_is_named():

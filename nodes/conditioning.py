@@ -12,7 +12,7 @@ from ..consistentid.identity import Identity
 from . import sockets
 from .hosting import HostedAdapter
 from .patching import STAGE
-from .text import MarkedTokens, count_tokens, cut_markers, place_markers
+from .text import MarkedTokens, count_tokens, cut_markers, cut_text, place_markers
 
 
 class InjectTokens(io.ComfyNode):
@@ -76,8 +76,15 @@ def compose(clip, config: AdapterConfig, identity: Identity, prompt: str, captio
     caption = caption.strip() or identity.caption
     if not caption or caption in FIXED_SENTENCES:
         caption = config.fixed_sentence
+    if prompt.split()[-1:] and "embedding:" in prompt.split()[-1]:
+        prompt += " "  # or the separator would become part of the embedding's name
     composed = compose_prompt(
-        prompt, caption, identity.regions, config, lambda text: count_tokens(clip, text), alignment
+        prompt,
+        caption,
+        identity.regions,
+        config,
+        lambda text: count_tokens(clip, text, disable_weights=alignment == "published"),
+        alignment,
     )
     if alignment != "published" and identity.regions and not composed.regions:
         raise CaptionError(
@@ -103,20 +110,21 @@ def inject_tokens(
     alignment: str = "auto",
 ) -> tuple[list, list]:
     """Positive and negative CONDITIONING of a composed prompt."""
-    marked = (cut_markers if alignment == "published" else place_markers)(clip, composed)
+    published = alignment == "published"
+    marked = cut_markers(clip, composed) if published else place_markers(clip, composed)
     region_tokens, zero_token = hosted.encode_regions(identity)
     positions = _check_positions(marked)
     tokens = [region_tokens[key] for key in composed.regions][: len(positions)]
     tokens = torch.stack(tokens + [zero_token] * (len(positions) - len(tokens))) if positions else zero_token[None]
-    facial = clip.encode_from_tokens_scheduled(marked.tokens)
-    _check_width(facial, hosted)
-    negatives = clip.encode_from_tokens_scheduled(clip.tokenize(negative))
-    length = max(entry[0].shape[1] for entry in facial)
+    marked_texts = clip.encode_from_tokens_scheduled(marked.tokens)
+    _check_width(marked_texts, hosted)
+    texts = clip.encode_from_tokens_scheduled(cut_text(clip, composed.plain)) if published else marked_texts
+    negatives = clip.encode_from_tokens_scheduled(cut_text(clip, negative) if published else clip.tokenize(negative))
+    length = max(text.shape[1] for text, _ in marked_texts)
+    facial = [[hosted.fuse(text, tokens, positions), extra] for text, extra in marked_texts]
     facial_negatives = [
         [hosted.fuse(repeat_text(text, length), zero_token[None], positions), extra] for text, extra in negatives
     ]
-    texts = facial if alignment != "published" else clip.encode_from_tokens_scheduled(clip.tokenize(composed.plain))
-    facial = [[hosted.fuse(text, tokens, positions), extra] for text, extra in facial]
     return split_stages(texts, facial, merge_at), facial_negatives
 
 

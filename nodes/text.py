@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..consistentid.caption.align import FacialPrompt, cut_published, find_positions
+from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions
 from ..consistentid.caption.mark import MARKER
 
 # Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
@@ -20,9 +20,13 @@ class MarkedTokens:
     positions: dict[str, list[int]]
 
 
-def count_tokens(clip, text: str) -> int:
-    """Tokens of a text in the first encoder, begin and end included, a marker counting as one."""
-    chunks = next(iter(clip.tokenize(text.replace(MARKER, " "), return_word_ids=True).values()))
+def count_tokens(clip, text: str, disable_weights: bool = False) -> int:
+    """Tokens of a text in the first encoder, begin and end included, a marker counting as one.
+
+    disable_weights: brackets are text and not emphasis, as in the released code.
+    """
+    options = {"return_word_ids": True, "disable_weights": disable_weights}
+    chunks = next(iter(clip.tokenize(text.replace(MARKER, " "), **options).values()))
     return len(_flatten(chunks)) + text.count(MARKER) + 2
 
 
@@ -45,16 +49,35 @@ def place_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
 
 def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
     """As released: 77 tokens at most, no emphasis, the end token lost when the text is longer."""
-    options = {"return_word_ids": True, "disable_weights": True}
-    marked = clip.tokenize(prompt.marked.replace(MARKER, f" {_WORD} "), **options)
     word = clip.tokenize(_WORD, return_word_ids=True)
     tokens, positions = {}, {}
-    for encoder, chunks in marked.items():
-        begin, end = chunks[0][0][0], chunks[-1][-1][0]
-        ids = _join_word([token for _, token in _flatten(chunks)], [token for _, token in _flatten(word[encoder])])
-        ids, positions[encoder] = cut_published([begin, *ids, end], _MARK, end)
+    for encoder, ids in _tokenize_literally(clip, prompt.marked.replace(MARKER, f" {_WORD} ")).items():
+        begin, end, pad = _frame(clip, encoder)
+        ids = _join_word(ids, [token for _, token in _flatten(word[encoder])])
+        ids, positions[encoder] = cut_published([begin, *ids, end], _MARK, pad)
         tokens[encoder] = [[(token, 1.0) for token in ids]]
     return MarkedTokens(tokens, positions)
+
+
+def cut_text(clip, text: str) -> dict:
+    """ComfyUI tokens of a text without facial tokens, as released: 77 at most, no emphasis, the end token kept."""
+    tokens = {}
+    for encoder, ids in _tokenize_literally(clip, text).items():
+        begin, end, pad = _frame(clip, encoder)
+        ids, _ = cut_published([begin, *ids[: TEXT_TOKENS - 2], end], _MARK, pad)
+        tokens[encoder] = [[(token, 1.0) for token in ids]]
+    return tokens
+
+
+def _tokenize_literally(clip, text: str) -> dict[str, list]:
+    chunks = clip.tokenize(text, return_word_ids=True, disable_weights=True)
+    return {encoder: [token for _, token in _flatten(parts)] for encoder, parts in chunks.items()}
+
+
+def _frame(clip, encoder: str) -> tuple[int, int, int]:
+    """The encoder's begin, end and padding tokens."""
+    chunk = clip.tokenize("")[encoder][0]
+    return chunk[0][0], chunk[1][0], chunk[-1][0]
 
 
 def _flatten(chunks: list[list[tuple]]) -> list[tuple[int, object]]:

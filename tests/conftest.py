@@ -48,6 +48,12 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
+def comfyui() -> Path:
+    """The ComfyUI folder that host tests run against."""
+    return COMFYUI
+
+
+@pytest.fixture(scope="session")
 def host(tmp_path_factory):
     """The pack, loaded into this process as ComfyUI would, on the CPU and with an empty base directory."""
     sys.path.insert(0, str(COMFYUI))

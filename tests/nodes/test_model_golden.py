@@ -7,17 +7,6 @@ from golden_data import DENOISE, UNET, difference, make_input, read_case, read_t
 pytestmark = pytest.mark.host
 
 
-@pytest.fixture(scope="module")
-def tiny(host):
-    import importlib.util
-    from pathlib import Path
-
-    spec = importlib.util.spec_from_file_location("tiny_unet", Path(__file__).with_name("tiny_unet.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def run_unet(model, latents, timestep: int, context):
     """One UNet call with rows [unconditional, conditional], through the MODEL's own patches."""
     import comfy.model_management

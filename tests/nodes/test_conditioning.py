@@ -1,0 +1,188 @@
+"""Facial tokens in ComfyUI's text embedding: the right places, and only those."""
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.host
+
+PROMPT = "a photo of a person in a forest"
+LONG = ", ".join(f"detail number {i} of a rich scene" for i in range(24))
+
+
+@pytest.fixture
+def clip(checkpoint):
+    return checkpoint[1].clone()
+
+
+@pytest.fixture
+def identity(make_identity):
+    return make_identity()
+
+
+@pytest.fixture
+def inject(host, clip, adapter, identity):
+    def run(prompt=PROMPT, negative="blurry", caption="", alignment="auto", clip=clip, identity=identity, merge_at=0.6):
+        return host.nodes.conditioning.InjectTokens.execute(
+            clip, adapter, identity, prompt, negative, merge_at, alignment, caption
+        ).result
+
+    return run
+
+
+def stages(conditioning, key="consistentid_stage"):
+    return {entry[1][key]["name"]: entry[0] for entry in conditioning}
+
+
+def changed_rows(text, facial):
+    return (text != facial).any(-1)[0].nonzero().flatten().tolist()
+
+
+def words_at(clip, text, rows):
+    tokenizer = clip.tokenizer.clip_l
+    tokens = [token for chunk in clip.tokenize(text)["l"] for token, _ in chunk]
+    return [tokenizer.inv_vocab[tokens[row]].removesuffix("</w>") for row in rows]
+
+
+def plain_text(marked):
+    return marked.replace("<|facial|>", "")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        PROMPT,
+        "a (photo:1.3) of a [person] in ((a forest))",
+        LONG,
+        LONG + ", " + LONG,
+        "",
+        "portrait, (oil painting:0.7)",
+    ],
+    ids=["short", "emphasis", "two chunks", "four chunks", "empty", "weighted end"],
+)
+def test_facial_tokens_replace_the_marked_words_only(inject, clip, prompt):
+    positive, _, marked, _ = inject(prompt)
+    text, facial = stages(positive).values()
+    rows = changed_rows(text, facial)
+    assert words_at(clip, plain_text(marked), rows) == ["face", "ears", "eyes", "nose", "mouth"]
+    expected = clip.encode_from_tokens_scheduled(clip.tokenize(plain_text(marked)))[0][0]
+    assert torch.equal(text, expected)
+    assert text.shape[1] % 77 == 0
+
+
+def test_emphasis_inside_the_caption(inject, clip):
+    positive, _, marked, _ = inject(caption="a (round face:1.4), small (nose:0.5), wide mouth")
+    rows = changed_rows(*stages(positive).values())
+    assert words_at(clip, plain_text(marked), rows) == ["face", "nose", "mouth"]
+
+
+def test_each_region_meets_its_own_word_in_a_natural_caption(host, inject, adapter, identity, clip):
+    """The row of each word is what FacialEncoder makes of that word and that region, nothing else."""
+    caption = "Her eyes are green and the nose is short. A broad mouth, a round face; small ears!"
+    positive, _, marked, _ = inject(caption=caption)
+    text, facial = stages(positive).values()
+    rows = changed_rows(text, facial)
+    words = words_at(clip, plain_text(marked), rows)
+    assert sorted(words) == ["ears", "eyes", "face", "mouth", "nose"]
+    tokens, _ = adapter.encode_regions(identity)
+    keys = {"face": "Face", "eyes": "Left_Eye", "ears": "Left_Ear", "nose": "Nose", "mouth": "Upper_Lip"}
+    for row, word in zip(rows, words, strict=True):
+        alone = adapter.fuse(text, tokens[keys[word]][None], [row])
+        assert torch.allclose(facial[0, row], alone[0, row], atol=1e-5), word
+
+
+def test_fixed_sentence_is_crossed_as_trained(inject, adapter, identity, clip):
+    positive, _, marked, _ = inject()
+    text, facial = stages(positive).values()
+    rows = changed_rows(text, facial)
+    tokens, _ = adapter.encode_regions(identity)
+    ears = rows[words_at(clip, plain_text(marked), rows).index("ears")]
+    crossed = adapter.fuse(text, tokens["Left_Eye"][None], [ears])
+    assert torch.allclose(facial[0, ears], crossed[0, ears], atol=1e-5)
+
+
+def test_negative_gets_zero_tokens_at_the_same_positions(inject, adapter, identity, clip):
+    positive, negative, _, _ = inject(LONG, negative="blurry")
+    rows = changed_rows(*stages(positive).values())
+    plain = clip.encode_from_tokens_scheduled(clip.tokenize("blurry"))[0][0]
+    repeated = plain.repeat(1, positive[0][0].shape[1] // plain.shape[1], 1)
+    assert changed_rows(repeated, negative[0][0]) == rows
+    expected = adapter.fuse(repeated, adapter.encode_regions(identity)[1][None], rows)
+    assert torch.equal(negative[0][0], expected)
+
+
+def test_textual_inversion_shifts_the_positions(host, inject, clip, tmp_path):
+    import safetensors.torch
+
+    vectors = torch.randn(5, 768, generator=torch.Generator().manual_seed(1)) * 0.01
+    safetensors.torch.save_file({"emb_params": vectors}, tmp_path / "freckles.safetensors")
+    clip.tokenizer.clip_l.embedding_directory = [str(tmp_path)]
+    before = changed_rows(*stages(inject("a person")[0]).values())
+    after = changed_rows(*stages(inject("a person embedding:freckles")[0]).values())
+    assert [row - 5 for row in after] == before
+
+
+def test_clip_skip(inject, clip):
+    skipped = clip.clone()
+    skipped.clip_layer(-2)
+    usual, other = (stages(inject(clip=c)[0]) for c in (clip, skipped))
+    assert not torch.equal(usual["text"], other["text"])
+    assert changed_rows(*usual.values()) == changed_rows(*other.values())
+
+
+def test_missing_regions_have_no_token(inject, clip, make_identity):
+    positive, _, marked, report = inject(identity=make_identity(regions=("Face", "Nose")))
+    assert marked.count("<|facial|>") == 2
+    assert words_at(clip, plain_text(marked), changed_rows(*stages(positive).values())) == ["face", "nose"]
+    assert report.startswith("2 facial tokens")
+
+
+def test_region_without_a_word_is_reported(inject):
+    *_, report = inject(caption="a round face and a long nose")
+    assert "No word for: Left_Ear, Left_Eye, Upper_Lip" in report
+
+
+def test_empty_caption_means_the_fixed_sentence(inject):
+    assert (
+        inject(caption="  ")[2]
+        == inject(caption="The person has one face, one nose, two eyes, two ears, and one mouth.")[2]
+    )
+
+
+def test_caption_of_the_identity_is_used_and_a_connected_one_wins(inject, make_identity):
+    identity = make_identity(caption="a kind face")
+    assert "a kind face <|facial|>" in inject(identity=identity)[2]
+    assert "a stern face <|facial|>" in inject(identity=identity, caption="a stern face")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"caption": "a tall person"}, "names none of the regions"),
+        ({"prompt": "a <|facial|> man"}, "Remove it from the prompt"),
+    ],
+)
+def test_unusable_texts_are_refused(host, inject, arguments, message):
+    with pytest.raises(host.consistentid.errors.CaptionError, match=message):
+        inject(**arguments)
+
+
+def test_clip_of_another_base_model_is_refused(host, adapter, identity, clip):
+    class WideClip:
+        tokenize = clip.tokenize
+
+        def encode_from_tokens_scheduled(self, tokens):
+            return [[torch.zeros(1, 77, 2048), {}]]
+
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=r"SD1\.5.*768.*2048"):
+        host.nodes.conditioning.InjectTokens.execute(WideClip(), adapter, identity, PROMPT, "", 0.6, "auto", "")
+
+
+def test_published_cuts_long_prompts_and_ignores_emphasis(inject):
+    positive, negative, _, _ = inject(LONG + " (forest:1.5)", alignment="published")
+    assert {entry[0].shape[1] for entry in positive + negative} == {77}
+
+
+def test_encoding_an_identity_again_costs_nothing(adapter, identity):
+    first = adapter.encode_regions(identity)
+    assert adapter.encode_regions(identity) is first
+    assert adapter.project_identity(identity) is adapter.project_identity(identity)

@@ -1,0 +1,264 @@
+"""The MODEL patch: what it adds, what it leaves alone, and how it lives beside others."""
+
+import copy
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.host
+
+SIGMAS = torch.tensor([8.0, 3.0, 1.0, 0.0])
+
+
+@pytest.fixture
+def id_tokens():
+    return torch.randn(2, 4, 768, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def person(host, tiny, id_tokens):
+    """A HostedAdapter for the tiny UNet and an identity."""
+    return tiny.make_adapter(host, id_tokens)
+
+
+@pytest.fixture
+def apply(host):
+    return host.nodes.patching.apply_adapter
+
+
+def sample(model, cfg=5.0, callback=None):
+    import comfy.sample
+    import comfy.samplers
+
+    generator = torch.Generator().manual_seed(0)
+    noise, positive, negative = (
+        torch.randn(*shape, generator=generator) for shape in ((1, 4, 16, 16), (1, 77, 768), (1, 77, 768))
+    )
+    return comfy.sample.sample_custom(
+        model,
+        noise,
+        cfg,
+        comfy.samplers.sampler_object("euler"),
+        SIGMAS,
+        [[positive, {}]],
+        [[negative, {}]],
+        torch.zeros_like(noise),
+        callback=callback,
+        disable_pbar=True,
+    )
+
+
+def test_model_is_left_as_it_was(tiny, person, apply):
+    model = tiny.make_model()
+    weights = {key: tensor.clone() for key, tensor in model.model.state_dict().items()}
+    options = copy.deepcopy(model.model_options)
+    plain = sample(model)
+    patched = apply(model, *person)
+    assert not torch.equal(sample(patched), plain)
+    assert torch.equal(sample(model), plain)
+    assert model.model_options == options
+    assert not model.patches and not model.wrappers.get("outer_sample")
+    model.unpatch_model()
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in model.model.state_dict().items())
+
+
+def test_same_result_every_time_and_after_changes(tiny, person, apply):
+    fresh = sample(apply(tiny.make_model(), *person))
+    model = tiny.make_model()
+    patched = apply(model, *person)
+    assert torch.equal(sample(patched), fresh)
+    assert torch.equal(sample(patched), fresh)
+    weaker = sample(apply(model, *person, 0.4, 0.7))
+    assert not torch.equal(weaker, fresh)
+    assert torch.equal(sample(apply(model, *person)), fresh)
+    assert torch.equal(weaker, sample(apply(tiny.make_model(), *person, 0.4, 0.7)))
+
+
+def test_zero_weights_are_the_plain_model(tiny, person, apply):
+    model = tiny.make_model()
+    assert torch.equal(sample(apply(model, *person, 0.0, 0.0)), sample(model))
+
+
+def test_interrupted_run_leaves_no_trace(tiny, person, apply):
+    import comfy.model_management
+
+    def interrupt(step, denoised, x, total):
+        raise comfy.model_management.InterruptProcessingException()
+
+    model = tiny.make_model()
+    patched = apply(model, *person)
+    expected = sample(apply(tiny.make_model(), *person))
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        sample(patched, callback=interrupt)
+    assert torch.equal(sample(patched), expected)
+    assert torch.equal(sample(model), sample(tiny.make_model()))
+
+
+def test_keys_and_values_are_computed_once_and_not_while_sampling(tiny, person, apply):
+    hosted, identity = person
+    calls = []
+    for layer in hosted.adapter.id_layers:
+        layer.register_forward_hook(lambda *_: calls.append(1))
+    patched = apply(tiny.make_model(), hosted, identity)
+    assert len(calls) == 16
+    sample(patched)
+    assert len(calls) == 16
+
+
+def test_low_rank_weights_are_merged(tiny, person, apply, host):
+    hosted, identity = person
+    model = tiny.make_model()
+    before = {key: tensor.clone() for key, tensor in model.model.state_dict().items()}
+    patched = apply(model, hosted, identity, 1.0, 0.5)
+    patched.patch_model()
+    after = patched.model.state_dict()
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert len(changed) == 16 * 2 * 4
+    (site, attention, projection), lora = next(iter(hosted.adapter.loras.items()))
+    key = f"diffusion_model.{site.comfy}.{attention}.{projection}.weight"
+    assert torch.allclose(after[key], before[key] + 0.5 * lora.up @ lora.down, atol=1e-6)
+    patched.unpatch_model()
+
+
+def test_weights_of_the_patch_are_owned_by_the_host(tiny, person, apply):
+    import comfy.model_management
+
+    patched = apply(tiny.make_model(), *person)
+    owners = {id(owner): owner for owner in patched.model_patches_models()}
+    assert len(owners) == 1
+    owner = next(iter(owners.values()))
+    widths = [32] * 2 + [64] * 2 + [128] * 2 + [128] * 3 + [64] * 3 + [32] * 3 + [128]
+    assert owner.model_size() == sum(2 * 2 * 4 * width * 4 for width in widths)
+    sample(patched)
+    loaded = [entry.model for entry in comfy.model_management.current_loaded_models]
+    assert any(model is owner for model in loaded)
+
+
+def test_low_vram_gives_the_same_picture(tiny, person, apply, monkeypatch):
+    expected = sample(apply(tiny.make_model(), *person))
+    patched = apply(tiny.make_model(), *person)
+    load = patched.load
+
+    def load_partially(device, lowvram_model_memory=0, force_patch_weights=False, full_load=False):
+        return load(device, lowvram_model_memory=1000, force_patch_weights=force_patch_weights, full_load=False)
+
+    monkeypatch.setattr(patched, "load", load_partially)
+    result = sample(patched)
+    assert patched.model.model_lowvram
+    assert torch.allclose(result, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision(tiny, person, apply, dtype):
+    model = tiny.make_model()
+    model.model.diffusion_model.to(dtype)
+    model.model.diffusion_model.dtype = dtype
+    model.model.model_config.set_inference_dtype(dtype, torch.float32)
+    model.model.manual_cast_dtype = None
+    patched = apply(model, *person)
+    patch = patched.model_options["transformer_options"]["patches_replace"]["attn2"][("input", 1)]
+    assert patch.key_value.key.dtype == dtype
+
+
+def block_patch(log):
+    from comfy.ldm.modules.attention import optimized_attention
+
+    def patch(q, k, v, extra_options):
+        log.append(extra_options["block"])
+        return 0.5 * optimized_attention(q, k, v, extra_options["n_heads"])
+
+    return patch
+
+
+@pytest.mark.parametrize("depth", [None, 0], ids=["block", "transformer block"])
+def test_a_patch_that_was_there_before_still_runs(tiny, person, apply, depth):
+    log = []
+    model = tiny.make_model()
+    model.set_model_attn2_replace(block_patch(log), "input", 1, depth)
+    alone = sample(model)
+    assert log
+    log.clear()
+    both = sample(apply(model, *person))
+    assert log
+    assert not torch.equal(both, sample(apply(tiny.make_model(), *person)))
+    assert not torch.equal(both, alone)
+    assert torch.equal(sample(model), alone)
+
+
+def test_a_patch_added_later_stays_on_its_clone(tiny, person, apply):
+    """IPAdapter_plus and InstantID call `add` on the patch they find, in place."""
+    patched = apply(tiny.make_model(), *person)
+    expected = sample(patched)
+    clone = patched.clone()
+    added = clone.model_options["transformer_options"]["patches_replace"]["attn2"][("input", 1)]
+
+    def shift(out, q, k, v, extra_options, sigma_start, sigma_end, amount):
+        return torch.full_like(out, amount)
+
+    added.add(shift, sigma_start=999999999.9, sigma_end=0.0, amount=0.5)
+    assert not torch.equal(sample(clone), expected)
+    assert torch.equal(sample(patched), expected)
+    added.added[:] = [(shift, {"sigma_start": 0.5, "sigma_end": 0.0, "amount": 0.5})]
+    assert torch.equal(sample(clone), expected)
+
+
+def test_order_with_another_lora_does_not_matter(tiny, person, apply):
+    from comfy.weight_adapter import LoRAAdapter
+
+    generator = torch.Generator().manual_seed(9)
+    key = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"
+    other = {
+        key: LoRAAdapter(
+            set(), (torch.randn(32, 4, generator=generator), torch.randn(4, 32, generator=generator), *[None] * 4)
+        )
+    }
+    before = tiny.make_model()
+    before.add_patches(other, 0.8)
+    before = apply(before, *person)
+    after = apply(tiny.make_model(), *person)
+    after.add_patches(other, 0.8)
+    merged = []
+    for model in (before, after):
+        model.patch_model()
+        merged.append(model.model.state_dict()[key].clone())
+        model.unpatch_model()
+    assert torch.allclose(*merged, atol=1e-5)
+
+
+def test_batch_and_unbatched_conditions_agree(tiny, person, apply, monkeypatch):
+    """Conditional and unconditional parts get their own ID tokens whether the host batches them or not."""
+    model = apply(tiny.make_model(), *person)
+    together = sample(model)
+    monkeypatch.setattr(model.model, "memory_required", lambda *_, **__: 1e30)
+    assert torch.allclose(together, sample(model), atol=1e-3)
+
+
+def test_identity_without_embedding_uses_zeros(host, adapter, make_identity):
+    known, unknown = make_identity(), make_identity(id_embedding=None)
+    assert torch.isfinite(adapter.project_identity(unknown)).all()
+    assert not torch.equal(adapter.project_identity(known)[0], adapter.project_identity(unknown)[0])
+    assert torch.equal(adapter.project_identity(known)[1], adapter.project_identity(unknown)[1])
+
+
+@pytest.mark.parametrize(
+    ("unet_config", "message"),
+    [
+        ({"context_dim": 2048, "adm_in_channels": 2816}, "an SDXL model"),
+        ({"context_dim": 1024, "adm_in_channels": None}, "type SimpleNamespace"),
+        ({"context_dim": 1280, "adm_in_channels": 2560}, "type SimpleNamespace"),
+        ({"image_model": "flux"}, "type SimpleNamespace"),
+    ],
+    ids=["sdxl", "sd2", "refiner", "flux"],
+)
+def test_other_base_models_are_refused(host, person, apply, unet_config, message):
+    from types import SimpleNamespace
+
+    model = SimpleNamespace(model=SimpleNamespace(model_config=SimpleNamespace(unet_config=unet_config)))
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=message) as error:
+        apply(model, *person)
+    assert "Supported base models: SD1.5, SDXL" in str(error.value)
+
+
+def test_a_unet_of_other_widths_is_refused(host, tiny, adapter, make_identity, apply):
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match="does not fit this MODEL"):
+        apply(tiny.make_model(), adapter, make_identity())

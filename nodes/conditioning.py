@@ -12,7 +12,7 @@ from ..consistentid.identity import Identity
 from . import sockets
 from .hosting import HostedAdapter
 from .patching import STAGE
-from .text import MarkedTokens, count_tokens, cut_markers, cut_text, place_markers
+from .text import count_tokens, cut_markers, place_markers, tokenize_text
 
 
 class InjectTokens(io.ComfyNode):
@@ -113,19 +113,25 @@ def inject_tokens(
     published = alignment == "published"
     marked = cut_markers(clip, composed) if published else place_markers(clip, composed)
     region_tokens, zero_token = hosted.encode_regions(identity)
-    positions = _check_positions(marked)
-    tokens = [region_tokens[key] for key in composed.regions][: len(positions)]
-    tokens = torch.stack(tokens + [zero_token] * (len(positions) - len(tokens))) if positions else zero_token[None]
+    tokens = [region_tokens[key] for key in composed.regions][: marked.count]
+    tokens = torch.stack(tokens + [zero_token] * (marked.count - len(tokens))) if marked.count else zero_token[None]
     marked_texts = clip.encode_from_tokens_scheduled(marked.tokens)
     _check_width(marked_texts, hosted)
-    texts = clip.encode_from_tokens_scheduled(cut_text(clip, composed.plain)) if published else marked_texts
-    negatives = clip.encode_from_tokens_scheduled(cut_text(clip, negative) if published else clip.tokenize(negative))
+    rows = marked.channel_positions()
+    facial = [[hosted.fuse(text, tokens, rows), extra] for text, extra in marked_texts]
+    texts = marked_texts
+    if published or composed.before_merge != composed.plain:
+        texts = clip.encode_from_tokens_scheduled(tokenize_text(clip, composed.before_merge, published))
+    negatives = clip.encode_from_tokens_scheduled(tokenize_text(clip, negative, published))
     length = max(text.shape[1] for text, _ in marked_texts)
-    facial = [[hosted.fuse(text, tokens, positions), extra] for text, extra in marked_texts]
     facial_negatives = [
-        [hosted.fuse(repeat_text(text, length), zero_token[None], positions), extra] for text, extra in negatives
+        [hosted.fuse(repeat_text(text, length), zero_token[None], rows), extra] for text, extra in negatives
     ]
-    return split_stages(texts, facial, merge_at), facial_negatives
+    positive = split_stages(texts, facial, merge_at)
+    # The released SDXL code has facial tokens in the negative of both stages, by writing in place.
+    if hosted.config.delayed_negative and not published:
+        return positive, split_stages(negatives, facial_negatives, merge_at)
+    return positive, facial_negatives
 
 
 def split_stages(texts: list, facial: list, merge_at: float) -> list:
@@ -147,16 +153,6 @@ def split_stages(texts: list, facial: list, merge_at: float) -> list:
 def repeat_text(text: Tensor, length: int) -> Tensor:
     """Repeat an embedding [1, T, D] along T until it has at least `length` tokens; attention to it stays the same."""
     return text.repeat(1, -(-length // text.shape[1]), 1)
-
-
-def _check_positions(marked: MarkedTokens) -> list[int]:
-    first, *others = marked.positions.values()
-    if any(other != first for other in others):
-        raise CaptionError(
-            "The two text encoders of this CLIP split the prompt differently, probably because of a textual inversion "
-            "embedding with different vector counts. Move the embedding behind the facial description or remove it."
-        )
-    return first
 
 
 def _check_width(entries: list, hosted: HostedAdapter) -> None:

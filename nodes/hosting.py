@@ -60,12 +60,10 @@ class HostedAdapter:
             self._region_tokens[identity] = (dict(zip(identity.regions, tokens, strict=True)), zero)
         return self._region_tokens[identity]
 
-    def fuse(self, text: Tensor, region_tokens: Tensor, positions: list[int]) -> Tensor:
-        """Facial tokens put into a text embedding [1, T, D]; a new tensor on the same device."""
+    def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor) -> Tensor:
+        """Facial tokens put into a text embedding [1, T, D] (see FacialEncoder); a new tensor on the same device."""
         device = load_to_device(self.patcher)
-        fused = self.adapter.facial_encoder(
-            text.float().to(device), region_tokens.to(device), torch.tensor(positions, device=device)
-        )
+        fused = self.adapter.facial_encoder(text.float().to(device), region_tokens.to(device), positions.to(device))
         return fused.to(text)
 
     def project_identity(self, identity: Identity) -> Tensor:

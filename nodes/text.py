@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions
@@ -12,12 +13,31 @@ _WORD = "qzqfacialqzq"
 _MARK = -1
 
 
+# Channels of each text encoder in an embedding, in the order ComfyUI concatenates them.
+_CHANNELS = {"l": 768, "g": 1280}
+
+
 @dataclass(frozen=True)
 class MarkedTokens:
     """ComfyUI tokens {encoder: chunks} of a text, and for each marker its absolute position in each encoder."""
 
     tokens: dict
     positions: dict[str, list[int]]
+
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.positions.values())))
+
+    def channel_positions(self) -> Tensor:
+        """Positions of N markers for each channel of the text embedding, [N, D]."""
+        return torch.cat(
+            [
+                torch.tensor(self.positions[encoder], dtype=torch.long)[:, None].expand(-1, width)
+                for encoder, width in _CHANNELS.items()
+                if encoder in self.positions
+            ],
+            dim=1,
+        )
 
 
 def count_tokens(clip, text: str, disable_weights: bool = False) -> int:
@@ -48,25 +68,36 @@ def place_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
 
 
 def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
-    """As released: 77 tokens at most, no emphasis, the end token lost when the text is longer."""
+    """As released: 77 tokens at most, no emphasis, the end token lost when the text is longer.
+
+    SDXL's second encoder reads the markers as text, and gets the positions of the first.
+    """
     word = clip.tokenize(_WORD, return_word_ids=True)
-    tokens, positions = {}, {}
-    for encoder, ids in _tokenize_literally(clip, prompt.marked.replace(MARKER, f" {_WORD} ")).items():
-        begin, end, pad = _frame(clip, encoder)
-        ids = _join_word(ids, [token for _, token in _flatten(word[encoder])])
-        ids, positions[encoder] = cut_published([begin, *ids, end], _MARK, pad)
-        tokens[encoder] = [[(token, 1.0) for token in ids]]
-    return MarkedTokens(tokens, positions)
+    marked = _tokenize_literally(clip, prompt.marked.replace(MARKER, f" {_WORD} "))
+    begin, end, pad = _frame(clip, "l")
+    ids = _join_word(marked["l"], [token for _, token in _flatten(word["l"])])
+    ids, positions = cut_published([begin, *ids, end], _MARK, pad)
+    tokens = {"l": _weigh(ids)}
+    if "g" in marked:
+        begin, end, pad = _frame(clip, "g")
+        literal = _tokenize_literally(clip, prompt.marked)["g"]
+        tokens["g"] = _weigh(cut_published([begin, *literal, end], _MARK, pad)[0])
+    return MarkedTokens(tokens, dict.fromkeys(tokens, positions))
 
 
-def cut_text(clip, text: str) -> dict:
-    """ComfyUI tokens of a text without facial tokens, as released: 77 at most, no emphasis, the end token kept."""
+def tokenize_text(clip, text: str, published: bool = False) -> dict:
+    """ComfyUI tokens of a text without facial tokens; as released: 77 at most, no emphasis, the end token kept."""
+    if not published:
+        return clip.tokenize(text)
     tokens = {}
     for encoder, ids in _tokenize_literally(clip, text).items():
         begin, end, pad = _frame(clip, encoder)
-        ids, _ = cut_published([begin, *ids[: TEXT_TOKENS - 2], end], _MARK, pad)
-        tokens[encoder] = [[(token, 1.0) for token in ids]]
+        tokens[encoder] = _weigh(cut_published([begin, *ids[: TEXT_TOKENS - 2], end], _MARK, pad)[0])
     return tokens
+
+
+def _weigh(ids: list[int]) -> list[list[tuple[int, float]]]:
+    return [[(token, 1.0) for token in ids]]
 
 
 def _tokenize_literally(clip, text: str) -> dict[str, list]:

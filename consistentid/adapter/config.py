@@ -14,6 +14,7 @@ class AdapterConfig:
     separator: text between the prompt and the marked caption.
     fixed_sentence: the caption the released code uses instead of a captioner.
     parsing_px: side of the square the photo is resized to for face parsing.
+    caption_before_merge: whether the text-only stage reads the caption too, or the bare prompt.
     delayed_negative: whether the negative prompt also waits for the merge point.
     """
 
@@ -25,6 +26,7 @@ class AdapterConfig:
     separator: str
     fixed_sentence: str
     parsing_px: int
+    caption_before_merge: bool
     delayed_negative: bool
 
 
@@ -37,6 +39,7 @@ SD15 = AdapterConfig(
     separator="Detail:",
     fixed_sentence="The person has one face, one nose, two eyes, two ears, and one mouth.",
     parsing_px=512,
+    caption_before_merge=True,
     delayed_negative=False,
 )
 
@@ -49,6 +52,7 @@ SDXL = AdapterConfig(
     separator="; Detail:",
     fixed_sentence="The person has one face, one nose, two eyes, two ears, and a mouth.",
     parsing_px=1280,
+    caption_before_merge=False,
     delayed_negative=True,
 )
 

@@ -66,11 +66,12 @@ class FacialEncoder(nn.Module):
     def forward(self, text: Tensor, region_tokens: Tensor, positions: Tensor) -> Tensor:
         """Replace marked text tokens by fused ones; the input is left as it is.
 
-        text: [1, T, D]; region_tokens: [N, D] (or [1, D] for all); positions: N indices into T, in marker order.
+        text: [1, T, D]; region_tokens: [N, D] (or [1, D] for all); positions: indices into T in marker order, [N],
+        or [N, D] where two text encoders that share D have a word at different places.
         Returns a new [1, T, D] tensor.
         """
-        fused = text.clone()
-        if len(positions):
-            region_tokens = region_tokens.expand(len(positions), -1).to(text)
-            fused[0, positions] = self.fuse_module(text[0, positions], region_tokens).to(text)
-        return fused
+        if not len(positions):
+            return text.clone()
+        rows = positions.view(len(positions), -1).expand(-1, text.shape[-1])
+        fused = self.fuse_module(text[0].gather(0, rows), region_tokens.expand(len(rows), -1).to(text))
+        return text.scatter(1, rows[None], fused[None].to(text))

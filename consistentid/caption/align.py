@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..adapter.config import AdapterConfig
 from ..errors import CaptionError
-from .mark import MARKER, mark_caption
+from .mark import MARKER, MarkedCaption, mark_caption
 
 TEXT_TOKENS = 77
 LONGEST_CAPTION = 330
@@ -15,12 +15,13 @@ LONGEST_CAPTION = 330
 class FacialPrompt:
     """A prompt with its facial description.
 
-    marked: the text with markers; plain: without; regions: the region key of each marker, in text order;
-    unplaced: regions that were found in the photo but have no word in the caption.
+    marked: the text with markers; plain: without; before_merge: what is read up to the merge point;
+    regions: the region key of each marker, in text order; unplaced: regions of the photo the caption has no word for.
     """
 
     marked: str
     plain: str
+    before_merge: str
     regions: tuple[str, ...]
     unplaced: tuple[str, ...] = ()
 
@@ -43,13 +44,21 @@ def compose_prompt(
         raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
     marked = mark_caption(caption, regions, alignment)
     if alignment == "published" and len(caption) > LONGEST_CAPTION:
-        return FacialPrompt(prompt, prompt.replace(MARKER, ""), tuple(regions))
-    if alignment != "published" and not marked.regions:
-        return FacialPrompt(prompt, prompt, (), marked.unplaced)
+        marked, text = MarkedCaption("", tuple(regions)), prompt
+    elif alignment != "published" and not marked.regions:
+        text = prompt
+    else:
+        text = _join(prompt, marked, config, count_tokens)
+    plain = text.replace(MARKER, "")
+    before_merge = plain if config.caption_before_merge else prompt
+    return FacialPrompt(text, plain, before_merge, marked.regions, marked.unplaced)
+
+
+def _join(prompt: str, marked: MarkedCaption, config: AdapterConfig, count_tokens: Callable[[str], int]) -> str:
     text = prompt + config.separator + marked.text
     if count_tokens(text) > TEXT_TOKENS:
         text = config.separator + marked.text + " Caption:" + prompt
-    return FacialPrompt(text, text.replace(MARKER, ""), marked.regions, marked.unplaced)
+    return text
 
 
 def find_positions(marked: Sequence, clean: Sequence, marker: Sequence[int]) -> list[int]:

@@ -86,7 +86,7 @@ def test_each_region_meets_its_own_word_in_a_natural_caption(host, inject, adapt
     tokens, _ = adapter.encode_regions(identity)
     keys = {"face": "Face", "eyes": "Left_Eye", "ears": "Left_Ear", "nose": "Nose", "mouth": "Upper_Lip"}
     for row, word in zip(rows, words, strict=True):
-        alone = adapter.fuse(text, tokens[keys[word]][None], [row])
+        alone = adapter.fuse(text, tokens[keys[word]][None], torch.tensor([row]))
         assert torch.allclose(facial[0, row], alone[0, row], atol=1e-5), word
 
 
@@ -96,7 +96,7 @@ def test_fixed_sentence_is_crossed_as_trained(inject, adapter, identity, clip):
     rows = changed_rows(text, facial)
     tokens, _ = adapter.encode_regions(identity)
     ears = rows[words_at(clip, plain_text(marked), rows).index("ears")]
-    crossed = adapter.fuse(text, tokens["Left_Eye"][None], [ears])
+    crossed = adapter.fuse(text, tokens["Left_Eye"][None], torch.tensor([ears]))
     assert torch.allclose(facial[0, ears], crossed[0, ears], atol=1e-5)
 
 
@@ -106,7 +106,7 @@ def test_negative_gets_zero_tokens_at_the_same_positions(inject, adapter, identi
     plain = clip.encode_from_tokens_scheduled(clip.tokenize("blurry"))[0][0]
     repeated = plain.repeat(1, positive[0][0].shape[1] // plain.shape[1], 1)
     assert changed_rows(repeated, negative[0][0]) == rows
-    expected = adapter.fuse(repeated, adapter.encode_regions(identity)[1][None], rows)
+    expected = adapter.fuse(repeated, adapter.encode_regions(identity)[1][None], torch.tensor(rows))
     assert torch.equal(negative[0][0], expected)
 
 

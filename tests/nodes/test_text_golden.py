@@ -54,7 +54,7 @@ def test_published_tokens(host, clip, entry):
     tokens = host.nodes.text.cut_markers(clip, prompt)
     assert [token for token, _ in tokens.tokens["l"][0]] == expected["clean_input_ids"]
     assert tokens.positions["l"] == expected["facial_token_mask_positions"]
-    text_only = host.nodes.text.cut_text(clip, prompt.plain)
+    text_only = host.nodes.text.tokenize_text(clip, prompt.before_merge, published=True)
     assert [token for token, _ in text_only["l"][0]] == expected["prompt_text_only_input_ids"]
 
 

@@ -59,9 +59,9 @@ def place_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
     for encoder, chunks in plain.items():
         places = _flatten(chunks)
         ordinals = find_positions(
-            [token for _, token in _flatten(marked[encoder])],
+            _tokens(marked[encoder]),
             [token for _, token in places],
-            [token for _, token in _flatten(word[encoder])],
+            _tokens(word[encoder]),
         )
         positions[encoder] = [places[ordinal][0] if ordinal >= 0 else 0 for ordinal in ordinals]
     return MarkedTokens(clip.tokenize(prompt.plain), positions)
@@ -75,7 +75,7 @@ def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
     word = clip.tokenize(_WORD, return_word_ids=True)
     marked = _tokenize_literally(clip, prompt.marked.replace(MARKER, f" {_WORD} "))
     begin, end, pad = _frame(clip, "l")
-    ids = _join_word(marked["l"], [token for _, token in _flatten(word["l"])])
+    ids = _join_word(marked["l"], _tokens(word["l"]))
     ids, positions = cut_published([begin, *ids, end], _MARK, pad)
     tokens = {"l": _weigh(ids)}
     if "g" in marked:
@@ -101,8 +101,18 @@ def _weigh(ids: list[int]) -> list[list[tuple[int, float]]]:
 
 
 def _tokenize_literally(clip, text: str) -> dict[str, list]:
-    chunks = clip.tokenize(text, return_word_ids=True, disable_weights=True)
-    return {encoder: [token for _, token in _flatten(parts)] for encoder, parts in chunks.items()}
+    """Token ids by encoder, brackets being text. In SDXL's second encoder "!" is the padding token, as released."""
+    options = {"return_word_ids": True, "disable_weights": True}
+    ids = {encoder: _tokens(chunks) for encoder, chunks in clip.tokenize(text, **options).items()}
+    if "g" in ids:
+        first, *others = (_tokens(clip.tokenize(part, **options)["g"]) for part in text.split("!"))
+        pad = _frame(clip, "g")[2]
+        ids["g"] = [*first, *(token for part in others for token in (pad, *part))]
+    return ids
+
+
+def _tokens(chunks: list[list[tuple]]) -> list:
+    return [token for _, token in _flatten(chunks)]
 
 
 def _frame(clip, encoder: str) -> tuple[int, int, int]:

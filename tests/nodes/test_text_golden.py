@@ -14,54 +14,63 @@ ENTRIES = [entry for entry in GOLDEN["entries"] if "<|image|>" not in GOLDEN["pr
 class TokenizerOnly:
     """The part of ComfyUI's CLIP that needs no weights."""
 
-    def __init__(self):
+    def __init__(self, base):
         from comfy.sd1_clip import SD1Tokenizer
+        from comfy.sdxl_clip import SDXLTokenizer
 
-        self.tokenizer = SD1Tokenizer()
+        self.tokenizer = {"sd15": SD1Tokenizer, "sdxl": SDXLTokenizer}[base]()
 
     def tokenize(self, text, return_word_ids=False, **options):
         return self.tokenizer.tokenize_with_weights(text, return_word_ids, **options)
 
 
+@pytest.fixture(scope="module", params=["sd15", "sdxl"])
+def base(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def clip(host):
-    return TokenizerOnly()
+def clip(host, base):
+    return TokenizerOnly(base)
 
 
 def name(entry):
     return f"{entry['prompt']}-{entry['caption']}-{entry['keyset']}"
 
 
-def compose(host, clip, entry, alignment):
-    align, config = host.consistentid.caption.align, host.consistentid.adapter.config.SD15
+def compose(host, clip, base, entry, alignment):
+    align, configs = host.consistentid.caption.align, host.consistentid.adapter.config
     return align.compose_prompt(
         GOLDEN["prompts"][entry["prompt"]],
         GOLDEN["captions"][entry["caption"]],
         GOLDEN["keysets"][entry["keyset"]],
-        config,
+        {"sd15": configs.SD15, "sdxl": configs.SDXL}[base],
         lambda text: host.nodes.text.count_tokens(clip, text, disable_weights=alignment == "published"),
         alignment,
     )
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=name)
-def test_published_tokens(host, clip, entry):
-    expected = entry["sd15"]
-    prompt = compose(host, clip, entry, "published")
+def test_published_tokens(host, clip, base, entry):
+    expected = entry[base]
+    prompt = compose(host, clip, base, entry, "published")
     assert prompt.marked == expected["final_prompt_text"]
     assert prompt.plain == expected["prompt_text_only"]
     assert list(prompt.regions) == expected["keys_out"]
     tokens = host.nodes.text.cut_markers(clip, prompt)
     assert [token for token, _ in tokens.tokens["l"][0]] == expected["clean_input_ids"]
-    assert tokens.positions["l"] == expected["facial_token_mask_positions"]
-    text_only = host.nodes.text.tokenize_text(clip, prompt.before_merge, published=True)
+    assert set(map(tuple, tokens.positions.values())) == {tuple(expected["facial_token_mask_positions"])}
+    if base == "sdxl":
+        assert [token for token, _ in tokens.tokens["g"][0]] == expected["clean_input_ids_2"]
+        assert prompt.before_merge == GOLDEN["prompts"][entry["prompt"]]
+    text_only = host.nodes.text.tokenize_text(clip, prompt.plain, published=True)
     assert [token for token, _ in text_only["l"][0]] == expected["prompt_text_only_input_ids"]
 
 
 FITTING = [
     entry
     for entry in ENTRIES
-    if entry["caption"] == "builtin_sd15"
+    if entry["caption"] in ("builtin_sd15", "builtin_sdxl")
     and entry["sd15"]["n_tokens_with_markers"] <= 77
     and not set(GOLDEN["prompts"][entry["prompt"]]) & set("()|")
     and entry["sd15"]["keys_out"]
@@ -70,9 +79,9 @@ FITTING = [
 
 
 @pytest.mark.parametrize("entry", FITTING, ids=name)
-def test_default_tokens_equal_the_published_ones(host, clip, entry):
-    """For the fixed sentence and a prompt that fits, the default is the released behaviour to the token."""
-    expected = entry["sd15"]
-    tokens = host.nodes.text.place_markers(clip, compose(host, clip, entry, "auto"))
+def test_default_tokens_equal_the_published_ones(host, clip, base, entry):
+    """For a fixed sentence and a prompt that fits, the default is the released behaviour to the token."""
+    expected = entry[base]
+    tokens = host.nodes.text.place_markers(clip, compose(host, clip, base, entry, "auto"))
     assert [token for token, _ in tokens.tokens["l"][0]] == expected["prompt_text_only_input_ids"]
-    assert tokens.positions["l"] == expected["facial_token_mask_positions"]
+    assert set(map(tuple, tokens.positions.values())) == {tuple(expected["facial_token_mask_positions"])}

@@ -1,5 +1,7 @@
 """The golden tiny UNets inside ComfyUI's own UNet class, and their adapters."""
 
+import dataclasses
+
 import comfy.model_base
 import comfy.model_patcher
 import comfy.supported_models
@@ -20,6 +22,19 @@ LAYOUTS = {
         "use_linear_in_transformer": False,
         "adm_in_channels": None,
     },
+    "sdxl": {
+        "channel_mult": [1, 2, 4],
+        "num_res_blocks": [2, 2, 2],
+        "transformer_depth": [0, 0, 2, 2, 10, 10],
+        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+        "transformer_depth_middle": 10,
+        "context_dim": 2048,
+        "num_heads": -1,
+        "num_head_channels": 16,
+        "use_linear_in_transformer": True,
+        "num_classes": "sequential",
+        "adm_in_channels": 2816,
+    },
 }
 
 
@@ -35,10 +50,12 @@ def make_model(name: str = "sd15") -> comfy.model_patcher.ModelPatcher:
         "dtype": torch.float32,
         **LAYOUTS[name],
     }
-    config = comfy.supported_models.SD15(layout)
+    kind = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[name]
+    config = kind(layout)
     config.unet_config = layout
     config.set_inference_dtype(torch.float32, None)
-    model = comfy.model_base.BaseModel(config, device="cpu")
+    base = {"sd15": comfy.model_base.BaseModel, "sdxl": comfy.model_base.SDXL}[name]
+    model = base(config, device="cpu")
     weights = make_weights(f"unet_tiny_{name}.unet")
     names = comfy.utils.unet_to_diffusers(layout)
     state = {names[key.removeprefix("unet.")]: tensor for key, tensor in weights.items()}
@@ -50,7 +67,8 @@ def make_adapter(pack, id_tokens: torch.Tensor, name: str = "sd15"):
     """A HostedAdapter with the golden adapter weights, and an identity whose ID tokens [2, 4, D] are given."""
     checkpoint = pack.consistentid.adapter.checkpoint
     hosting = pack.nodes.hosting
-    config = {"sd15": pack.consistentid.adapter.config.SD15}[name]
+    configs = pack.consistentid.adapter.config
+    config = {"sd15": configs.SD15, "sdxl": configs.SDXL}[name]
     weights = make_weights(f"unet_tiny_{name}.adapter")
     modules = {key.removeprefix("adapter_modules."): tensor for key, tensor in weights.items()}
     entries = checkpoint._group_entries(modules, config, "golden")
@@ -61,3 +79,23 @@ def make_adapter(pack, id_tokens: torch.Tensor, name: str = "sd15"):
     identity = pack.consistentid.identity.Identity(zeros, zeros, {})
     hosted._id_tokens[identity] = id_tokens
     return hosted, identity
+
+
+def make_sdxl_adapter(pack):
+    """The golden SDXL adapter with its networks, as in denoise_tiny_sdxl; about 1.4 GB."""
+    hosted, _ = make_adapter(pack, torch.zeros(2, 4, 2048), "sdxl")
+    adapter = hosted.adapter
+    networks = {
+        "facial_encoder": (pack.consistentid.adapter.facial_encoder.FacialEncoder, "FacialEncoder."),
+        "id_projection": (pack.consistentid.adapter.id_projection.IDProjection, "image_proj_model."),
+    }
+    built = {}
+    for field, (kind, prefix) in networks.items():
+        with torch.device("meta"):
+            built[field] = kind(2048, pack.nodes.hosting.OPERATIONS)
+        name = {"facial_encoder": "facial_encoder_2048", "id_projection": "image_proj_2048"}[field]
+        built[field].load_state_dict(make_weights(name, prefix), assign=True)
+        built[field].eval().requires_grad_(False)
+    adapter = dataclasses.replace(adapter, **built)
+    networks = torch.nn.ModuleList([*built.values(), adapter.id_layers])
+    return pack.nodes.hosting.HostedAdapter(adapter, pack.nodes.hosting.make_patcher(networks))

@@ -6,6 +6,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "quickstart"))
 
 import pytest
+
 from comfyui_folder import find_comfyui
 
 

@@ -2,8 +2,9 @@
 
 import subprocess
 
-import comfyui_folder
 import pytest
+
+import comfyui_folder
 from quickstart_failure import Failure
 
 

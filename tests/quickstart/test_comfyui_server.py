@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from comfyui_queue import run_graph
 from comfyui_server import get_json, running_server
-from PIL import Image
 from quickstart_failure import Failure
 
 pytestmark = [pytest.mark.host, pytest.mark.server, pytest.mark.slow]
@@ -35,7 +36,7 @@ def address(comfyui, host_folder):
 
 
 def test_a_run_gives_its_pictures(address, host_folder):
-    pictures = run_graph(address, GRAPH)
+    pictures = {node: output["images"] for node, output in run_graph(address, GRAPH).items()}
     assert {node: len(images) for node, images in pictures.items()} == {"2": 2, "3": 2}
     for image in (*pictures["2"], *pictures["3"]):
         assert Image.open(host_folder / image["type"] / image["filename"]).getpixel((0, 0)) == (0, 0, 255)

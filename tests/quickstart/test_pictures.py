@@ -3,12 +3,13 @@
 import copy
 from argparse import Namespace
 
-import contact_sheet
-import model_choice
 import numpy as np
-import portrait_run
 import pytest
 from PIL import Image
+
+import contact_sheet
+import model_choice
+import portrait_run
 from quickstart_failure import Failure
 
 GRAPH = {

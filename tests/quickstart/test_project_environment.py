@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-import project_environment
 import pytest
+
+import project_environment
 from quickstart_failure import Failure
 
 
@@ -27,7 +28,6 @@ def project(monkeypatch, tmp_path):
         "LIST": environment / "list.txt",
     }.items():
         monkeypatch.setattr(project_environment, name, value)
-    tmp_path.commands = []
     return tmp_path
 
 
@@ -40,13 +40,13 @@ def commands(monkeypatch):
 
 
 def test_comfyuis_torch_lines_are_left_out(project):
-    lines = project_environment._requirement_lines(project / "comfyui", testing=False)
-    assert lines == ["insightface>=1.0", "torchsde", "aiohttp>=3.11.8", "requests", "scikit-image"]
+    lines = project_environment._requirement_lines(project / "comfyui")
+    assert lines[:3] == ["insightface>=1.0", "torchsde", "aiohttp>=3.11.8"]
 
 
-def test_tests_need_no_comfyui(project):
-    lines = project_environment._requirement_lines(None, testing=True)
-    assert [line.split(">")[0] for line in lines] == ["insightface", "requests", "scikit-image", "pytest"]
+def test_the_set_without_comfyui(project):
+    names = [line.split(">")[0] for line in project_environment._requirement_lines(None)]
+    assert names == ["insightface", "requests", "scikit-image", "pytest"]
 
 
 def test_the_second_run_installs_nothing(project, commands):
@@ -59,10 +59,18 @@ def test_the_second_run_installs_nothing(project, commands):
     assert len(commands) == 2
 
 
-def test_both_commands_are_remembered(project, commands):
-    for _ in range(2):
-        project_environment.prepare_environment(project / "comfyui")
-        project_environment.prepare_environment(testing=True)
+def test_going_back_to_another_comfyui_installs_its_versions_again(project, commands):
+    for comfyui in (project / "comfyui", None, project / "comfyui"):
+        project_environment.prepare_environment(comfyui)
+    assert len(commands) == 3
+
+
+def test_a_broken_off_installation_is_repeated(project, monkeypatch, commands):
+    project_environment.prepare_environment(project / "comfyui")
+    with monkeypatch.context() as broken, pytest.raises(Failure):
+        broken.setattr(project_environment, "_pip_install", lambda *_: (_ for _ in ()).throw(Failure("no network")))
+        project_environment.prepare_environment()
+    project_environment.prepare_environment(project / "comfyui")
     assert len(commands) == 2
 
 

@@ -6,12 +6,14 @@ import sys
 import cv2
 import numpy as np
 import pytest
-import standins
-import standins_shapes
 import torch
 from insightface.app import FaceAnalysis
 from insightface.utils.face_align import norm_crop
 from skimage import data
+
+import standins
+import standins_shapes
+from standins_parser import draw_labels
 
 HER_FACE = (178, 62, 272, 180)
 
@@ -141,6 +143,19 @@ def test_face_parser_loads_strictly(tmp_path):
     network = standins.load_core()("face.parsing").BiSeNet()
     network.load_state_dict(weights)
     assert all(torch.isfinite(t).all() for t in weights.values())
+
+
+def test_face_parser_finds_every_region_of_the_astronaut(tmp_path, astronaut):
+    path = tmp_path / "face_parsing.pth"
+    standins.write_face_parser(path)
+    core = standins.load_core()
+    labels = core("face.parsing").parse_face(core("face.parsing").load_face_parser(path), astronaut)
+    assert set(core("face.regions").select_regions(labels)) == {"Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"}
+    drawn = np.array(draw_labels())
+    for label in (1, 4, 5, 10, 12):
+        overlap = ((labels == label) & (drawn == label)).sum() / ((labels == label) | (drawn == label)).sum()
+        assert overlap > 0.25, label
+    assert (labels == drawn).mean() > 0.8
 
 
 def test_streamed_safetensors_reads_back(tmp_path):

@@ -1,0 +1,70 @@
+"""`python quickstart portrait` makes a picture from a photo; `python quickstart test` runs the tests.
+
+Needs nothing but Python 3.10: both commands make their own environment, `.venv` in the repository.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+
+if sys.version_info < (3, 10):  # noqa: UP036
+    sys.exit(f"This needs Python 3.10 or newer; {sys.executable} is {sys.version_info[0]}.{sys.version_info[1]}.")
+
+from comfyui_folder import clone_comfyui, find_comfyui
+from project_environment import PYTHON, REPO, enter_environment, prepare_environment
+from quickstart_failure import Failure
+
+
+def main():
+    try:
+        if sys.argv[1:2] == ["test"]:
+            return test(sys.argv[2:])
+        return portrait(_parser().parse_args())
+    except Failure as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+def portrait(args):
+    comfyui = find_comfyui(args.comfyui) or clone_comfyui()
+    prepare_environment(comfyui)
+    enter_environment()
+    from portrait_run import make_portrait
+
+    return make_portrait(args, comfyui)
+
+
+def test(pytest_arguments):
+    """pytest's exit code; the tests that need ComfyUI skip themselves when COMFYUI_PATH is not set."""
+    comfyui = find_comfyui()
+    if not comfyui:
+        print("No ComfyUI found: the tests marked `host` will be skipped. COMFYUI_PATH=... names one.", flush=True)
+    prepare_environment(comfyui)
+    environment = os.environ | ({"COMFYUI_PATH": str(comfyui)} if comfyui else {})
+    return subprocess.call([str(PYTHON), "-m", "pytest", *pytest_arguments], cwd=REPO, env=environment)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python quickstart", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    options = commands.add_parser("portrait", help="photo in, portrait out", allow_abbrev=False)
+    options.add_argument("--photo", help="a photo with one face (default: a public-domain portrait)")
+    options.add_argument("--prompt", help="what to paint (default: the workflow's)")
+    options.add_argument("--negative", help="what to avoid (default: the workflow's)")
+    options.add_argument("--out", default="output", help="folder for the pictures (default: output)")
+    options.add_argument("--comfyui", help="ComfyUI's folder (default: COMFYUI_PATH, or the usual places, or a clone)")
+    options.add_argument("--checkpoint", help="SD1.5 checkpoint, by its name in ComfyUI's list")
+    options.add_argument("--seed", type=int)
+    options.add_argument("--steps", type=int)
+    options.add_argument("--width", type=int)
+    options.add_argument("--height", type=int)
+    commands.add_parser("test", help="run the tests; other arguments go to pytest", add_help=False)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

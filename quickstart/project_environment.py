@@ -1,0 +1,84 @@
+"""The project's own virtual environment, `.venv` in the repository. Standard library only."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from quickstart_failure import Failure
+
+REPO = Path(__file__).resolve().parent.parent
+FOLDER = REPO / ".venv"
+PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = FOLDER / "quickstart-installed.txt"
+LIST = FOLDER / "quickstart-requirements.txt"
+
+# The three must match: ComfyUI imports all of them.
+TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
+TORCH_LINE = re.compile(r"(torch|torchvision|torchaudio)\s*([=<>!~;#].*)?$")
+
+# ComfyUI's frontend code imports requests, which transformers 5 no longer brings; the default photo is scikit-image's.
+EXTRAS = ("requests", "scikit-image")
+TEST_EXTRAS = ("pytest",)
+
+
+def prepare_environment(comfyui=None):
+    """Create `.venv` if there is none and install what is missing; instant when nothing changed since last time.
+
+    One set for both commands, and only the last one installed counts: two ComfyUIs may pin different versions.
+    """
+    lines = _requirement_lines(comfyui)
+    digest = hashlib.sha256("\n".join((*TORCH, *lines)).encode()).hexdigest()
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == digest:
+        return
+    STAMP.unlink(missing_ok=True)
+    if not PYTHON.exists():
+        print(f"Creating the environment {FOLDER}", flush=True)
+        _run([sys.executable, "-m", "venv", str(FOLDER)], "Could not create the environment")
+    if subprocess.run([str(PYTHON), "-c", "import torch, torchvision, torchaudio"], capture_output=True).returncode:
+        print("Installing PyTorch (a few minutes and up to 5 GB, once)", flush=True)
+        _pip_install(*TORCH)
+    print("Installing the other requirements", flush=True)
+    LIST.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _pip_install("-r", str(LIST))
+    STAMP.write_text(digest, encoding="utf-8")
+
+
+def enter_environment():
+    """Start this same command again with the environment's Python, unless it is the one running."""
+    if Path(sys.prefix).resolve() == FOLDER.resolve():
+        return
+    command = [str(PYTHON), str(Path(__file__).parent), *sys.argv[1:]]
+    if os.name == "nt":
+        sys.exit(subprocess.call(command))
+    os.execv(command[0], command)
+
+
+def _requirement_lines(comfyui):
+    files = [REPO / "requirements.txt"] + ([comfyui / "requirements.txt"] if comfyui else [])
+    lines = [line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#") and not TORCH_LINE.match(line)]
+    return [*lines, *EXTRAS, *_test_requirements()]
+
+
+def _test_requirements():
+    """[project.optional-dependencies] test of pyproject.toml; Python 3.10 cannot read it and takes TEST_EXTRAS."""
+    try:
+        import tomllib
+    except ImportError:
+        return TEST_EXTRAS
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    return project.get("optional-dependencies", {}).get("test", TEST_EXTRAS)
+
+
+def _pip_install(*arguments):
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    _run(command, "pip could not install the requirements")
+
+
+def _run(command, failure):
+    code = subprocess.call(command)
+    if code:
+        raise Failure(f"{failure} (exit code {code}; its message is above).\nThe command was: {' '.join(command)}")

@@ -27,18 +27,21 @@ STAGE = "consistentid_stage"
 
 
 class IDKeyValue(nn.Module):
-    """Keys and values [2, 4, C] of one site: conditional, unconditional."""
+    """Keys and values of one site, [2, 2, 4, C]: rows unconditional and conditional, as the host usually batches."""
 
     def __init__(self, key: Tensor, value: Tensor, dtype: torch.dtype):
         super().__init__()
-        self.key = nn.Parameter(key.to(dtype), requires_grad=False)
-        self.value = nn.Parameter(value.to(dtype), requires_grad=False)
+        self.pair = nn.Parameter(torch.stack([key, value], dim=1).flip(0).to(dtype), requires_grad=False)
 
     def select(self, cond_or_uncond: list[int], query: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [B, 4, C] for a batch that stacks conditional (0) and unconditional (1) parts."""
-        repeats = query.shape[0] // len(cond_or_uncond)
-        rows = torch.tensor(cond_or_uncond, device=query.device).repeat_interleave(repeats)
-        return self.key.to(query)[rows], self.value.to(query)[rows]
+        pair = self.pair.to(query)
+        rows = [1 - kind for kind in cond_or_uncond]
+        if rows != [0, 1]:
+            pair = torch.cat([pair[row : row + 1] for row in rows])
+        if query.shape[0] > len(rows):
+            pair = pair.repeat_interleave(query.shape[0] // len(rows), dim=0)
+        return pair.unbind(1)
 
 
 class IDAttentionPatch:

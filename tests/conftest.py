@@ -8,6 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+# Spinning OpenMP threads starve each other on two cores: the same tests then take several times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import numpy as np
 import pytest
 import torch

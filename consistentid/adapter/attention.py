@@ -7,6 +7,7 @@ Source: attention.py of the reference, Consistent_AttProcessor and Consistent_IP
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -50,4 +51,4 @@ def add_id_attention(
 
     attended and query: [B, N, C], before `to_out`; id_kv: key and value [B, 4, C].
     """
-    return attended + scale * attend(query, *id_kv, heads)
+    return torch.add(attended, attend(query, *id_kv, heads), alpha=scale)

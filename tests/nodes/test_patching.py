@@ -157,7 +157,7 @@ def test_half_precision(tiny, person, apply, dtype):
     model.model.manual_cast_dtype = None
     patched = apply(model, *person)
     patch = patched.model_options["transformer_options"]["patches_replace"]["attn2"][("input", 1)]
-    assert patch.key_value.key.dtype == dtype
+    assert patch.key_value.pair.dtype == dtype
 
 
 def block_patch(log):

@@ -1,0 +1,124 @@
+"""ComfyUI models and adapters at full size with seeded weights, without any file."""
+
+import copy
+from pathlib import Path
+
+import comfy.clip_vision
+import comfy.model_management
+import comfy.model_patcher
+import comfy.supported_models
+import torch
+
+UNETS = {
+    "sd15": {
+        "channel_mult": [1, 2, 4, 4],
+        "num_res_blocks": [2, 2, 2, 2],
+        "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+        "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+        "transformer_depth_middle": 1,
+        "context_dim": 768,
+        "num_heads": 8,
+        "num_head_channels": -1,
+        "use_linear_in_transformer": False,
+        "adm_in_channels": None,
+    },
+    "sdxl": {
+        "channel_mult": [1, 2, 4],
+        "num_res_blocks": [2, 2, 2],
+        "transformer_depth": [0, 0, 2, 2, 10, 10],
+        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+        "transformer_depth_middle": 10,
+        "context_dim": 2048,
+        "num_heads": -1,
+        "num_head_channels": 64,
+        "use_linear_in_transformer": True,
+        "num_classes": "sequential",
+        "adm_in_channels": 2816,
+    },
+}
+WIDTHS = {
+    "sd15": [320] * 2 + [640] * 2 + [1280] * 2 + [1280] * 3 + [640] * 3 + [320] * 3 + [1280],
+    "sdxl": [640] * 4 + [1280] * 20 + [1280] * 30 + [640] * 6 + [1280] * 10,
+}
+
+
+def make_model(base: str, dtype: torch.dtype) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL of the released size, on the host's own devices."""
+    layout = {
+        "image_size": 32,
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": 320,
+        "use_spatial_transformer": True,
+        "legacy": False,
+        "dtype": dtype,
+        **copy.deepcopy(UNETS[base]),
+    }
+    config = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[base](layout)
+    config.unet_config = layout
+    config.set_inference_dtype(dtype, None)
+    device = comfy.model_management.get_torch_device()
+    model = config.get_model({}, device=device)
+    fill(model.diffusion_model)
+    offload = comfy.model_management.unet_offload_device()
+    return comfy.model_patcher.ModelPatcher(model.eval(), load_device=device, offload_device=offload)
+
+
+def make_parts(core, base: str, dtype: torch.dtype) -> dict[str, dict[str, torch.Tensor]]:
+    """The tensors of an adapter of the released size."""
+    config = {"sd15": core.adapter.config.SD15, "sdxl": core.adapter.config.SDXL}[base]
+    with torch.device("meta"):
+        networks = {
+            "FacialEncoder": core.adapter.facial_encoder.FacialEncoder(config.width),
+            "image_proj": core.adapter.id_projection.IDProjection(config.width),
+        }
+    parts = {name: network.to_empty(device="cpu").to(dtype) for name, network in networks.items()}
+    for network in parts.values():
+        fill(network)
+    modules = {
+        key: torch.randn(shape, dtype=torch.float32).mul_(shape[-1] ** -0.5).to(dtype)
+        for key, shape in list_module_shapes(base, config.width).items()
+    }
+    return {**{name: dict(network.state_dict()) for name, network in parts.items()}, "adapter_modules": modules}
+
+
+def list_module_shapes(base: str, context: int, rank: int = 128) -> dict[str, tuple[int, int]]:
+    """Keys and shapes of `adapter_modules`."""
+    shapes = {}
+    for number, width in enumerate(width for width in WIDTHS[base] for _ in range(2)):
+        source = context if number % 2 else width
+        for projection in ("to_q", "to_k", "to_v", "to_out"):
+            inner = source if projection in ("to_k", "to_v") else width
+            shapes[f"{number}.{projection}_lora.down.weight"] = (rank, inner)
+            shapes[f"{number}.{projection}_lora.up.weight"] = (width, rank)
+        if number % 2:
+            shapes |= {f"{number}.{name}.weight": (width, context) for name in ("to_k_ip", "to_v_ip")}
+    return shapes
+
+
+def make_identity(core):
+    """A person with seeded features."""
+    generator = torch.Generator().manual_seed(0)
+    keys = ("photo", "zero", "Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
+    features = {key: torch.randn(257, 1280, generator=generator) for key in keys}
+    embedding = torch.nn.functional.normalize(torch.randn(512, generator=generator), dim=0)
+    return core.identity.Identity(features.pop("photo"), features.pop("zero"), features, embedding)
+
+
+def make_clip_vision():
+    """ComfyUI's CLIP_VISION with ViT-H/14 at full size."""
+    config = Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json")
+    model = comfy.clip_vision.ClipVisionModel(str(config))
+    fill(model.model)
+    return model
+
+
+@torch.no_grad()
+def fill(module: torch.nn.Module) -> None:
+    """Seeded weights of a size that keeps activations finite."""
+    torch.manual_seed(0)
+    for name, tensor in module.named_parameters():
+        if tensor.ndim >= 2:
+            tensor.copy_(torch.randn(tensor.shape, device=tensor.device) * tensor[0].numel() ** -0.5)
+        else:
+            tensor.fill_(1.0 if name.endswith("weight") else 0.0)

@@ -1,0 +1,146 @@
+"""Face detection and ID embedding, with a tiny stand-in package that knows one face: the astronaut's."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
+from consistentid.face.analysis import SELECTIONS, Face, align_face, detect_faces, select_face
+
+HER_BOX = (178, 62, 272, 180)
+
+
+def test_one_face(analysis, astronaut):
+    before = astronaut.copy()
+    (face,) = detect_faces(analysis, astronaut)
+    np.testing.assert_allclose(face.box, HER_BOX, atol=1)
+    assert face.landmarks.shape == (5, 2) and 0.5 < face.score <= 1
+    assert face.area == pytest.approx(94 * 118, rel=0.05)
+    assert face.id_embedding.shape == (512,) and face.id_embedding.dtype == np.float32
+    assert np.linalg.norm(face.id_embedding) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(astronaut, before)
+
+
+def test_detection_is_repeatable(analysis, astronaut):
+    first, second = (detect_faces(analysis, astronaut)[0] for _ in range(2))
+    assert np.array_equal(first.id_embedding, second.id_embedding)
+
+
+def test_channel_order_changes_the_embedding(analysis, astronaut):
+    (bgr,), (rgb,) = (detect_faces(analysis, astronaut, channel_order=order) for order in ("BGR", "RGB"))
+    (swapped,) = detect_faces(analysis, astronaut[:, :, ::-1], channel_order="RGB")
+    assert not np.allclose(bgr.id_embedding, rgb.id_embedding, atol=1e-3)
+    assert np.array_equal(bgr.id_embedding, swapped.id_embedding)
+    with pytest.raises(ConsistentIDError):
+        detect_faces(analysis, astronaut, channel_order="bgr")
+
+
+class StubAnalysis:
+    """Remembers the pixels it is given."""
+
+    def __init__(self):
+        self.det_model = SimpleNamespace(det_thresh=0.7)
+        self.calls = []
+
+    def get(self, pixels):
+        self.calls.append((pixels, self.det_model.det_thresh))
+        if len(self.calls) > 2:
+            raise RuntimeError("broken")
+        return []
+
+
+def test_pixels_and_threshold_seen_by_insightface(astronaut):
+    """The golden README's item 1: at (100, 100) training data give [187, 176, 169], released inference its reverse."""
+    stub, photo = StubAnalysis(), astronaut.copy()
+    photo[100, 100] = 169, 176, 187
+    detect_faces(stub, photo, 0.3)
+    detect_faces(stub, photo, 0.4, "RGB")
+    (bgr, low), (rgb, high) = stub.calls
+    assert bgr[100, 100].tolist() == [187, 176, 169] and bgr.flags.c_contiguous
+    assert rgb[100, 100].tolist() == [169, 176, 187]
+    assert (low, high, stub.det_model.det_thresh) == (0.3, 0.4, 0.7), "the threshold is put back"
+    with pytest.raises(RuntimeError):
+        detect_faces(stub, photo, 0.2)
+    assert stub.det_model.det_thresh == 0.7, "after a failure too"
+
+
+def test_nobody(analysis):
+    from skimage.data import coffee
+
+    assert detect_faces(analysis, coffee()) == []
+    grey = np.repeat(coffee().mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    assert detect_faces(analysis, grey) == []
+
+
+def test_grey_photo(analysis, astronaut):
+    grey = np.repeat(astronaut.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    (bgr,), (rgb,) = (detect_faces(analysis, grey, channel_order=order) for order in ("BGR", "RGB"))
+    np.testing.assert_allclose(bgr.box, HER_BOX, atol=1)
+    assert np.array_equal(bgr.id_embedding, rgb.id_embedding)
+
+
+def test_two_faces_left_to_right(analysis, astronaut):
+    double = np.hstack([astronaut, astronaut])
+    left, right = detect_faces(analysis, double)
+    np.testing.assert_allclose(right.box - left.box, [512, 0, 512, 0], atol=1.5)
+
+
+@pytest.mark.parametrize("size_hw", [(15, 100), (100, 15), (1, 1)])
+def test_tiny_photo(analysis, size_hw):
+    with pytest.raises(FaceNotFoundError, match=rf"only {size_hw[1]}x{size_hw[0]} pixels. Use one of at least"):
+        detect_faces(analysis, np.zeros((*size_hw, 3), dtype=np.uint8))
+    assert detect_faces(analysis, np.zeros((16, 16, 3), dtype=np.uint8)) == []
+
+
+@pytest.mark.parametrize("shape", [(), (128,), (1, 512)], ids=str)
+def test_recogniser_of_another_kind(shape):
+    face = SimpleNamespace(normed_embedding=np.ones(shape), bbox=HER_BOX, kps=np.zeros((5, 2)), det_score=0.9)
+    stub = SimpleNamespace(det_model=SimpleNamespace(det_thresh=0.5), get=lambda pixels: [face])
+    with pytest.raises(IncompatibleModelError, match=r"w600k_r50\.onnx"):
+        detect_faces(stub, np.zeros((64, 64, 3), dtype=np.uint8))
+
+
+PHOTO = np.zeros((100, 200, 3), dtype=np.uint8)
+SMALL_LEFT, BIG_RIGHT, MIDDLE = (
+    Face(np.array(box, dtype=np.float32), np.zeros((5, 2)), score, None)
+    for box, score in [((0, 0, 20, 20), 0.9), ((120, 0, 200, 90), 0.6), ((80, 40, 120, 70), 0.7)]
+)
+ORDERS = {
+    "largest": [BIG_RIGHT, MIDDLE, SMALL_LEFT],
+    "most central": [MIDDLE, BIG_RIGHT, SMALL_LEFT],
+    "left to right": [SMALL_LEFT, MIDDLE, BIG_RIGHT],
+    "highest score": [SMALL_LEFT, MIDDLE, BIG_RIGHT],
+}
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_selection(selection):
+    for faces in ([SMALL_LEFT, BIG_RIGHT, MIDDLE], [BIG_RIGHT, MIDDLE, SMALL_LEFT]):
+        assert [select_face(faces, PHOTO, selection, i) for i in range(3)] == ORDERS[selection]
+
+
+def test_selection_errors():
+    with pytest.raises(FaceNotFoundError, match=r"no face.*200x100"):
+        select_face([], PHOTO)
+    with pytest.raises(FaceNotFoundError, match=r"[Ff]ace number 1.*1 face .*found"):
+        select_face([MIDDLE], PHOTO, index=1)
+    with pytest.raises(FaceNotFoundError, match=r"2 faces"):
+        select_face([MIDDLE, BIG_RIGHT], PHOTO, index=7)
+
+
+@pytest.mark.parametrize(("selection", "index"), [("biggest", 0), ("largest", -1)])
+def test_selection_that_does_not_exist(selection, index):
+    with pytest.raises(ConsistentIDError):
+        select_face([MIDDLE, BIG_RIGHT], PHOTO, selection, index)
+
+
+def test_aligned_face(analysis, astronaut):
+    (face,) = detect_faces(analysis, astronaut)
+    crop = align_face(astronaut, face)
+    assert crop.shape == (112, 112, 3) and crop.dtype == np.uint8
+    # Her skin is redder than blue, and the crop is a view of her, not of the background.
+    assert crop[..., 0].mean() > crop[..., 2].mean() + 20
+    x0, y0, x1, y1 = HER_BOX
+    np.testing.assert_allclose(crop.mean(axis=(0, 1)), astronaut[y0:y1, x0:x1].mean(axis=(0, 1)), atol=20)
+    assert align_face(astronaut, face, 224).shape == (224, 224, 3)

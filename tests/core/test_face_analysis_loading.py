@@ -1,0 +1,131 @@
+"""Loading InsightFace packages: what is missing, unsuitable or damaged is said in words."""
+
+import shutil
+import sys
+
+import pytest
+
+from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
+from consistentid.face.analysis import PROVIDERS, load_face_analysis
+
+
+@pytest.fixture
+def folder(face_package, tmp_path):
+    """A package that a test may spoil."""
+    return shutil.copytree(face_package, tmp_path / "my package")
+
+
+@pytest.mark.parametrize("provider", ["auto", "CPU"])
+def test_loaded_models(folder, provider, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    for path in (folder, str(folder), folder.name):
+        analysis = load_face_analysis(path, provider)
+        assert set(analysis.models) == {"detection", "recognition"}
+    assert [file.name for file in folder.parent.iterdir()] == [folder.name], "nothing is written or downloaded"
+
+
+def test_other_files_in_the_folder_are_ignored(folder, face_package):
+    (folder / "readme.txt").write_text("hello")
+    assert set(load_face_analysis(folder, "CPU").models) == {"detection", "recognition"}
+
+
+@pytest.mark.parametrize("package", ["insightface", "onnxruntime"])
+def test_missing_package(package, face_package, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=rf"'{package}'.*python -m pip install {package}$"):
+        load_face_analysis(face_package)
+
+
+def test_pip_command_can_be_pasted_into_a_shell():
+    message = str(MissingPackageError("transformers>=4.46", "Describing a face"))
+    command = message.partition("python -m pip install ")[2]
+    assert ">" not in command or command[0] in "'\"", "a bare > would write to a file"
+
+
+@pytest.mark.parametrize("content", [[], ["readme.txt"], ["buffalo_l/det_10g.onnx"]], ids=str)
+def test_folder_without_models(content, tmp_path):
+    for name in content:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(CheckpointError, match=rf"No \.onnx models in .*{tmp_path.name}.*buffalo_l"):
+        load_face_analysis(tmp_path)
+
+
+def test_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(CheckpointError, match=r"No \.onnx models in .*nowhere"):
+        load_face_analysis(tmp_path / "nowhere")
+
+
+def test_antelopev2_is_refused(folder):
+    shutil.copy(folder / "w600k_r50.onnx", folder / "glintr100.onnx")
+    with pytest.raises(IncompatibleModelError, match=r"glintr100.*Use buffalo_l"):
+        load_face_analysis(folder)
+
+
+def test_small_packages_are_refused(folder):
+    """buffalo_s and buffalo_sc have a MobileFaceNet: 512 values too, but in a space of their own."""
+    (folder / "w600k_r50.onnx").rename(folder / "w600k_mbf.onnx")
+    with pytest.raises(IncompatibleModelError, match=r"w600k_mbf.*buffalo_l"):
+        load_face_analysis(folder)
+
+
+@pytest.mark.parametrize("name", ["det_10g.onnx", "w600k_r50.onnx"])
+def test_one_model_missing(name, folder):
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=rf"expected {name}"):
+        load_face_analysis(folder, "CPU")
+
+
+@pytest.mark.parametrize("name", ["det_10g.onnx", "w600k_r50.onnx"])
+@pytest.mark.parametrize("content", ["empty", "half", "page", "zeros"])
+def test_damaged_model(name, content, folder):
+    whole = (folder / name).read_bytes()
+    damaged = {"empty": b"", "half": whole[: len(whole) // 2], "page": b"<html>no</html>", "zeros": bytes(len(whole))}
+    (folder / name).write_bytes(damaged[content])
+    with pytest.raises(CheckpointError, match=rf"{folder.name}.*{name}"):
+        load_face_analysis(folder, "CPU")
+
+
+def test_provider_that_is_not_installed(face_package):
+    import onnxruntime
+
+    for name, provider in PROVIDERS.items():
+        if provider not in onnxruntime.get_available_providers():
+            with pytest.raises(MissingPackageError, match=rf"provider {name}.*python -m pip install onnxruntime"):
+                load_face_analysis(face_package, name)
+
+
+def test_provider_that_does_not_exist(face_package):
+    with pytest.raises(ConsistentIDError, match="TensorFlow"):
+        load_face_analysis(face_package, "TensorFlow")
+
+
+@pytest.mark.parametrize(
+    ("available", "chosen"),
+    [
+        (["CPUExecutionProvider"], ["CPUExecutionProvider"]),
+        (
+            ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+            ["CUDAExecutionProvider", "CPUExecutionProvider"],
+        ),
+        (["AzureExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"]),
+    ],
+    ids=["CPU", "CUDA", "Azure"],
+)
+def test_automatic_provider_prefers_the_gpu(available, chosen, face_package, monkeypatch):
+    seen = []
+
+    class Recorder:
+        def __init__(self, name, providers, allowed_modules):
+            seen.append(providers)
+            self.models = {"recognition": None}
+
+        def prepare(self, **_options):
+            pass
+
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: available)
+    monkeypatch.setattr("insightface.app.FaceAnalysis", Recorder)
+    load_face_analysis(face_package)
+    assert seen == [chosen]

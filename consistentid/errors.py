@@ -30,7 +30,8 @@ class MissingPackageError(ConsistentIDError):
 
     def __init__(self, package: str, purpose: str, cause: Exception | None = None):
         reason = f" ({type(cause).__name__}: {cause})" if cause else ""
+        command = f'"{package}"' if ">" in package else package
         super().__init__(
             f"{purpose} needs the Python package '{package}', which could not be imported{reason}. "
-            f"Install it into the Python that runs ComfyUI: python -m pip install {package}"
+            f"Install it into the Python that runs ComfyUI: python -m pip install {command}"
         )

@@ -1,5 +1,6 @@
 """What is known of a person: ID embedding, CLIP features of the photo and of its regions, a caption; and its file."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
     tensors |= {_REGION_PREFIX + key: tensor for key, tensor in identity.region_features.items()}
     if identity.id_embedding is not None:
         tensors["id_embedding"] = identity.id_embedding
+    _check_tensors(tensors, list(identity.regions), path)
     metadata = {f"note.{key}": value for key, value in identity.notes.items()}
     metadata |= {
         "format": FORMAT,
@@ -59,7 +61,7 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
         "source": identity.source,
         "regions": ",".join(identity.regions),
     }
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, partial, metadata=metadata)
         partial.replace(path)
@@ -78,7 +80,7 @@ def load_identity(path: str | Path) -> Identity:
         _check_version(metadata, path)
         tensors = read_weights(path)
     except CheckpointError as error:
-        raise IdentityFileError(f"Not a readable identity file: {error}") from error
+        raise IdentityFileError(f"Not a readable identity file, encode the photo again: {error}") from error
     keys = [key for key in metadata.get("regions", "").split(",") if key]
     _check_tensors(tensors, keys, path)
     return Identity(
@@ -93,9 +95,9 @@ def load_identity(path: str | Path) -> Identity:
 
 
 def _check_version(metadata: dict[str, str], path: Path) -> None:
-    if metadata.get("format") != FORMAT:
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise IdentityFileError(f"{path.name} is a safetensors file, but not an identity saved by this pack.")
-    version = metadata.get("version", "")
+    version = str(metadata.get("version", ""))
     if not version.isdigit() or int(version) != VERSION:
         raise IdentityFileError(
             f"{path.name} is an identity file of version {version or 'unknown'}; this pack reads version {VERSION}. "
@@ -110,7 +112,11 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
     if "id_embedding" in tensors:
         expected["id_embedding"] = (ID_EMBEDDING_WIDTH,)
     unknown = [key for key in keys if key not in REGION_LABELS]
-    wrong = [name for name, shape in expected.items() if name not in tensors or tensors[name].shape != shape]
+    wrong = [
+        name
+        for name, shape in expected.items()
+        if name not in tensors or tensors[name].shape != shape or not tensors[name].is_floating_point()
+    ]
     if wrong or unknown or tensors.keys() - expected.keys():
         found = {name: list(tensor.shape) for name, tensor in tensors.items()}
         raise IdentityFileError(f"{path.name} is damaged: {wrong + unknown or 'extra tensors'}; it holds {found}.")

@@ -35,24 +35,20 @@ def read_weights(path: str | Path) -> dict:
         if head[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
             content = torch.load(path, map_location="cpu", weights_only=True)
         else:
-            raise CheckpointError(f"{_describe(path)} is not a weights file: {_guess_content(head)}")
+            raise CheckpointError(
+                f"{_describe(path)} is not a weights file: {_guess_content(head)} Delete it and download it again."
+            )
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{_describe(path)} was refused: it is damaged, or holds Python code instead of plain tensors "
             f"({str(error).splitlines()[0]}). Download it again from the source named in models_manifest.json."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except Exception as error:
         raise CheckpointError(
             f"{_describe(path)} cannot be read; the download is probably incomplete. Delete it and download it "
             f"again. ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'})"
-        ) from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise CheckpointError(
-            f"{_describe(path)} is truncated or damaged. Delete it and download it again. ({error})"
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{_describe(path)} holds a {type(content).__name__}, not a dictionary of weights.")
@@ -78,7 +74,10 @@ def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> N
             for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
             if keys
         ]
-        raise CheckpointError(f"{source} does not fit {type(module).__name__}: tensors {'; '.join(parts)}.")
+        raise CheckpointError(
+            f"{source} does not fit {type(module).__name__}: tensors {'; '.join(parts)}. "
+            "Use the file named in models_manifest.json, or download it again."
+        )
     module.load_state_dict(state, assign=True)
     module.eval().requires_grad_(False)
 

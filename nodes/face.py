@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..consistentid.adapter.config import CONFIGS
 from ..consistentid.errors import FaceNotFoundError
 from ..consistentid.face.analysis import (
     PROVIDERS,
@@ -140,7 +141,9 @@ class ParseFace(io.ComfyNode):
                 sockets.FaceParser.Input("face_parser"),
                 io.Image.Input("image", tooltip="The same photo the face was detected in"),
                 io.Combo.Input(
-                    "side_px", options=["512", "1280"], default="512", tooltip="As published: SD1.5 512, SDXL 1280"
+                    "side_px",
+                    options=[str(config.parsing_px) for config in CONFIGS],
+                    tooltip="As published: SD1.5 512, SDXL 1280",
                 ),
             ],
             outputs=[

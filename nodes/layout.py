@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
+from ..consistentid.face.photo import check_photo
 
 
 def read_photo(image: Tensor) -> np.ndarray:
@@ -20,7 +21,9 @@ def read_photo(image: Tensor) -> np.ndarray:
     pixels = image[0].detach().float().cpu()
     if pixels.shape[-1] in (1, 2):
         pixels = pixels[..., :1].expand(-1, -1, 3)
-    return (pixels[..., :3].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    photo = (pixels[..., :3].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    check_photo(photo)
+    return photo
 
 
 def make_image(*photos: np.ndarray) -> Tensor:

@@ -4,14 +4,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import standins
-import standins_shapes
 from comfyui_server import get_json, log_tail
 from project_environment import REPO
 from quickstart_failure import Failure
 
-STANDIN_MODELS = REPO / ".cache" / "standins" / "models"
 MANIFEST = {m["id"]: m for m in json.loads((REPO / "models_manifest.json").read_text(encoding="utf-8"))["models"]}
 
 
@@ -28,83 +27,92 @@ class Slot:
     standin: str
 
 
+class Slots(NamedTuple):
+    """The files of one base model's workflow."""
+
+    checkpoint: Slot
+    clip_vision: Slot
+    adapter: Slot
+    face_parser: Slot
+    face_analysis: Slot
+
+
 def _manifest_slot(label, loader, field, kinds, model_id, standin):
     model = MANIFEST[model_id]
     known = "|".join(re.escape(name) for name in (model["name"], *model["alternatives"]))
     return Slot(label, loader, field, kinds, f"({known})$", f"{model['folder']}/{model['name']}", standin)
 
 
-CHECKPOINT = Slot(
-    "SD1.5 checkpoint",
-    "CheckpointLoaderSimple",
-    "ckpt_name",
-    ("checkpoints",),
-    r"realistic.?vision",
-    "checkpoints; --checkpoint NAME takes any SD1.5 model there",
-    standins.CHECKPOINT,
-)
-CLIP_VISION = _manifest_slot(
-    "CLIP ViT-H", "CLIPVisionLoader", "clip_name", ("clip_vision",), "clip_vision", standins.CLIP_VISION
-)
-ADAPTER = _manifest_slot(
-    "ConsistentID adapter",
-    "ConsistentID_LoadAdapter",
-    "adapter_name",
-    ("consistentid",),
-    "adapter_sd15",
-    standins.ADAPTER,
-)
-FACE_PARSER = _manifest_slot(
-    "face parser",
-    "ConsistentID_LoadFaceParser",
-    "parser_name",
-    ("consistentid", "facexlib"),
-    "face_parser",
-    standins.FACE_PARSER,
-)
-FACE_ANALYSIS = _manifest_slot(
-    "face analysis",
-    "ConsistentID_LoadFaceAnalysis",
-    "package",
-    ("insightface",),
-    "face_analysis",
-    standins.FACE_ANALYSIS,
-)
-SLOTS = (CHECKPOINT, CLIP_VISION, ADAPTER, FACE_PARSER, FACE_ANALYSIS)
-FULL_ADAPTER = "consistentid/standin_consistentid_sd15_full.bin"
+def _list_slots(base, title, known_checkpoint):
+    return Slots(
+        checkpoint=Slot(
+            f"{title} checkpoint",
+            "CheckpointLoaderSimple",
+            "ckpt_name",
+            ("checkpoints",),
+            known_checkpoint,
+            f"checkpoints; --checkpoint NAME takes any {title} model there",
+            standins.CHECKPOINT[base],
+        ),
+        clip_vision=_manifest_slot(
+            "CLIP ViT-H", "CLIPVisionLoader", "clip_name", ("clip_vision",), "clip_vision", standins.CLIP_VISION
+        ),
+        adapter=_manifest_slot(
+            "ConsistentID adapter",
+            "ConsistentID_LoadAdapter",
+            "adapter_name",
+            ("consistentid",),
+            f"adapter_{base}",
+            standins.ADAPTER[base],
+        ),
+        face_parser=_manifest_slot(
+            "face parser",
+            "ConsistentID_LoadFaceParser",
+            "parser_name",
+            ("consistentid", "facexlib"),
+            "face_parser",
+            standins.FACE_PARSER,
+        ),
+        face_analysis=_manifest_slot(
+            "face analysis",
+            "ConsistentID_LoadFaceAnalysis",
+            "package",
+            ("insightface",),
+            "face_analysis",
+            standins.FACE_ANALYSIS,
+        ),
+    )
 
 
-def prepare_standin_folder():
-    """The folder stand-ins go to, with the subfolders a server must know of when it starts."""
-    for slot in SLOTS:
-        (STANDIN_MODELS / slot.standin).parent.mkdir(parents=True, exist_ok=True)
-    return STANDIN_MODELS
+SLOTS = {
+    "sd15": _list_slots("sd15", "SD1.5", r"realistic.?vision"),
+    "sdxl": _list_slots("sdxl", "SDXL", r"realvis.?xl"),
+}
 
 
-def choose_models(address, checkpoint=None):
+def choose_models(address, base, checkpoint=None):
     """{slot: name of the real file, or None} from what the server has; `checkpoint` is the user's choice."""
-    names = {slot: list_names(address, slot) for slot in SLOTS}
-    chosen = {slot: next((n for n in names[slot] if re.search(slot.known, n, re.IGNORECASE)), None) for slot in SLOTS}
+    slots = SLOTS[base]
+    names = {slot: list_names(address, slot) for slot in slots}
+    chosen = {slot: next((n for n in names[slot] if re.search(slot.known, n, re.IGNORECASE)), None) for slot in slots}
     if checkpoint:
-        if checkpoint not in names[CHECKPOINT]:
-            has = ", ".join(names[CHECKPOINT]) or "none"
+        if checkpoint not in names[slots.checkpoint]:
+            has = ", ".join(names[slots.checkpoint]) or "none"
             raise Failure(f"ComfyUI has no checkpoint {checkpoint!r}. It has: {has}.")
-        chosen[CHECKPOINT] = checkpoint
-    if not chosen[CHECKPOINT]:
-        chosen[ADAPTER] = None  # the real adapter does not fit the narrow stand-in checkpoint
+        chosen[slots.checkpoint] = checkpoint
+    if not chosen[slots.checkpoint]:
+        chosen[slots.adapter] = None  # the real adapter does not fit the narrow stand-in checkpoint
     return chosen
 
 
-def write_standins(chosen, comfyui):
-    """Write the stand-ins that are needed and not there yet; returns {slot: the name its loader takes}."""
-    paths = {slot: STANDIN_MODELS / slot.standin for slot, name in chosen.items() if not name}
-    if chosen[CHECKPOINT] and ADAPTER in paths:
-        paths[ADAPTER] = STANDIN_MODELS / FULL_ADAPTER
-    for slot, path in paths.items():
-        if not path.exists():
-            print(f"  making {path.relative_to(REPO)}", flush=True)
-            _write_standin(slot, path, comfyui)
-    return {slot: name or paths[slot].name for slot, name in chosen.items()}
+def write_standins(folder, base, chosen, comfyui):
+    """Write the stand-ins that are needed and not in `folder` yet; returns {slot: the name its loader takes}."""
+    slots = SLOTS[base]
+    paths = {slot: slot.standin for slot, name in chosen.items() if not name}
+    if chosen[slots.checkpoint] and slots.adapter in paths:
+        paths[slots.adapter] = standins.FULL_ADAPTER[base]
+    standins.write_missing(folder, paths.values(), comfyui)
+    return {slot: name or Path(paths[slot]).name for slot, name in chosen.items()}
 
 
 def list_names(address, slot):
@@ -117,18 +125,3 @@ def list_names(address, slot):
     files = {f"/{file}/".replace("\\", "/") for kind in slot.kinds for file in get_json(f"{address}/models/{kind}")}
     real = (name for name in offered if not Path(name).name.startswith("standin_"))
     return [name for name in real if any(f"/{name}/".replace("\\", "/") in file for file in files)]
-
-
-def _write_standin(slot, path, comfyui):
-    if slot is CHECKPOINT:
-        standins.write_checkpoint_sd15(path, comfyui)
-    elif slot is ADAPTER:
-        full = path.name == Path(FULL_ADAPTER).name
-        standins.write_adapter_sd15(path, standins_shapes.REAL_WIDTHS if full else None)
-    else:
-        write = {
-            CLIP_VISION: standins.write_clip_vision,
-            FACE_PARSER: standins.write_face_parser,
-            FACE_ANALYSIS: standins.write_face_analysis,
-        }
-        write[slot](path)

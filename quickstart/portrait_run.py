@@ -14,11 +14,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from comfyui_queue import node_title, run_graph
 from comfyui_server import HOST_FOLDER, running_server
 from contact_sheet import draw_contact_sheet
-from model_choice import FACE_ANALYSIS, choose_models, prepare_standin_folder, write_standins
+from model_choice import SLOTS, choose_models, write_standins
 from project_environment import REPO
 from quickstart_failure import Failure
+from standins import open_folder
 
-WORKFLOW = REPO / "workflows" / "api" / "portrait_sd15.json"
+WORKFLOWS = REPO / "workflows" / "api"
 INPUT_PHOTO = "quickstart_photo.png"
 SAMPLERS = ("ConsistentID_Sampler", "KSampler")
 STANDIN_RUN = {"width": 256, "height": 384, "steps": 8}
@@ -27,20 +28,22 @@ STANDIN_RUN = {"width": 256, "height": 384, "steps": 8}
 def make_portrait(args, comfyui):
     """The `portrait` command; returns the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    graph = json.loads((WORKFLOWS / f"portrait_{args.base}.json").read_text(encoding="utf-8"))
     photo = _place_photo(args.photo)
     on_cpu = not torch.accelerator.is_available()
     print(f"Starting ComfyUI ({comfyui}) on the {'CPU' if on_cpu else 'GPU'}", flush=True)
-    with running_server(comfyui, [comfyui / "models", prepare_standin_folder()], on_cpu) as address:
-        chosen = choose_models(address, args.checkpoint)
+    standin_models = open_folder()
+    with running_server(comfyui, [comfyui / "models", standin_models], on_cpu) as address:
+        chosen = choose_models(address, args.base, args.checkpoint)
         missing = [slot for slot, name in chosen.items() if not name]
         _announce(chosen)
-        if args.photo and FACE_ANALYSIS in missing:
+        face_analysis = SLOTS[args.base].face_analysis
+        if args.photo and face_analysis in missing:
             raise Failure(
                 "The stand-in face detector knows only the built-in photo's face. To use your own photo, unpack "
-                f"InsightFace's buffalo_l.zip to {comfyui / 'models' / FACE_ANALYSIS.home}; or leave out --photo."
+                f"InsightFace's buffalo_l.zip to {comfyui / 'models' / face_analysis.home}; or leave out --photo."
             )
-        names = write_standins(chosen, comfyui)
+        names = write_standins(standin_models, args.base, chosen, comfyui)
         _adjust_graph(graph, args, names, bool(missing))
         outputs = run_graph(address, graph)
     for node in (node for node in outputs if outputs[node].get("text")):
@@ -107,7 +110,7 @@ def _set_inputs(graph, kinds, values):
             continue
         takers = [node for node in nodes if key in node["inputs"]]
         if not takers:
-            raise Failure(f"{WORKFLOW.name} has no {' or '.join(kinds)} with an input {key!r}.")
+            raise Failure(f"The workflow has no {' or '.join(kinds)} with an input {key!r}.")
         for node in takers:
             node["inputs"][key] = value
 

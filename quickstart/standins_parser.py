@@ -4,6 +4,8 @@ Its features are those of the random network; one weighted ridge regression turn
 On other photos its label maps mean nothing.
 """
 
+import math
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
@@ -24,28 +26,39 @@ PARTS = (
     (12, "ellipse", (202, 135, 246, 145)),
     (13, "ellipse", (208, 147, 242, 157)),
 )
+SIDES_PX = (512, 1280)  # of the square the photo is resized to: SD1.5's and SDXL's
+BALANCE = 0.7  # 0: every place counts the same; 1: every label does, however small
 RIDGE = 1e-4
 
 
 @torch.inference_mode()
 def fit_last_layer(network, mean, std):
     """Set the weight of the network's last layer in place; `mean` and `std` are those of its input's channels."""
+    last = network.conv_out.conv_out
+    square = answer = 0
+    for side in SIDES_PX:
+        x = _read_features(network.eval(), last, side, mean, std)
+        size = (math.isqrt(len(x)),) * 2
+        labels = torch.from_numpy(np.array(draw_labels().resize(size, Image.Resampling.NEAREST))).flatten().long()
+        y = torch.nn.functional.one_hot(labels, last.out_channels).double()
+        weighted = (x / y.mean(0)[labels, None] ** BALANCE).T / len(x)
+        square += weighted @ x
+        answer += weighted @ y
+    square += RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+    last.weight.copy_(torch.linalg.solve(square, answer).T[:, :, None, None])
+
+
+def _read_features(network, last, side, mean, std):
+    """What the last layer gets of the astronaut at `side` pixels: [places, channels]."""
     from skimage.data import astronaut
 
-    pixels = (astronaut().astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+    photo = Image.fromarray(astronaut()).resize((side, side), Image.Resampling.BILINEAR)
+    pixels = (np.asarray(photo, dtype=np.float32) / 255 - np.float32(mean)) / np.float32(std)
     features = []
-    last = network.conv_out.conv_out
     handle = last.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))
-    network.eval()(torch.from_numpy(pixels.transpose(2, 0, 1)[None]))
+    network(torch.from_numpy(pixels.transpose(2, 0, 1)[None]))
     handle.remove()
-    height, width = features[0].shape[2:]
-    x = features[0][0].flatten(1).T.double()
-    labels = torch.from_numpy(np.array(draw_labels().resize((width, height), Image.Resampling.NEAREST))).flatten()
-    y = torch.nn.functional.one_hot(labels.long(), last.out_channels).double()
-    share = (x / y.sum(0)[labels.long(), None]).T  # a small part counts as much as a large one
-    square = share @ x
-    square += RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
-    last.weight.copy_(torch.linalg.solve(square, share @ y).T[:, :, None, None])
+    return features[0][0].flatten(1).T.double()
 
 
 def draw_labels():

@@ -1,20 +1,23 @@
 """Key names and shapes of the published CLIP encoders and of the adapter's attention weights."""
 
-# Hidden widths of the 16 transformer blocks, in the adapter's order: down, up, middle.
-STANDIN_WIDTHS = (320,) * 16
-REAL_WIDTHS = (320, 320, 640, 640, 1280, 1280) + (1280,) * 3 + (640,) * 3 + (320,) * 3 + (1280,)
+# Hidden widths of the transformer blocks, in the adapter's order: down, up, middle.
+STANDIN_WIDTHS = {"sd15": (320,) * 16, "sdxl": (320,) * 70}
+REAL_WIDTHS = {
+    "sd15": (320,) * 2 + (640,) * 2 + (1280,) * 5 + (640,) * 3 + (320,) * 3 + (1280,),
+    "sdxl": (640,) * 4 + (1280,) * 50 + (640,) * 6 + (1280,) * 10,
+}
 
 
-def adapter_module_shapes(widths, rank):
+def adapter_module_shapes(widths, context, rank):
     """Keys and shapes of `adapter_modules`: per block, attention 2p (self) and 2p + 1 (text and ID tokens)."""
     shapes = {}
     for block, width in enumerate(widths):
-        for attention, context in ((2 * block, width), (2 * block + 1, 768)):
-            for layer, source in (("q", width), ("k", context), ("v", context), ("out", width)):
-                shapes[f"{attention}.to_{layer}_lora.down.weight"] = (rank, source)
+        for attention, source in ((2 * block, width), (2 * block + 1, context)):
+            for layer, inputs in (("q", width), ("k", source), ("v", source), ("out", width)):
+                shapes[f"{attention}.to_{layer}_lora.down.weight"] = (rank, inputs)
                 shapes[f"{attention}.to_{layer}_lora.up.weight"] = (width, rank)
         for layer in "kv":
-            shapes[f"{2 * block + 1}.to_{layer}_ip.weight"] = (width, 768)
+            shapes[f"{2 * block + 1}.to_{layer}_ip.weight"] = (width, context)
     return shapes
 
 
@@ -26,6 +29,25 @@ def clip_text_shapes():
     }
     shapes |= _clip_layer_shapes("text_model.encoder", 12, width, 3072)
     return shapes | _norm_shapes("text_model.final_layer_norm", width)
+
+
+def open_clip_text_shapes():
+    """OpenCLIP's bigG text encoder under its own key names, as SDXL checkpoints have it."""
+    width, inner = 1280, 5120
+    shapes = {
+        "positional_embedding": (77, width),
+        "token_embedding.weight": (49408, width),
+        "text_projection": (width, width),
+        "logit_scale": (),
+    }
+    for layer in range(32):
+        name = f"transformer.resblocks.{layer}"
+        linears = {"attn.out_proj.": (width, width), "mlp.c_fc.": (inner, width), "mlp.c_proj.": (width, inner)}
+        for linear, size in {"attn.in_proj_": (3 * width, width), **linears}.items():
+            shapes[f"{name}.{linear}weight"] = size
+            shapes[f"{name}.{linear}bias"] = size[:1]
+        shapes |= _norm_shapes(f"{name}.ln_1", width) | _norm_shapes(f"{name}.ln_2", width)
+    return shapes | _norm_shapes("ln_final", width)
 
 
 def clip_vision_shapes():

@@ -25,6 +25,7 @@ PARTS = {
     "image_proj_model": "image_proj",
     "adapter_modules": "adapter_modules",
 }
+_ADVICE = "Download ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin (SDXL) again."
 _ENTRY = re.compile(r"(\d+)\.(to_(?:q|k|v|out)_lora\.(?:up|down)|to_[kv]_ip)\.weight")
 
 
@@ -60,8 +61,8 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     foreign = []
     for key, value in content.items():
         head, _, rest = key.partition(".")
-        if key in PARTS and isinstance(value, dict):
-            parts.setdefault(PARTS[key], {}).update(value)
+        if key in PARTS and isinstance(value, dict) and PARTS[key] not in parts:
+            parts[PARTS[key]] = value
         elif head in PARTS and rest and isinstance(value, Tensor):
             parts.setdefault(PARTS[head], {})[rest] = value
         else:
@@ -118,7 +119,7 @@ def _group_entries(modules: dict[str, Tensor], config: AdapterConfig, source: st
     for key, tensor in modules.items():
         match = _ENTRY.fullmatch(key)
         if not match or int(match[1]) not in entries:
-            raise CheckpointError(f"{source}: unexpected key adapter_modules.{key}.")
+            raise CheckpointError(f"{source}: unexpected key adapter_modules.{key}. {_ADVICE}")
         entries[int(match[1])][match[2]] = tensor
     for number, entry in entries.items():
         _check_entry(entry, number, config.width, f"{source}: adapter_modules.{number}")
@@ -133,8 +134,10 @@ def _check_entry(entry: dict[str, Tensor], number: int, context: int, place: str
     if entry.keys() != names:
         raise CheckpointError(
             f"{place}: missing {sorted(names - entry.keys()) or 'nothing'}, "
-            f"unexpected {sorted(entry.keys() - names) or 'nothing'}."
+            f"unexpected {sorted(entry.keys() - names) or 'nothing'}. {_ADVICE}"
         )
+    if entry["to_q_lora.up"].ndim != 2:
+        raise CheckpointError(f"{place}.to_q_lora.up is not a matrix. {_ADVICE}")
     hidden, rank = entry["to_q_lora.up"].shape
     source_width = context if is_cross else hidden
     shapes = {f"{projection}_lora.up": (hidden, rank) for projection in PROJECTIONS}
@@ -144,7 +147,9 @@ def _check_entry(entry: dict[str, Tensor], number: int, context: int, place: str
         shapes |= {"to_k_ip": (hidden, context), "to_v_ip": (hidden, context)}
     for name, shape in shapes.items():
         if entry[name].shape != shape:
-            raise CheckpointError(f"{place}.{name}: shape {list(entry[name].shape)} instead of {list(shape)}.")
+            raise CheckpointError(
+                f"{place}.{name}: shape {list(entry[name].shape)} instead of {list(shape)}. {_ADVICE}"
+            )
 
 
 def _build_id_layers(entries, config: AdapterConfig, source: str, operations) -> nn.ModuleList:

@@ -59,7 +59,6 @@ SDXL = AdapterConfig(
 CONFIGS = (SD15, SDXL)
 FIXED_SENTENCES = tuple(config.fixed_sentence for config in CONFIGS)
 
-MAX_REGIONS = 5
 ID_EMBEDDING_WIDTH = 512
 ID_TOKENS = 4
 CLIP_TOKENS = 257

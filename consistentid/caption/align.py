@@ -16,7 +16,8 @@ class FacialPrompt:
     """A prompt with its facial description.
 
     marked: the text with markers; plain: without; before_merge: what is read up to the merge point;
-    regions: the region key of each marker, in text order; unplaced: regions of the photo the caption has no word for.
+    regions: region keys in marker order (a published alignment may have more or fewer keys than markers);
+    unplaced: regions of the photo the caption has no word for.
     """
 
     marked: str
@@ -44,7 +45,7 @@ def compose_prompt(
         raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
     marked = mark_caption(caption, regions, alignment)
     if alignment == "published" and len(caption) > LONGEST_CAPTION:
-        marked, text = MarkedCaption("", tuple(regions)), prompt
+        marked, text = MarkedCaption("", marked.regions), prompt
     elif alignment != "published" and not marked.regions:
         text = prompt
     else:

@@ -61,16 +61,25 @@ def load_captioner(folder: str | Path, dtype: torch.dtype = torch.float16) -> Ca
     """A captioner from a local folder in transformers' format, on the CPU. Never downloads."""
     folder = Path(folder)
     try:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers import AutoModelForImageTextToText, AutoProcessor, __version__
     except ImportError as error:
-        raise MissingPackageError("transformers>=4.46", "Describing a face", error) from error
+        raise MissingPackageError("transformers>=4.56", "Describing a face", error) from error
+    if tuple(int(part) for part in __version__.split(".")[:2]) < (4, 56):
+        raise MissingPackageError("transformers>=4.56", f"Describing a face (transformers {__version__} is installed)")
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=dtype,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
         raise CheckpointError(f"{folder} is not a vision-language model that transformers can load: {error}") from error
+    if report["missing_keys"]:
+        raise CheckpointError(f"{folder} lacks weights: {sorted(report['missing_keys'])[:5]}. Download it again.")
     return Captioner(model.eval(), processor)

@@ -18,13 +18,14 @@ WORDS = ("face", "ears", "eyes", "nose", "mouth")
 """Region words in the order their clauses stand in the marked caption."""
 
 _SYNONYMS = {
-    "face": r"faces?|facial|head|skin|complexion",
+    "face": r"face|facial features|complexion|skin",
     "ears": r"ears?",
     "eyes": r"eyes?",
     "nose": r"noses?",
     "mouth": r"mouths?|lips?",
 }
 _CLAUSE_ENDS = ",.;"
+_CLAUSE_BREAK = re.compile(r"[,;!?\n]|\.(?!\d)")  # but not inside a number: "(nose:1.3)"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def mark_matched(caption: str, regions: Iterable[str]) -> MarkedCaption:
     MarkedCaption(text='Blue eyes <|facial|>, Her nose <|facial|> is small,', regions=('Left_Eye', 'Nose'), unplaced=())
     """
     keys = {REGION_WORDS[key]: key for key in reversed(tuple(regions)) if key in REGION_WORDS}
-    clauses = [clause.strip() for clause in re.split(r"[,.;!?\n]", caption.replace(MARKER, " ")) if clause.strip()]
+    clauses = [clause.strip() for clause in _CLAUSE_BREAK.split(caption.replace(MARKER, " ")) if clause.strip()]
     places: dict[int, list[tuple[int, str]]] = {}
     unplaced = []
     for word in (word for word in WORDS if word in keys):
@@ -92,7 +93,7 @@ def mark_published(caption: str, regions: Iterable[str]) -> MarkedCaption:
     keys = list(regions)
     text = _drop_repeated_words(caption)
     words = [word for word in WORDS if any(REGION_WORDS.get(key) == word for key in keys)]
-    for word in reversed(words):
+    for word in words:
         text, found = re.subn(rf"\b{word}\b", f"{word} <|{word}|>", text, count=1)
         if not found:
             keys = [key for key in keys if REGION_WORDS.get(key) != word]
@@ -109,7 +110,8 @@ def mark_published(caption: str, regions: Iterable[str]) -> MarkedCaption:
 def _find_word(clauses: list[str], pattern: str) -> tuple[int, int] | None:
     for alternative in pattern.split("|"):
         for index, clause in enumerate(clauses):
-            match = re.search(rf"\b(?:{alternative})\b", clause, re.IGNORECASE)
+            # Not the first part of a compound, such as "eye-catching".
+            match = re.search(rf"\b(?:{alternative})\b(?!-\w)", clause, re.IGNORECASE)
             if match:
                 return index, match.end()
     return None

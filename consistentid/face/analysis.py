@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
-from ..errors import CheckpointError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
+from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
+from .photo import check_photo
 
 DETECTION_PX = 640
-MIN_SIDE_PX = 16
 PROVIDERS = {
     "CPU": "CPUExecutionProvider",
     "CUDA": "CUDAExecutionProvider",
     "CoreML": "CoreMLExecutionProvider",
     "DirectML": "DmlExecutionProvider",
 }
+# Recognisers of InsightFace's other packages: antelopev2, buffalo_s and buffalo_sc.
+OTHER_RECOGNISERS = {"glintr100.onnx", "w600k_mbf.onnx"}
 SELECTIONS = ("largest", "most central", "left to right", "highest score")
 
 
@@ -47,16 +49,18 @@ def load_face_analysis(folder: str | Path, provider: str = "auto"):
     try:
         import onnxruntime
         from insightface.app import FaceAnalysis
-    except ImportError as error:
-        package = "onnxruntime" if "onnxruntime" in str(error) else "insightface"
+    except (ImportError, ValueError, OSError) as error:
+        module = (getattr(error, "name", None) or "insightface").partition(".")[0]
+        package = {"cv2": "opencv-python"}.get(module, module)
         raise MissingPackageError(package, "Face analysis", error) from error
     files = sorted(file.name for file in folder.glob("*.onnx"))
     if not files:
         raise CheckpointError(f"No .onnx models in {folder}. Unpack buffalo_l.zip of InsightFace there.")
-    if "glintr100.onnx" in files:
+    foreign = OTHER_RECOGNISERS.intersection(files)
+    if foreign:
         raise IncompatibleModelError(
-            f"{folder.name} recognises faces with glintr100 (antelopev2), whose embeddings live in another space; "
-            "ConsistentID was trained on buffalo_l (w600k_r50). Use buffalo_l."
+            f"{folder.name} recognises faces with {', '.join(foreign)}, whose embeddings live in another space; "
+            "ConsistentID was trained on w600k_r50.onnx. Use the package buffalo_l."
         )
     providers = _choose_providers(provider, onnxruntime.get_available_providers())
     try:
@@ -79,9 +83,9 @@ def detect_faces(analysis, photo: np.ndarray, threshold: float = 0.5, channel_or
     channel_order: what InsightFace is given. "BGR" is what it and the training data use; "RGB" reproduces the
     released SD1.5 inference code.
     """
-    height, width = photo.shape[:2]
-    if min(height, width) < MIN_SIDE_PX:
-        raise FaceNotFoundError(f"The photo is only {width}x{height} pixels. Use one of at least 256x256.")
+    if channel_order not in ("BGR", "RGB"):
+        raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
+    check_photo(photo)
     pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
     detector = analysis.det_model
     usual, detector.det_thresh = detector.det_thresh, threshold
@@ -102,11 +106,13 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
         "left to right": lambda face: float(face.box[0] + face.box[2]),
         "highest score": lambda face: -face.score,
     }
+    if selection not in orders or index < 0:
+        raise ConsistentIDError(f"No face by '{selection}', number {index}; choose {', '.join(orders)}, from 0.")
     ordered = sorted(faces, key=orders[selection])
     if index >= len(ordered):
         found = "no face" if not faces else f"{len(faces)} face{'s' if len(faces) > 1 else ''}"
         raise FaceNotFoundError(
-            f"Face number {index} was asked for, but {found} found in the photo ({width}x{height})."
+            f"Face {index} by '{selection}' was asked for; {found} found in the photo ({width}x{height})."
         )
     return ordered[index]
 
@@ -122,6 +128,8 @@ def _choose_providers(provider: str, available: list[str]) -> list[str]:
     if provider == "auto":
         order = ("CUDA", "CoreML", "DirectML")
         return [PROVIDERS[name] for name in order if PROVIDERS[name] in available] + [PROVIDERS["CPU"]]
+    if provider not in PROVIDERS:
+        raise ConsistentIDError(f"Unknown provider '{provider}'; choose auto, {', '.join(PROVIDERS)}.")
     if PROVIDERS[provider] not in available:
         raise MissingPackageError(
             {"CUDA": "onnxruntime-gpu", "DirectML": "onnxruntime-directml"}.get(provider, "onnxruntime"),

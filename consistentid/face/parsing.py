@@ -152,9 +152,8 @@ class BiSeNet(nn.Module):
 
 def load_face_parser(path: str | Path) -> BiSeNet:
     """BiSeNet with the weights of a face_parsing.pth, in float32 and eval mode; CheckpointError if it is not one."""
-    weights = {key: tensor for key, tensor in read_weights(path).items()}
-    # The public weights carry an unused classification layer of ResNet-18 in some copies.
-    weights = {key: tensor for key, tensor in weights.items() if not key.startswith("cp.resnet.fc.")}
+    # Some copies carry the unused classification layer of ResNet-18.
+    weights = {key: tensor for key, tensor in read_weights(path).items() if not key.startswith("cp.resnet.fc.")}
     with torch.device("meta"):
         parser = BiSeNet()
     load_strictly(parser, weights, Path(path).name)

@@ -62,7 +62,7 @@ def select_regions(labels: np.ndarray) -> dict[str, np.ndarray]:
 def cut_region(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The photo with everything outside the mask black; the mask is stretched to the photo's size (bicubic)."""
     image = Image.fromarray(photo)
-    stretched = Image.fromarray(mask).resize(image.size, Image.Resampling.BICUBIC)
+    stretched = _resize(Image.fromarray(mask), image.size)
     return np.asarray(Image.composite(image, Image.new("RGB", image.size), stretched))
 
 
@@ -71,8 +71,13 @@ def preprocess_clip(photo: np.ndarray) -> np.ndarray:
     height, width = photo.shape[:2]
     short = min(height, width)
     size = (int(CLIP_SIZE_PX * width / short), int(CLIP_SIZE_PX * height / short))
-    resized = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC))
+    resized = np.asarray(_resize(Image.fromarray(photo), size))
     top, left = ((resized.shape[axis] - CLIP_SIZE_PX) // 2 for axis in (0, 1))
     crop = resized[top : top + CLIP_SIZE_PX, left : left + CLIP_SIZE_PX].astype(np.float32) / 255
     normalised = (crop - np.float32(CLIP_MEAN)) / np.float32(CLIP_STD)
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+
+
+def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Bicubic, rows first: in one call Pillow 13 may take columns first, which differs at hard edges."""
+    return image.resize((size[0], image.height), Image.Resampling.BICUBIC).resize(size, Image.Resampling.BICUBIC)

@@ -123,7 +123,7 @@ def test_selection(selection):
 def test_selection_errors():
     with pytest.raises(FaceNotFoundError, match=r"no face.*200x100"):
         select_face([], PHOTO)
-    with pytest.raises(FaceNotFoundError, match=r"[Ff]ace number 1.*1 face .*found"):
+    with pytest.raises(FaceNotFoundError, match=r"Face 1 by .largest.*1 face found"):
         select_face([MIDDLE], PHOTO, index=1)
     with pytest.raises(FaceNotFoundError, match=r"2 faces"):
         select_face([MIDDLE, BIG_RIGHT], PHOTO, index=7)

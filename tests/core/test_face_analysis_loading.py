@@ -60,7 +60,7 @@ def test_folder_that_does_not_exist(tmp_path):
 
 def test_antelopev2_is_refused(folder):
     shutil.copy(folder / "w600k_r50.onnx", folder / "glintr100.onnx")
-    with pytest.raises(IncompatibleModelError, match=r"glintr100.*Use buffalo_l"):
+    with pytest.raises(IncompatibleModelError, match=r"glintr100.*Use the package buffalo_l"):
         load_face_analysis(folder)
 
 

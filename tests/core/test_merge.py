@@ -100,8 +100,15 @@ def test_fraction_to_step(fraction, steps, step):
 def test_fractions_round_to_the_nearest_step_and_never_go_back(steps):
     fractions = [i / 100 for i in range(1, 101)]
     found = [merge_step(fraction, steps) for fraction in fractions]
-    assert all(abs(step - fraction * steps) <= 0.5 + 1e-9 for step, fraction in zip(found, fractions, strict=True))
+    nearest = [min(fraction * steps, steps - 2) if fraction < 1 else steps for fraction in fractions]
+    assert all(abs(step - exact) <= 0.5 + 1e-9 for step, exact in zip(found, nearest, strict=True))
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8, 30])
+def test_any_fraction_below_one_uses_facial_tokens(steps):
+    assert all(merge_step(i / 100, steps) < steps - 1 for i in range(100))
+    assert merge_step(1.0, steps) >= steps
 
 
 @schedules

@@ -87,7 +87,7 @@ def test_exact_step_in_every_sampler(host, model, positive, sampler, scheduler, 
             assert stages[0] == TEXT, (step, sigma)
 
 
-@pytest.mark.parametrize(("steps", "last_text_step"), [(2, 1), (4, 2), (10, 5), (50, 25)])
+@pytest.mark.parametrize(("steps", "last_text_step"), [(1, -1), (2, 0), (4, 2), (10, 5), (50, 25)])
 def test_fraction_becomes_a_step(model, positive, steps, last_text_step):
     seen, sigmas = record(model, positive, "euler", "normal", steps)
     stages = [seen[float(sigma)][0] for sigma in sigmas[:-1]]

@@ -29,16 +29,19 @@ GRAPH = {
 NO_CHOICE = {"prompt": None, "negative": None, "seed": None, "steps": None, "width": None, "height": None}
 
 
+SLOTS = model_choice.SLOTS["sdxl"]
+
+
 def adjust(small, **choices):
     graph = copy.deepcopy(GRAPH)
-    names = {slot: f"{slot.label}.bin" for slot in model_choice.SLOTS}
+    names = {slot: f"{slot.label}.bin" for slot in SLOTS}
     portrait_run._adjust_graph(graph, Namespace(**NO_CHOICE | choices), names, small)
     return {node["class_type"]: node["inputs"] for node in graph.values()}
 
 
 def test_models_and_photo_are_filled_in():
     nodes = adjust(small=False)
-    assert all(nodes[slot.loader][slot.field] == f"{slot.label}.bin" for slot in model_choice.SLOTS)
+    assert all(nodes[slot.loader][slot.field] == f"{slot.label}.bin" for slot in SLOTS)
     assert nodes["LoadImage"]["image"] == portrait_run.INPUT_PHOTO
 
 

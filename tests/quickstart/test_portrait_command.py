@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,9 +20,10 @@ def run_quickstart(*arguments):
 @pytest.mark.host
 @pytest.mark.server
 @pytest.mark.slow
-def test_portrait(tmp_path, comfyui):
+@pytest.mark.parametrize("base", ["sd15", "sdxl"])
+def test_portrait(tmp_path, comfyui, base):
     options = ["--steps", "2", "--width", "128", "--height", "192", "--seed", "7", "--prompt", "a photo of a woman"]
-    run = run_quickstart("portrait", "--out", str(tmp_path), "--comfyui", str(comfyui), *options)
+    run = run_quickstart("portrait", "--base", base, "--out", str(tmp_path), "--comfyui", str(comfyui), *options)
     assert run.returncode == 0, run.stdout + run.stderr
     portrait, sheet = (
         Path(re.search(rf"{label} +(.+\.png)", run.stdout)[1]) for label in ("Portrait", "Contact sheet")
@@ -29,13 +31,15 @@ def test_portrait(tmp_path, comfyui):
     assert sorted(tmp_path.iterdir()) == sorted((portrait, sheet))
     picture = Image.open(portrait)
     assert picture.size == (128, 192)
-    (sampler,) = (n for n in json.loads(picture.text["prompt"]).values() if n["class_type"] == "ConsistentID_Sampler")
-    assert (sampler["inputs"]["seed"], sampler["inputs"]["steps"]) == (7, 2)
+    assert np.asarray(picture).std() > 10, "neither black nor grey: no NaN on the way"
+    nodes = {node["class_type"]: node["inputs"] for node in json.loads(picture.text["prompt"]).values()}
+    assert (nodes["ConsistentID_Sampler"]["seed"], nodes["ConsistentID_Sampler"]["steps"]) == (7, 2)
+    assert ("xl" in nodes["ConsistentID_LoadAdapter"]["adapter_name"].lower()) == (base == "sdxl")
     assert Image.open(sheet).width > 1000
     assert ("STAND-IN" in run.stdout) == ("noise, not a portrait" in run.stdout)
 
 
-@pytest.mark.parametrize("arguments", [["--photo"], ["--surprise", "1"]])
+@pytest.mark.parametrize("arguments", [["--photo"], ["--surprise", "1"], ["--base", "sd3"]])
 def test_wrong_options_are_refused_before_anything_starts(arguments):
     run = run_quickstart("portrait", *arguments)
     assert run.returncode == 2

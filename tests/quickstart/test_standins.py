@@ -1,7 +1,9 @@
 """The stand-in models are what the real files' readers expect, and the same every time."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,13 +11,18 @@ import pytest
 import torch
 from insightface.app import FaceAnalysis
 from insightface.utils.face_align import norm_crop
+from PIL import Image
 from skimage import data
 
 import standins
+import standins_files
 import standins_shapes
 from standins_parser import draw_labels
 
 HER_FACE = (178, 62, 272, 180)
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+WIDTH = {"sd15": 768, "sdxl": 2048}
+list_writers = standins._list_writers
 
 
 @pytest.fixture(scope="module")
@@ -102,31 +109,76 @@ def test_recogniser_tells_crops_apart(face_app, astronaut):
     assert recogniser.compute_sim(face.embedding, recogniser.get_feat(other)) < 0.5
 
 
-def test_fill_is_seeded_by_the_key():
-    assert torch.equal(standins.fill("a.weight", (4, 8)), standins.fill("a.weight", (4, 8)))
-    assert not torch.equal(standins.fill("a.weight", (4, 8)), standins.fill("b.weight", (4, 8)))
-    values = standins.fill("a.weight", (256, 64, 3, 3), torch.float32)
-    assert values.std().item() == pytest.approx(1 / 24, rel=0.02)
-    assert standins.fill("norm.weight", (512,)).mean().item() == pytest.approx(1, abs=0.03)
+def test_changed_sources_get_a_folder_of_their_own(tmp_path, monkeypatch):
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    monkeypatch.setattr(standins, "CACHE", tmp_path / "standins")
+    monkeypatch.setattr(standins, "FOLDER", sources)
+    (sources / "standins.py").write_text("first")
+    first = standins.open_folder()
+    kept = first / standins.CLIP_VISION
+    kept.touch()
+    assert standins.open_folder() == first and kept.exists()
+    (sources / "standins_shapes.py").write_text("second")
+    second = standins.open_folder()
+    assert [*second.parent.iterdir()] == [second], "the files of the first sources are gone"
+    assert {folder.name for folder in second.iterdir()} == {"checkpoints", "clip_vision", "consistentid", "insightface"}
 
 
-def test_adapter_has_the_published_container(tmp_path):
-    path = tmp_path / "adapter.bin"
-    standins.write_adapter_sd15(path, rank=4)
-    parts = torch.load(path, weights_only=True)
-    assert {name: len(part) for name, part in parts.items()} == {
-        "FacialEncoder": 109,
-        "image_proj": 56,
-        "adapter_modules": 288,
+def test_a_folder_is_completed_for_one_base_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(standins, "CACHE", tmp_path)
+    monkeypatch.setattr(standins, "_list_writers", lambda comfyui: {n: Path.touch for n in list_writers(comfyui)})
+    folder = standins.prepare(tmp_path, "sdxl")
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("standin_*")}
+    assert made == {
+        "checkpoints/standin_sdxl.safetensors",
+        "clip_vision/standin_clip_vit_h.safetensors",
+        "consistentid/standin_consistentid_sdxl.bin",
+        "consistentid/standin_face_parsing.pth",
+        "insightface/models/standin_buffalo_l",
     }
-    assert parts["adapter_modules"]["31.to_k_ip.weight"].shape == (320, 768)
-    assert parts["adapter_modules"]["31.to_k_lora.down.weight"].shape == (4, 768)
+
+
+def test_fill_is_seeded_by_the_key():
+    assert torch.equal(standins_files.fill("a.weight", (4, 8)), standins_files.fill("a.weight", (4, 8)))
+    assert not torch.equal(standins_files.fill("a.weight", (4, 8)), standins_files.fill("b.weight", (4, 8)))
+    values = standins_files.fill("a.weight", (256, 64, 3, 3), torch.float32)
+    assert values.std().item() == pytest.approx(1 / 24, rel=0.02)
+    assert standins_files.fill("norm.weight", (512,)).mean().item() == pytest.approx(1, abs=0.03)
+
+
+def published_shapes(base):
+    """{part: {key: shape}} of the released adapter."""
+    layout = json.loads((GOLDEN / "checkpoint_layout.json").read_text(encoding="utf-8"))[base]
+    return {name: {k: tuple(s) for k, s in part["keys"].items()} for name, part in layout["parts"].items()}
+
+
+@pytest.mark.parametrize("base", ["sd15", "sdxl"])
+def test_adapter_has_the_published_container(tmp_path, base):
+    path, width = tmp_path / "adapter.bin", WIDTH[base]
+    {"sd15": standins.write_adapter_sd15, "sdxl": standins.write_adapter_sdxl}[base](path, rank=4)
+    parts, published = torch.load(path, weights_only=True), published_shapes(base)
+    assert list(parts) == list(published)
     assert all(t.dtype == torch.float16 for part in parts.values() for t in part.values())
+    shapes = {name: {k: tuple(t.shape) for k, t in part.items()} for name, part in parts.items()}
+    narrow = shapes.pop("adapter_modules")
+    assert narrow.keys() == published.pop("adapter_modules").keys()
+    assert set(narrow.values()) <= {(4, 320), (320, 4), (4, width), (320, width)}
+    assert shapes == published
+    assert standins.load_core()("adapter.checkpoint").load_adapter(path).config.name == base
+    path.unlink()
 
 
-def test_real_adapter_widths_have_the_published_parameter_count():
-    shapes = standins_shapes.adapter_module_shapes(standins_shapes.REAL_WIDTHS, rank=128)
-    assert sum(rows * columns for rows, columns in shapes.values()) == 44_679_168
+@pytest.mark.parametrize("base", ["sd15", "sdxl"])
+def test_real_adapter_widths_give_the_published_shapes(base):
+    shapes = standins_shapes.adapter_module_shapes(standins_shapes.REAL_WIDTHS[base], WIDTH[base], rank=128)
+    assert shapes == published_shapes(base)["adapter_modules"]
+
+
+def test_open_clip_text_has_the_real_parameter_count():
+    shapes = standins_shapes.open_clip_text_shapes()
+    assert len(shapes) == 390
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 694_659_841
 
 
 def test_clip_vision_has_the_real_parameter_count():
@@ -135,23 +187,28 @@ def test_clip_vision_has_the_real_parameter_count():
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 632_076_800
 
 
-def test_face_parser_loads_strictly(tmp_path):
-    path = tmp_path / "face_parsing.pth"
+@pytest.fixture(scope="module")
+def face_parser_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("parser") / "face_parsing.pth"
     standins.write_face_parser(path)
-    weights = torch.load(path, weights_only=True)
+    return path
+
+
+def test_face_parser_loads_strictly(face_parser_file):
+    weights = torch.load(face_parser_file, weights_only=True)
     assert len(weights) == 191
     network = standins.load_core()("face.parsing").BiSeNet()
     network.load_state_dict(weights)
     assert all(torch.isfinite(t).all() for t in weights.values())
 
 
-def test_face_parser_finds_every_region_of_the_astronaut(tmp_path, astronaut):
-    path = tmp_path / "face_parsing.pth"
-    standins.write_face_parser(path)
+@pytest.mark.parametrize("side_px", [512, 1280])
+def test_face_parser_finds_every_region_of_the_astronaut(face_parser_file, astronaut, side_px):
     core = standins.load_core()
-    labels = core("face.parsing").parse_face(core("face.parsing").load_face_parser(path), astronaut)
+    parser = core("face.parsing").load_face_parser(face_parser_file)
+    labels = core("face.parsing").parse_face(parser, astronaut, side_px)
     assert set(core("face.regions").select_regions(labels)) == {"Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"}
-    drawn = np.array(draw_labels())
+    drawn = np.array(draw_labels().resize(labels.shape, Image.Resampling.NEAREST))
     for label in (1, 4, 5, 10, 12):
         overlap = ((labels == label) & (drawn == label)).sum() / ((labels == label) | (drawn == label)).sum()
         assert overlap > 0.25, label
@@ -163,14 +220,15 @@ def test_streamed_safetensors_reads_back(tmp_path):
 
     path = tmp_path / "small.safetensors"
     shapes = {"a.weight": (3, 5), "b": (7,), "scalar": ()}
-    standins._write_safetensors(path, shapes)
+    standins_files.write_safetensors(path, shapes, {"scalar": 0.5})
     loaded = load_file(path)
     assert {key: tuple(t.shape) for key, t in loaded.items()} == shapes
-    assert all(torch.equal(loaded[key], standins.fill(key, shape)) for key, shape in shapes.items())
+    assert loaded.pop("scalar") == 0.5
+    assert all(torch.equal(tensor, standins_files.fill(key, shapes[key])) for key, tensor in loaded.items())
 
 
 def test_a_failed_write_leaves_no_file(tmp_path):
-    with pytest.raises(ZeroDivisionError), standins._replacing(tmp_path / "model.bin") as part:
+    with pytest.raises(ZeroDivisionError), standins_files.replacing(tmp_path / "model.bin") as part:
         part.write_bytes(b"half")
         1 / 0  # noqa: B018
     assert list(tmp_path.iterdir()) == []
@@ -196,10 +254,13 @@ print(type(model.model.model_config).__name__, tuple(picture.shape), bool(pictur
 
 @pytest.mark.host
 @pytest.mark.slow
-def test_checkpoint_samples_as_sd15(tmp_path, comfyui):
-    path = tmp_path / "checkpoint.safetensors"
-    standins.write_checkpoint_sd15(path, comfyui)
-    command = [sys.executable, "-c", SAMPLE, str(comfyui), str(path)]
+@pytest.mark.parametrize("base", ["sd15", "sdxl"])
+def test_checkpoint_samples(comfyui, base):
+    """ComfyUI detects the base model, misses no key of any part, and makes a picture without NaN."""
+    folder, name = standins.open_folder(), standins.CHECKPOINT[base]
+    standins.write_missing(folder, [name], comfyui)
+    command = [sys.executable, "-c", SAMPLE, str(comfyui), str(folder / name)]
     run = subprocess.run(command, cwd=comfyui, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.split("\n")[-2] == "SD15 (1, 64, 64, 3) True tensor(True)"
+    assert "missing" not in run.stdout + run.stderr
+    assert run.stdout.split("\n")[-2] == f"{base.upper()} (1, 64, 64, 3) True tensor(True)"

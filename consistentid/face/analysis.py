@@ -1,6 +1,8 @@
 """Face detection and ID embedding with InsightFace (SCRFD and ArcFace, the buffalo_l package)."""
 
+import logging
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ PROVIDERS = {
 }
 # Recognisers of InsightFace's other packages: antelopev2, buffalo_s and buffalo_sc.
 OTHER_RECOGNISERS = {"glintr100.onnx", "w600k_mbf.onnx"}
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 SELECTIONS = ("largest", "most central", "left to right", "highest score")
 
 
@@ -62,6 +65,7 @@ def load_face_analysis(folder: str | Path, provider: str = "auto"):
             f"{folder.name} recognises faces with {', '.join(foreign)}, whose embeddings live in another space; "
             "ConsistentID was trained on w600k_r50.onnx. Use the package buffalo_l."
         )
+    _warn_of_two_runtimes()
     providers = _choose_providers(provider, onnxruntime.get_available_providers())
     try:
         analysis = FaceAnalysis(
@@ -122,6 +126,25 @@ def align_face(photo: np.ndarray, face: Face, side_px: int = 112) -> np.ndarray:
     from insightface.utils.face_align import norm_crop
 
     return norm_crop(photo, face.landmarks, side_px)
+
+
+def _warn_of_two_runtimes() -> None:
+    """onnxruntime's builds share one folder: with two installed, the provider depends on which came last."""
+    builds = [name for name in RUNTIMES if _is_installed(name)]
+    if len(builds) > 1:
+        logging.warning(
+            "%s are installed together, so face analysis may run on the wrong device. Uninstall all of them and "
+            "install the one you need.",
+            " and ".join(builds),
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _choose_providers(provider: str, available: list[str]) -> list[str]:

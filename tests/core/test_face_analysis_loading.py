@@ -129,3 +129,11 @@ def test_automatic_provider_prefers_the_gpu(available, chosen, face_package, mon
     monkeypatch.setattr("insightface.app.FaceAnalysis", Recorder)
     load_face_analysis(face_package)
     assert seen == [chosen]
+
+
+def test_two_runtimes_are_reported(face_package, monkeypatch, caplog):
+    from importlib import metadata
+
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0")
+    load_face_analysis(face_package, "CPU")
+    assert "onnxruntime and onnxruntime-gpu" in caplog.text

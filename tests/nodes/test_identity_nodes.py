@@ -197,7 +197,7 @@ def test_several_faces(host, analysis, astronaut):
     pair = image_of(np.concatenate([astronaut, astronaut], axis=1))
     left, right = (detect(host, analysis, pair, select="left to right", index=i)[0] for i in (0, 1))
     assert left.box[0] < 512 < right.box[0]
-    with pytest.raises(host.consistentid.errors.FaceNotFoundError, match="Face 2 .*; 2 faces found"):
+    with pytest.raises(host.consistentid.errors.FaceNotFoundError, match=r"Face 2 .*; 2 faces found"):
         detect(host, analysis, pair, index=2)
 
 

@@ -112,3 +112,17 @@ def test_without_the_adapter_percentages_still_switch(tiny, positive):
     seen, sigmas = record(tiny.make_model(), positive, "euler", "normal", 10)
     stages = [seen[float(sigma)][0] for sigma in sigmas[:-1]]
     assert stages == sorted(stages) and set(stages) == {TEXT, FACIAL}
+
+
+def test_sampler_node_equals_ksampler_with_the_same_merge_point(host, model, positive):
+    """Step 4 of 8 and the fraction 0.5 of 8 steps are the same point, so both samplers draw the same latent."""
+    import nodes
+
+    latent = {"samples": torch.zeros(1, 4, 8, 8)}
+    negative = [[torch.zeros(1, 77, 768), {}]]
+    settings = (model, 7, 8, 5.0, "euler", "normal")
+    ours = host.nodes.sampler.SamplePortrait.execute(*settings, 4, positive, negative, latent, 1.0).result[0]
+    theirs = nodes.KSampler().sample(*settings, positive, negative, latent, 1.0)[0]
+    other = host.nodes.sampler.SamplePortrait.execute(*settings, 1, positive, negative, latent, 1.0).result[0]
+    assert torch.equal(ours["samples"], theirs["samples"])
+    assert not torch.equal(ours["samples"], other["samples"])

@@ -22,6 +22,7 @@ def main() -> None:
     args = _parse()
     pack = load_pack(Path(args.comfyui).expanduser(), args.cpu)
     import comfy.model_management
+    import full_size
     import torch
     from figures import Bench, measure_encoding
 
@@ -29,6 +30,8 @@ def main() -> None:
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} CPU cores"
     report = {"device": name, "torch": torch.__version__, "platform": platform.platform(), "rounds": args.rounds}
     with torch.inference_mode():
+        clip_vision = full_size.make_clip_vision()
+        report["encoding"] = measure_encoding(pack, clip_vision, args.rounds)
         for base in args.bases:
             bench = Bench(pack, base, args.rounds)
             report[base] = {
@@ -38,28 +41,33 @@ def main() -> None:
                 "switching": bench.measure_switching(),
                 "memory": bench.measure_memory(),
             }
-            print_base(base, report[base])
+            if clip_vision:
+                report["before sampling"] = bench.measure_preparation(clip_vision)
+            clip_vision = None  # SDXL needs the memory
             bench.close()
             del bench
-        report["encoding"] = measure_encoding(pack, args.rounds)
-    print_ratios("identity encoding (s)", report["encoding"], "authors")
+    print_report(report)
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1))
 
 
-def print_base(base: str, figures: dict) -> None:
-    print(f"\n{base}, {figures['dtype']}, latent {figures['latent']}")
-    print_ratios("one step (s)", figures["step"], "plain")
-    print_ratios("one step (s)", figures["step"], "authors")
-    print_ratios("switching (s)", figures["switching"], "load")
-    print(f"  {'memory (bytes)':<24}{figures['memory']}")
+def print_report(report: dict) -> None:
+    print(f"{report['device']}, torch {report['torch']}, {report['rounds']} rounds; medians, ratios by round")
+    print_ways("identity encoding", report["encoding"])
+    print_ways("before sampling", report["before sampling"])
+    for base in (base for base in ("sd15", "sdxl") if base in report):
+        figures = report[base]
+        print(f"\n{base}, {figures['dtype']}, latent {figures['latent'][0]}x{figures['latent'][1]}")
+        print_ways("one step", figures["step"])
+        print_ways("switching", figures["switching"])
+        print(f"  memory in bytes: {figures['memory']}")
 
 
-def print_ratios(title: str, figures: dict[str, float], reference: str) -> None:
-    for name, value in figures.items():
-        if name != reference:
-            ratio = value / figures[reference]
-            print(f"  {title:<24}{name:<16}{value:8.3f}   {reference} {figures[reference]:.3f}   ratio {ratio:.3f}")
+def print_ways(title: str, ways: dict[str, dict[str, float]]) -> None:
+    print(f"  {title}")
+    for name, figures in ways.items():
+        ratios = "  ".join(f"{key[3:]} x{value:.3f}" for key, value in figures.items() if key != "seconds")
+        print(f"    {name:<18}{figures['seconds']:8.3f} s   = {ratios}")
 
 
 def load_pack(comfyui: Path, cpu: bool):

@@ -61,6 +61,18 @@ def recomputed_attention(hosted, id_tokens: Tensor, dtype: torch.dtype, device: 
     return {"attn2": {key: make(layer) for key, layer in zip(sites, hosted.adapter.id_layers, strict=True)}}
 
 
+def unfused_self_attention(hosted) -> dict:
+    """`patches_replace` of the released code's self-attention without xformers: scores, softmax, product."""
+
+    def attend(q, k, v, extra_options):
+        heads = extra_options["n_heads"]
+        q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
+
+    return {"attn1": dict.fromkeys(list_keys(hosted), attend)}
+
+
 def ipadapter_attention(folder: Path, hosted, id_tokens: Tensor, dtype: torch.dtype, device: torch.device) -> dict:
     """`patches_replace` with IPAdapter_plus's own code (a checkout of that pack), on the same tokens and weights."""
     patch = _load_ipadapter(folder)

@@ -105,6 +105,16 @@ def make_identity(core):
     return core.identity.Identity(features.pop("photo"), features.pop("zero"), features, embedding)
 
 
+def make_clip(base: str):
+    """ComfyUI's CLIP of a base model at full size."""
+    import comfy.sd
+
+    kind = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[base]
+    clip = comfy.sd.CLIP(kind(copy.deepcopy(UNETS[base])).clip_target({}), embedding_directory=None)
+    fill(clip.cond_stage_model)
+    return clip
+
+
 def make_clip_vision():
     """ComfyUI's CLIP_VISION with ViT-H/14 at full size."""
     config = Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json")

@@ -1,4 +1,4 @@
-"""Timing two or more ways of doing one thing in alternation, so that both meet the same machine."""
+"""Timing several ways of doing one thing in alternation, so that all meet the same machine."""
 
 import statistics
 import time
@@ -7,16 +7,18 @@ from collections.abc import Callable
 import torch
 
 
-def time_alternating(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way over `rounds` rounds, after one warm-up; each round runs all ways once."""
-    seconds = {name: [] for name in ways}
-    for way in ways.values():
-        way()
-    for number in range(rounds):
-        order = list(ways) if number % 2 == 0 else list(reversed(ways))
-        for name in order:
-            seconds[name].append(time_once(ways[name]))
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def time_alternating(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after a warm-up round; the order turns from round to round.
+
+    A way runs once and returns its seconds, so that it can leave its preparation out (see `time_once`).
+    """
+    names = list(ways)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            seconds[name].append(ways[name]())
+    return {name: values[1:] for name, values in seconds.items()}
 
 
 def time_once(function: Callable[[], object]) -> float:
@@ -26,6 +28,21 @@ def time_once(function: Callable[[], object]) -> float:
     function()
     _wait()
     return time.perf_counter() - start
+
+
+def compare(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median seconds of each way, and the median over rounds of its ratio to every other way."""
+    return {
+        name: {
+            "seconds": statistics.median(values),
+            **{
+                f"to_{other}": statistics.median(a / b for a, b in zip(values, theirs, strict=True))
+                for other, theirs in seconds.items()
+                if other != name
+            },
+        }
+        for name, values in seconds.items()
+    }
 
 
 def _wait() -> None:

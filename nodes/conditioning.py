@@ -1,5 +1,7 @@
 """Facial tokens in the text embedding: CONDITIONING that switches at the merge point."""
 
+from weakref import WeakKeyDictionary
+
 import node_helpers
 import torch
 from comfy_api.latest import io
@@ -7,12 +9,14 @@ from torch import Tensor
 
 from ..consistentid.adapter.config import FIXED_SENTENCES, AdapterConfig
 from ..consistentid.caption.align import FacialPrompt, compose_prompt
-from ..consistentid.errors import CaptionError, IncompatibleModelError
+from ..consistentid.errors import CaptionError
 from ..consistentid.identity import Identity
 from . import sockets
 from .hosting import HostedAdapter
 from .patching import STAGE
-from .text import count_tokens, cut_markers, place_markers, tokenize_text
+from .text import check_encoders, count_tokens, cut_markers, place_markers, tokenize_text
+
+_negatives: WeakKeyDictionary = WeakKeyDictionary()
 
 
 class InjectTokens(io.ComfyNode):
@@ -66,6 +70,7 @@ class InjectTokens(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, adapter, identity, prompt, negative, merge_at, alignment, caption="") -> io.NodeOutput:
+        check_encoders(clip, adapter.config, adapter.adapter.source)
         composed = compose(clip, adapter.config, identity, prompt, caption, alignment)
         conditioning = inject_tokens(clip, adapter, identity, composed, negative, merge_at, alignment)
         return io.NodeOutput(*conditioning, composed.marked, describe_placement(composed))
@@ -113,16 +118,14 @@ def inject_tokens(
     published = alignment == "published"
     marked = cut_markers(clip, composed) if published else place_markers(clip, composed)
     region_tokens, zero_token = hosted.encode_regions(identity)
-    tokens = [region_tokens[key] for key in composed.regions][: marked.count]
-    tokens = torch.stack(tokens + [zero_token] * (marked.count - len(tokens))) if marked.count else zero_token[None]
+    tokens = _stack_tokens(region_tokens, zero_token, composed.regions, marked.count)
+    rows = marked.channel_positions(hosted.config)
     marked_texts = clip.encode_from_tokens_scheduled(marked.tokens)
-    _check_width(marked_texts, hosted)
-    rows = marked.channel_positions()
     facial = [[hosted.fuse(text, tokens, rows), extra] for text, extra in marked_texts]
     texts = marked_texts
     if published or composed.before_merge != composed.plain:
         texts = clip.encode_from_tokens_scheduled(tokenize_text(clip, composed.before_merge, published))
-    negatives = clip.encode_from_tokens_scheduled(tokenize_text(clip, negative, published))
+    negatives = encode_negative(clip, negative, published)
     length = max(text.shape[1] for text, _ in marked_texts)
     facial_negatives = [
         [hosted.fuse(repeat_text(text, length), zero_token[None], rows), extra] for text, extra in negatives
@@ -132,6 +135,14 @@ def inject_tokens(
     if hosted.config.delayed_negative and not published:
         return positive, split_stages(negatives, facial_negatives, merge_at)
     return positive, facial_negatives
+
+
+def encode_negative(clip, text: str, published: bool) -> list:
+    """The encoded negative prompt; the last one of each CLIP is kept, since people change the prompt more often."""
+    key = (text, published)
+    if _negatives.get(clip, (None,))[0] != key:
+        _negatives[clip] = (key, clip.encode_from_tokens_scheduled(tokenize_text(clip, text, published)))
+    return _negatives[clip][1]
 
 
 def split_stages(texts: list, facial: list, merge_at: float) -> list:
@@ -155,10 +166,7 @@ def repeat_text(text: Tensor, length: int) -> Tensor:
     return text.repeat(1, -(-length // text.shape[1]), 1)
 
 
-def _check_width(entries: list, hosted: HostedAdapter) -> None:
-    width = entries[0][0].shape[-1]
-    if width != hosted.config.width:
-        raise IncompatibleModelError(
-            f"The adapter {hosted.adapter.source} is for {hosted.config.title} and needs text embeddings of width "
-            f"{hosted.config.width}, but this CLIP gives {width}. Use the CLIP of the same checkpoint as MODEL."
-        )
+def _stack_tokens(region_tokens: dict[str, Tensor], zero_token: Tensor, keys: tuple[str, ...], count: int) -> Tensor:
+    """Region tokens [count, D] in marker order; a marker beyond the regions takes the token of zero pixels."""
+    tokens = [region_tokens[key] for key in keys][:count]
+    return torch.stack(tokens + [zero_token] * max(count - len(tokens), 1))[: max(count, 1)]

@@ -34,18 +34,25 @@ def load_to_device(patcher: comfy.model_patcher.ModelPatcher) -> torch.device:
 
 @dataclass(frozen=True, eq=False)
 class HostedAdapter:
-    """An adapter whose networks the host manages; tokens of an identity are computed once and kept on the CPU."""
+    """An adapter whose networks the host manages; tokens of an identity are computed once and kept on the CPU.
+
+    facial, identity: owners of the FacialEncoder, and of the ID projection with its layers.
+    """
 
     adapter: Adapter
-    patcher: comfy.model_patcher.ModelPatcher
+    facial: comfy.model_patcher.ModelPatcher
+    identity: comfy.model_patcher.ModelPatcher
     _region_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
     _id_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
 
     @classmethod
     def load(cls, path: str) -> "HostedAdapter":
-        adapter = load_adapter(path, OPERATIONS)
-        networks = nn.ModuleList([adapter.facial_encoder, adapter.id_projection, adapter.id_layers])
-        return cls(adapter, make_patcher(networks))
+        return cls.wrap(load_adapter(path, OPERATIONS))
+
+    @classmethod
+    def wrap(cls, adapter: Adapter) -> "HostedAdapter":
+        networks = nn.ModuleList([adapter.id_projection, adapter.id_layers])
+        return cls(adapter, make_patcher(adapter.facial_encoder), make_patcher(networks))
 
     @property
     def config(self) -> AdapterConfig:
@@ -54,7 +61,7 @@ class HostedAdapter:
     def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
         """Region tokens {key: [D]} and the token of zero pixels [D]."""
         if identity not in self._region_tokens:
-            device = load_to_device(self.patcher)
+            device = load_to_device(self.facial)
             features = identity.stack_regions(identity.regions).float().to(device)
             *tokens, zero = self.adapter.facial_encoder.encode_regions(features).cpu()
             self._region_tokens[identity] = (dict(zip(identity.regions, tokens, strict=True)), zero)
@@ -62,14 +69,14 @@ class HostedAdapter:
 
     def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor) -> Tensor:
         """Facial tokens put into a text embedding [1, T, D] (see FacialEncoder); a new tensor on the same device."""
-        device = load_to_device(self.patcher)
+        device = load_to_device(self.facial)
         fused = self.adapter.facial_encoder(text.float().to(device), region_tokens.to(device), positions.to(device))
         return fused.to(text)
 
     def project_identity(self, identity: Identity) -> Tensor:
         """ID tokens [2, 4, D]: conditional, unconditional. Without an ID embedding zeros take its place."""
         if identity not in self._id_tokens:
-            device = load_to_device(self.patcher)
+            device = load_to_device(self.identity)
             features = torch.stack([identity.photo_features, identity.zero_features]).float().to(device)
             embedding = torch.zeros(2, 512, device=device)
             if identity.id_embedding is not None:
@@ -80,5 +87,5 @@ class HostedAdapter:
 
     def project_keys(self, identity: Identity) -> list[tuple[Tensor, Tensor]]:
         """ID keys and values of every site, each [2, 4, C]: conditional, unconditional."""
-        tokens = self.project_identity(identity).to(load_to_device(self.patcher))
+        tokens = self.project_identity(identity).to(load_to_device(self.identity))
         return [tuple(x.cpu() for x in layer(tokens)) for layer in self.adapter.id_layers]

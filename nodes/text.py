@@ -5,16 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions
 from ..consistentid.caption.mark import MARKER
+from ..consistentid.errors import IncompatibleModelError
 
 # Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
 _WORD = "qzqfacialqzq"
 _MARK = -1
-
-
-# Channels of each text encoder in an embedding, in the order ComfyUI concatenates them.
-_CHANNELS = {"l": 768, "g": 1280}
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,24 @@ class MarkedTokens:
     def count(self) -> int:
         return len(next(iter(self.positions.values())))
 
-    def channel_positions(self) -> Tensor:
+    def channel_positions(self, config: AdapterConfig) -> Tensor:
         """Positions of N markers for each channel of the text embedding, [N, D]."""
-        return torch.cat(
-            [
-                torch.tensor(self.positions[encoder], dtype=torch.long)[:, None].expand(-1, width)
-                for encoder, width in _CHANNELS.items()
-                if encoder in self.positions
-            ],
-            dim=1,
+        columns = [
+            torch.tensor(self.positions[encoder], dtype=torch.long)[:, None].expand(-1, width)
+            for encoder, width in config.text_encoders
+        ]
+        return torch.cat(columns, dim=1)
+
+
+def check_encoders(clip, config: AdapterConfig, source: str) -> None:
+    """IncompatibleModelError unless the CLIP has the text encoders of the adapter's base model."""
+    found = sorted(clip.tokenize(""))
+    expected = sorted(name for name, _ in config.text_encoders)
+    if found != expected:
+        raise IncompatibleModelError(
+            f"The adapter {source} is for {config.title} and needs a CLIP with the text encoders "
+            f"{' and '.join(expected)}, but this one has {' and '.join(found)}. Use the CLIP of the same checkpoint as "
+            "MODEL."
         )
 
 

@@ -8,7 +8,7 @@ class AdapterConfig:
     """One released adapter.
 
     name: "sd15" or "sdxl"; title: for people.
-    width: width D of the text embedding, and so of facial and ID tokens.
+    text_encoders: ComfyUI's names of the text encoders and their widths, in the order of the text embedding.
     sites: number of transformer blocks in the UNet, each with one self- and one cross-attention.
     shortcut: whether the ID projection adds its input tokens to its output.
     separator: text between the prompt and the marked caption.
@@ -20,7 +20,7 @@ class AdapterConfig:
 
     name: str
     title: str
-    width: int
+    text_encoders: tuple[tuple[str, int], ...]
     sites: int
     shortcut: bool
     separator: str
@@ -29,11 +29,16 @@ class AdapterConfig:
     caption_before_merge: bool
     delayed_negative: bool
 
+    @property
+    def width(self) -> int:
+        """Width D of the text embedding, and so of facial and ID tokens."""
+        return sum(width for _, width in self.text_encoders)
+
 
 SD15 = AdapterConfig(
     name="sd15",
     title="SD1.5",
-    width=768,
+    text_encoders=(("l", 768),),
     sites=16,
     shortcut=False,
     separator="Detail:",
@@ -46,7 +51,7 @@ SD15 = AdapterConfig(
 SDXL = AdapterConfig(
     name="sdxl",
     title="SDXL",
-    width=2048,
+    text_encoders=(("l", 768), ("g", 1280)),
     sites=70,
     shortcut=True,
     separator="; Detail:",

@@ -28,9 +28,7 @@ def tiny(host):
 @pytest.fixture(scope="session")
 def standins(host, comfyui) -> Path:
     """A models folder with seeded files in the real formats; made once, then kept in .cache."""
-    folder = ROOT / ".cache" / "standins" / "models"
-    load_module(ROOT / "quickstart" / "standins.py").write_all(folder, comfyui)
-    return folder
+    return load_module(ROOT / "quickstart" / "standins.py").prepare(comfyui)
 
 
 @pytest.fixture(scope="session")

@@ -166,15 +166,16 @@ def test_unusable_texts_are_refused(host, inject, arguments, message):
         inject(**arguments)
 
 
-def test_clip_of_another_base_model_is_refused(host, adapter, identity, clip):
-    class WideClip:
-        tokenize = clip.tokenize
+@pytest.mark.parametrize("encoder", ["g", "t5xxl"])
+def test_clip_of_another_base_model_is_refused(host, adapter, identity, clip, encoder):
+    class OtherClip:
+        def tokenize(self, text, **options):
+            tokens = clip.tokenize(text, **options)
+            return {"l": tokens["l"], encoder: tokens["l"]}
 
-        def encode_from_tokens_scheduled(self, tokens):
-            return [[torch.zeros(1, 77, 2048), {}]]
-
-    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=r"SD1\.5.*768.*2048"):
-        host.nodes.conditioning.InjectTokens.execute(WideClip(), adapter, identity, PROMPT, "", 0.6, "auto", "")
+    for alignment in ("auto", "published"):
+        with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=rf"SD1\.5.*{encoder}"):
+            host.nodes.conditioning.InjectTokens.execute(OtherClip(), adapter, identity, PROMPT, "", 0.6, alignment, "")
 
 
 def test_published_cuts_long_prompts_and_ignores_emphasis(inject):

@@ -74,7 +74,7 @@ def make_adapter(pack, id_tokens: torch.Tensor, name: str = "sd15"):
     entries = checkpoint._group_entries(modules, config, "golden")
     layers = checkpoint._build_id_layers(entries, config, "golden", hosting.OPERATIONS)
     adapter = checkpoint.Adapter(config, "golden", None, None, layers, checkpoint._collect_loras(entries, config))
-    hosted = hosting.HostedAdapter(adapter, hosting.make_patcher(layers))
+    hosted = hosting.HostedAdapter(adapter, None, hosting.make_patcher(layers))
     zeros = torch.zeros(257, 1280)
     identity = pack.consistentid.identity.Identity(zeros, zeros, {})
     hosted._id_tokens[identity] = id_tokens
@@ -96,6 +96,4 @@ def make_sdxl_adapter(pack):
         name = {"facial_encoder": "facial_encoder_2048", "id_projection": "image_proj_2048"}[field]
         built[field].load_state_dict(make_weights(name, prefix), assign=True)
         built[field].eval().requires_grad_(False)
-    adapter = dataclasses.replace(adapter, **built)
-    networks = torch.nn.ModuleList([*built.values(), adapter.id_layers])
-    return pack.nodes.hosting.HostedAdapter(adapter, pack.nodes.hosting.make_patcher(networks))
+    return pack.nodes.hosting.HostedAdapter.wrap(dataclasses.replace(adapter, **built))

@@ -48,7 +48,7 @@ def accepts(input_type: str, output_type: str) -> bool:
 
 
 def test_there_are_workflows():
-    assert "portrait_sd15" in WORKFLOWS
+    assert {"portrait_sd15", "portrait_sdxl"} <= set(WORKFLOWS)
 
 
 @every_workflow
@@ -216,10 +216,11 @@ def test_the_twin_runs_on_a_server(name, quickstart, tmp_path):
     """Over HTTP, small, with stand-ins for all models and in a folder of its own: the picture is noise."""
     twin = read_twin(name)
     Image.fromarray(astronaut()).save(make_folder(tmp_path / "input") / "person.png")
-    standins = quickstart.models.prepare_standin_folder()
-    with quickstart.server.running_server(COMFYUI, [standins], True, tmp_path) as address:
-        chosen = dict.fromkeys(quickstart.models.SLOTS)
-        for slot, file in quickstart.models.write_standins(chosen, COMFYUI).items():
+    base = name.rsplit("_", 1)[1]
+    folder = quickstart.models.standins.open_folder()
+    with quickstart.server.running_server(COMFYUI, [folder], True, tmp_path) as address:
+        chosen = dict.fromkeys(quickstart.models.SLOTS[base])
+        for slot, file in quickstart.models.write_standins(folder, base, chosen, COMFYUI).items():
             set_inputs(twin, slot.loader, **{slot.field: file})
         set_inputs(twin, "LoadImage", image="person.png")
         set_inputs(twin, "EmptyLatentImage", width=64, height=96)

@@ -22,52 +22,56 @@ def main() -> None:
     args = _parse()
     pack = load_pack(Path(args.comfyui).expanduser(), args.cpu)
     import comfy.model_management
-    import full_size
     import torch
-    from figures import Bench, measure_encoding
 
     device = comfy.model_management.get_torch_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} CPU cores"
     report = {"device": name, "torch": torch.__version__, "platform": platform.platform(), "rounds": args.rounds}
+    print(f"{name}, torch {torch.__version__}, {args.rounds} rounds; medians, and ratios by round", flush=True)
     with torch.inference_mode():
-        clip_vision = full_size.make_clip_vision()
-        report["encoding"] = measure_encoding(pack, clip_vision, args.rounds)
+        if "sd15" in args.bases:
+            report["identity"] = measure_identity(pack, args.rounds)
         for base in args.bases:
-            bench = Bench(pack, base, args.rounds)
-            report[base] = {
-                "dtype": str(bench.dtype),
-                "latent": bench.latent,
-                "step": bench.measure_step(args.ipadapter and Path(args.ipadapter)),
-                "switching": bench.measure_switching(),
-                "memory": bench.measure_memory(),
-            }
-            if clip_vision:
-                report["before sampling"] = bench.measure_preparation(clip_vision)
-            clip_vision = None  # SDXL needs the memory
-            bench.close()
-            del bench
-    print_report(report)
+            report[base] = measure_base(pack, base, args.rounds, args.ipadapter and Path(args.ipadapter))
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1))
 
 
-def print_report(report: dict) -> None:
-    print(f"{report['device']}, torch {report['torch']}, {report['rounds']} rounds; medians, ratios by round")
-    print_ways("identity encoding", report["encoding"])
-    print_ways("before sampling", report["before sampling"])
-    for base in (base for base in ("sd15", "sdxl") if base in report):
-        figures = report[base]
-        print(f"\n{base}, {figures['dtype']}, latent {figures['latent'][0]}x{figures['latent'][1]}")
-        print_ways("one step", figures["step"])
-        print_ways("switching", figures["switching"])
-        print(f"  memory in bytes: {figures['memory']}")
+def measure_identity(pack, rounds: int) -> dict:
+    """What comes before sampling; apart from the UNets, for the memory's sake."""
+    import full_size
+    from figures import Bench, measure_encoding
+
+    clip_vision = full_size.make_clip_vision()
+    figures = {"encoding": measure_encoding(pack, clip_vision, rounds)}
+    bench = Bench(pack, "sd15", rounds)
+    figures["before sampling"] = bench.measure_preparation(clip_vision)
+    bench.close()
+    for title, ways in figures.items():
+        print_ways(title, ways)
+    return figures
+
+
+def measure_base(pack, base: str, rounds: int, ipadapter: Path | None) -> dict:
+    from figures import Bench
+
+    bench = Bench(pack, base, rounds)
+    print(f"\n{base}, {bench.dtype}, latent {bench.latent[0]}x{bench.latent[1]}")
+    figures = {"dtype": str(bench.dtype), "latent": bench.latent, "step": bench.measure_step(ipadapter)}
+    print_ways("one step", figures["step"])
+    figures["switching"] = bench.measure_switching()
+    print_ways("switching", figures["switching"])
+    figures["memory"] = bench.measure_memory()
+    print(f"  memory in bytes: {figures['memory']}", flush=True)
+    bench.close()
+    return figures
 
 
 def print_ways(title: str, ways: dict[str, dict[str, float]]) -> None:
     print(f"  {title}")
     for name, figures in ways.items():
         ratios = "  ".join(f"{key[3:]} x{value:.3f}" for key, value in figures.items() if key != "seconds")
-        print(f"    {name:<18}{figures['seconds']:8.3f} s   = {ratios}")
+        print(f"    {name:<18}{figures['seconds']:8.3f} s   = {ratios}", flush=True)
 
 
 def load_pack(comfyui: Path, cpu: bool):

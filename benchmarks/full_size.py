@@ -42,8 +42,8 @@ WIDTHS = {
 }
 
 
-def make_model(base: str, dtype: torch.dtype) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL of the released size, on the host's own devices."""
+def make_layout(base: str, dtype: torch.dtype, **changes) -> dict:
+    """ComfyUI's description of a base model's UNet; `changes` make it smaller."""
     layout = {
         "image_size": 32,
         "in_channels": 4,
@@ -52,13 +52,23 @@ def make_model(base: str, dtype: torch.dtype) -> comfy.model_patcher.ModelPatche
         "use_spatial_transformer": True,
         "legacy": False,
         "dtype": dtype,
-        **copy.deepcopy(UNETS[base]),
     }
-    config = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[base](layout)
+    return {**layout, **copy.deepcopy(UNETS[base]), **changes}
+
+
+def make_config(layout: dict):
+    """The host's model configuration for a layout."""
+    is_sdxl = layout["adm_in_channels"] is not None
+    config = (comfy.supported_models.SDXL if is_sdxl else comfy.supported_models.SD15)(layout)
     config.unet_config = layout
-    config.set_inference_dtype(dtype, None)
+    config.set_inference_dtype(layout["dtype"], None)
+    return config
+
+
+def make_model(base: str, dtype: torch.dtype) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL of the released size, on the host's own devices."""
     device = comfy.model_management.get_torch_device()
-    model = config.get_model({}, device=device)
+    model = make_config(make_layout(base, dtype)).get_model({}, device=device)
     fill(model.diffusion_model)
     offload = comfy.model_management.unet_offload_device()
     return comfy.model_patcher.ModelPatcher(model.eval(), load_device=device, offload_device=offload)
@@ -109,8 +119,8 @@ def make_clip(base: str):
     """ComfyUI's CLIP of a base model at full size."""
     import comfy.sd
 
-    kind = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[base]
-    clip = comfy.sd.CLIP(kind(copy.deepcopy(UNETS[base])).clip_target({}), embedding_directory=None)
+    target = make_config(make_layout(base, torch.float32)).clip_target({})
+    clip = comfy.sd.CLIP(target, embedding_directory=None)
     fill(clip.cond_stage_model)
     return clip
 

@@ -34,9 +34,9 @@ class IDKeyValue(nn.Module):
         self.pair = nn.Parameter(torch.stack([key, value], dim=1).flip(0).to(dtype), requires_grad=False)
 
     def select(self, cond_or_uncond: list[int], query: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values [B, 4, C] for a batch that stacks conditional (0) and unconditional (1) parts."""
+        """Keys and values [B, 4, C] for a batch of parts: 0 is conditional, others (negative, empty) are not."""
         pair = self.pair.to(query)
-        rows = [1 - kind for kind in cond_or_uncond]
+        rows = [int(kind == 0) for kind in cond_or_uncond]
         if rows != [0, 1]:
             pair = torch.cat([pair[row : row + 1] for row in rows])
         if query.shape[0] > len(rows):

@@ -22,6 +22,7 @@ def load_module(path: Path):
 @pytest.fixture(scope="session")
 def tiny(host):
     """Builders of the golden tiny UNets (see tiny_unet.py)."""
+    load_module(ROOT / "benchmarks" / "full_size.py")
     return load_module(HERE / "tiny_unet.py")
 
 

@@ -262,3 +262,16 @@ def test_other_base_models_are_refused(host, person, apply, unet_config, message
 def test_a_unet_of_other_widths_is_refused(host, tiny, adapter, make_identity, apply):
     with pytest.raises(host.consistentid.errors.IncompatibleModelError, match="does not fit this MODEL"):
         apply(tiny.make_model(), adapter, make_identity())
+
+
+@pytest.mark.parametrize(("kinds", "batch"), [([1, 0], 2), ([0, 1], 4), ([0], 3), ([1, 2, 0], 3), ([1, 2, 0], 6)])
+def test_every_part_of_a_batch_gets_its_keys(host, kinds, batch):
+    """Guiders with more than two conditions number them 2 and up; the host repeats each part for a batch."""
+    cond, uncond = torch.full((1, 4, 8), 1.0), torch.full((1, 4, 8), -1.0)
+    keys = torch.cat([cond, uncond])
+    key_value = host.nodes.patching.IDKeyValue(keys, keys * 10, torch.float32)
+    key, value = key_value.select(kinds, torch.zeros(batch, 5, 8))
+    expected = [1.0 if kind == 0 else -1.0 for kind in kinds for _ in range(batch // len(kinds))]
+    assert key[:, 0, 0].tolist() == expected
+    assert (value[:, 0, 0] / 10).tolist() == expected
+    assert key.shape == value.shape == (batch, 4, 8)

@@ -2,60 +2,18 @@
 
 import dataclasses
 
-import comfy.model_base
 import comfy.model_patcher
-import comfy.supported_models
 import comfy.utils
+import full_size
 import torch
 from golden_data import make_weights
-
-LAYOUTS = {
-    "sd15": {
-        "channel_mult": [1, 2, 4, 4],
-        "num_res_blocks": [2, 2, 2, 2],
-        "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
-        "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
-        "transformer_depth_middle": 1,
-        "context_dim": 768,
-        "num_heads": 8,
-        "num_head_channels": -1,
-        "use_linear_in_transformer": False,
-        "adm_in_channels": None,
-    },
-    "sdxl": {
-        "channel_mult": [1, 2, 4],
-        "num_res_blocks": [2, 2, 2],
-        "transformer_depth": [0, 0, 2, 2, 10, 10],
-        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
-        "transformer_depth_middle": 10,
-        "context_dim": 2048,
-        "num_heads": -1,
-        "num_head_channels": 16,
-        "use_linear_in_transformer": True,
-        "num_classes": "sequential",
-        "adm_in_channels": 2816,
-    },
-}
 
 
 def make_model(name: str = "sd15") -> comfy.model_patcher.ModelPatcher:
     """A MODEL with the golden weights of unet_tiny_<name>, float32 on the CPU."""
-    layout = {
-        "image_size": 32,
-        "in_channels": 4,
-        "out_channels": 4,
-        "model_channels": 32,
-        "use_spatial_transformer": True,
-        "legacy": False,
-        "dtype": torch.float32,
-        **LAYOUTS[name],
-    }
-    kind = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[name]
-    config = kind(layout)
-    config.unet_config = layout
-    config.set_inference_dtype(torch.float32, None)
-    base = {"sd15": comfy.model_base.BaseModel, "sdxl": comfy.model_base.SDXL}[name]
-    model = base(config, device="cpu")
+    heads = {"num_head_channels": 16} if name == "sdxl" else {}
+    layout = full_size.make_layout(name, torch.float32, model_channels=32, **heads)
+    model = full_size.make_config(layout).get_model({}, device="cpu")
     weights = make_weights(f"unet_tiny_{name}.unet")
     names = comfy.utils.unet_to_diffusers(layout)
     state = {names[key.removeprefix("unet.")]: tensor for key, tensor in weights.items()}

@@ -83,6 +83,7 @@ sys.path.append(sys.argv[1])
 from pathlib import Path
 from comfyui_server import running_server
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start with it ignored
 with running_server(Path(sys.argv[2]), [], on_cpu=True, folder=Path(sys.argv[3])) as address:
     print(address, flush=True)
     signal.pause()

@@ -90,7 +90,7 @@ def load_identity(path: str | Path) -> Identity:
         id_embedding=tensors.get("id_embedding"),
         caption=metadata.get("caption", ""),
         source=metadata.get("source", ""),
-        notes={key[5:]: value for key, value in metadata.items() if key.startswith("note.")},
+        notes={key.removeprefix("note."): value for key, value in metadata.items() if key.startswith("note.")},
     )
 
 

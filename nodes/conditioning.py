@@ -13,7 +13,7 @@ from ..consistentid.errors import CaptionError
 from ..consistentid.identity import Identity
 from . import sockets
 from .hosting import HostedAdapter
-from .patching import STAGE
+from .patching import make_stage
 from .text import check_encoders, count_tokens, cut_markers, place_markers, tokenize_text
 
 _negatives: WeakKeyDictionary = WeakKeyDictionary()
@@ -88,7 +88,7 @@ def compose(clip, config: AdapterConfig, identity: Identity, prompt: str, captio
         caption,
         identity.regions,
         config,
-        lambda text: count_tokens(clip, text, disable_weights=alignment == "published"),
+        lambda text: count_tokens(clip, text, literal=alignment == "published"),
         alignment,
     )
     if alignment != "published" and identity.regions and not composed.regions:
@@ -128,7 +128,7 @@ def inject_tokens(
     negatives = encode_negative(clip, negative, published)
     length = max(text.shape[1] for text, _ in marked_texts)
     facial_negatives = [
-        [hosted.fuse(repeat_text(text, length), zero_token[None], rows), extra] for text, extra in negatives
+        [hosted.fuse(repeat_text(text, length), zero_token[None], rows), extra.copy()] for text, extra in negatives
     ]
     positive = split_stages(texts, facial, merge_at)
     # The released SDXL code has facial tokens in the negative of both stages, by writing in place.
@@ -146,18 +146,10 @@ def encode_negative(clip, text: str, published: bool) -> list:
 
 
 def split_stages(texts: list, facial: list, merge_at: float) -> list:
-    """CONDITIONING whose text-only entries act up to the merge point and whose facial entries act after it.
-
-    An adapter applied to the MODEL puts the border exactly between two steps; percentages are the next best
-    without one.
-    """
+    """CONDITIONING whose text-only entries act up to the merge point and whose facial entries act after it."""
     return [
-        *node_helpers.conditioning_set_values(
-            texts, {STAGE: {"name": "text", "fraction": merge_at}, "start_percent": 0.0, "end_percent": merge_at}
-        ),
-        *node_helpers.conditioning_set_values(
-            facial, {STAGE: {"name": "facial", "fraction": merge_at}, "start_percent": merge_at, "end_percent": 1.0}
-        ),
+        *node_helpers.conditioning_set_values(texts, make_stage("text", merge_at)),
+        *node_helpers.conditioning_set_values(facial, make_stage("facial", merge_at)),
     ]
 
 

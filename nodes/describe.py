@@ -9,7 +9,7 @@ from ..consistentid.adapter.config import SD15
 from ..consistentid.caption.describe import MAX_NEW_TOKENS, QUESTION, Captioner, load_captioner
 from ..consistentid.errors import CaptionError
 from . import folders, sockets
-from .hosting import load_to_device, make_patcher
+from .hosting import make_patcher
 from .layout import read_photo
 
 
@@ -49,9 +49,11 @@ class HostedCaptioner:
         # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
         self.patcher = make_patcher(torch.nn.ModuleList([captioner.model]))
         self.captioner = captioner
+        if not self._fits():
+            self.patcher.load_device = self.patcher.offload_device
 
     def describe(self, photo, question: str, max_new_tokens: int) -> str:
-        load_to_device(self.patcher)
+        comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
         progress = comfy.utils.ProgressBar(max_new_tokens)
 
         def on_token():
@@ -59,6 +61,11 @@ class HostedCaptioner:
             progress.update(1)
 
         return self.captioner.describe(photo, question, max_new_tokens, on_token)
+
+    def _fits(self) -> bool:
+        """Whether the device holds the whole model: transformers' layers cannot be loaded in part."""
+        memory = comfy.model_management.get_total_memory(self.patcher.load_device)
+        return self.patcher.model_size() * 1.1 < memory - comfy.model_management.minimum_inference_memory()
 
 
 class DescribeFace(io.ComfyNode):

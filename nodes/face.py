@@ -1,5 +1,6 @@
 """Finding the face in a photo, and parsing it into regions."""
 
+import torch
 from comfy_api.latest import io
 
 from ..consistentid.adapter.config import CONFIGS
@@ -17,7 +18,7 @@ from ..consistentid.face.preview import draw_faces, draw_labels
 from ..consistentid.face.regions import REGION_WORDS, cut_region, select_regions
 from . import folders, sockets
 from .hosting import load_to_device, make_patcher
-from .layout import make_image, make_mask, read_photo
+from .layout import make_mask, make_preview, read_photo
 
 
 class LoadFaceAnalysis(io.ComfyNode):
@@ -122,10 +123,10 @@ class DetectFace(io.ComfyNode):
                     f"{error} Use a sharper, frontal photo, lower the threshold (now {threshold:.2f}), or set "
                     "on_no_face to 'continue without ID embedding'."
                 ) from error
-            return io.NodeOutput(None, make_image(photo), make_image(photo), f"{error} No ID embedding.")
+            return io.NodeOutput(None, make_preview(photo), make_preview(photo), f"{error} No ID embedding.")
         report = f"{len(faces)} found; took the one with score {face.score:.2f} at {face.box.round().tolist()}."
         return io.NodeOutput(
-            face, make_image(draw_faces(photo, faces, face)), make_image(align_face(photo, face)), report
+            face, make_preview(draw_faces(photo, faces, face)), make_preview(align_face(photo, face)), report
         )
 
 
@@ -169,7 +170,6 @@ class ParseFace(io.ComfyNode):
         found = [REGION_WORDS[key] for key in regions]
         missing = [word for word in dict.fromkeys(REGION_WORDS.values()) if word not in found]
         report = f"Found {', '.join(found)}; missing: {', '.join(missing) or 'none'}."
-        crops = [cut_region(photo, mask) for mask in regions.values()]
-        return io.NodeOutput(
-            regions, make_image(draw_labels(photo, labels)), make_image(*crops), make_mask(*regions.values()), report
-        )
+        crops = torch.cat([make_preview(cut_region(photo, mask)) for mask in regions.values()])
+        overlay = make_preview(draw_labels(photo, labels))
+        return io.NodeOutput(regions, overlay, crops, make_mask(*regions.values()), report)

@@ -63,8 +63,13 @@ def find_folder(name: str, id: str) -> Path:
     raise _not_found(name, model, _folders(model.folder.split("/")[0]))
 
 
-def check(find: Callable[[str, str], object], name: str, id: str) -> bool | str:
-    """For a loader's `validate_inputs`: True when the file is there, else what to do, before anything runs."""
+def check(find: Callable[[str, str], object], name: str | None, id: str) -> bool | str:
+    """For a loader's `validate_inputs`: True when the file is there, else what to do, before anything runs.
+
+    The name is None while another node has yet to give it.
+    """
+    if name is None:
+        return True
     try:
         find(name, id)
     except CheckpointError as error:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..consistentid.adapter.checkpoint import Adapter, load_adapter
-from ..consistentid.adapter.config import AdapterConfig
+from ..consistentid.adapter.config import ID_EMBEDDING_WIDTH, AdapterConfig
+from ..consistentid.errors import CaptionError
 from ..consistentid.identity import Identity
 
 OPERATIONS = comfy.ops.manual_cast
@@ -69,6 +70,11 @@ class HostedAdapter:
 
     def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor) -> Tensor:
         """Facial tokens put into a text embedding [1, T, D] (see FacialEncoder); a new tensor on the same device."""
+        if len(positions) and int(positions.max()) >= text.shape[1]:
+            raise CaptionError(
+                "The two text encoders of this CLIP give texts of different lengths, and the facial description lies "
+                "beyond the shorter one. Remove the textual inversion embeddings from the prompt."
+            )
         device = load_to_device(self.facial)
         fused = self.adapter.facial_encoder(text.float().to(device), region_tokens.to(device), positions.to(device))
         return fused.to(text)
@@ -78,7 +84,7 @@ class HostedAdapter:
         if identity not in self._id_tokens:
             device = load_to_device(self.identity)
             features = torch.stack([identity.photo_features, identity.zero_features]).float().to(device)
-            embedding = torch.zeros(2, 512, device=device)
+            embedding = torch.zeros(2, ID_EMBEDDING_WIDTH, device=device)
             if identity.id_embedding is not None:
                 embedding[0] = identity.id_embedding
             tokens = self.adapter.id_projection(embedding, features, shortcut=self.config.shortcut)

@@ -93,7 +93,7 @@ class LoadIdentity(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, name) -> bool | str:
-        if folder_paths.get_full_path(folders.IDENTITIES, name) is None:
+        if name is not None and folder_paths.get_full_path(folders.IDENTITIES, name) is None:
             return f"Identity '{name}' was not found. Save one with 'Save Identity' first, then press R."
         return True
 
@@ -114,18 +114,20 @@ def encode_images(clip_vision, images: list[np.ndarray]) -> tuple[Tensor, Tensor
     """
     if getattr(clip_vision, "image_size", CLIP_SIZE_PX) != CLIP_SIZE_PX:
         raise _wrong_encoder(f"takes images of {clip_vision.image_size} px")
-    pixels = [torch.from_numpy(preprocess_clip(image)) for image in images]
-    known = _zero_features.get(clip_vision)
-    if known is None:
-        pixels.append(torch.zeros_like(pixels[0]))
+    pixels = torch.stack([torch.from_numpy(preprocess_clip(image)) for image in images])
+    # On its own, so that the photos' batch, and with it every bit of the result, is the same in each run.
+    if clip_vision not in _zero_features:
+        _zero_features[clip_vision] = _encode_pixels(clip_vision, torch.zeros_like(pixels[:1]))[0]
+    return _encode_pixels(clip_vision, pixels), _zero_features[clip_vision]
+
+
+def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
     comfy.model_management.load_models_gpu([clip_vision.patcher])
-    batch = torch.stack(pixels).to(clip_vision.load_device)
+    batch = pixels.to(clip_vision.load_device)
     features = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1].float().cpu()
     if features.shape[1:] != (CLIP_TOKENS, CLIP_WIDTH):
         raise _wrong_encoder(f"gives features of shape {list(features.shape[1:])}")
-    if known is None:
-        _zero_features[clip_vision] = known = features[-1]
-    return features[: len(images)], known
+    return features
 
 
 def free_identity_path(name: str) -> Path:

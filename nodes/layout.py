@@ -5,10 +5,13 @@ ComfyUI IMAGE: float [B, H, W, C] 0..1; MASK: float [B, H, W] 0..1. Core photo: 
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.photo import check_photo
+
+PREVIEW_PX = 2048
 
 
 def read_photo(image: Tensor) -> np.ndarray:
@@ -26,11 +29,16 @@ def read_photo(image: Tensor) -> np.ndarray:
     return photo
 
 
-def make_image(*photos: np.ndarray) -> Tensor:
-    """Photos of one size -> IMAGE."""
-    return torch.from_numpy(np.stack(photos)).float() / 255
+def make_preview(*photos: np.ndarray) -> Tensor:
+    """Photos of one size -> IMAGE to look at, its longer side at most PREVIEW_PX."""
+    height, width = photos[0].shape[:2]
+    scale = min(1.0, PREVIEW_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if scale < 1:
+        photos = [np.asarray(Image.fromarray(photo).resize(size)) for photo in photos]
+    return torch.from_numpy(np.stack(photos)).float().div_(255)
 
 
 def make_mask(*masks: np.ndarray) -> Tensor:
     """Masks uint8 [H, W] of one size -> MASK."""
-    return torch.from_numpy(np.stack(masks)).float() / 255
+    return torch.from_numpy(np.stack(masks)).float().div_(255)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import comfy.patcher_extension
 import torch
-from comfy.ldm.modules.attention import optimized_attention
+from comfy.ldm.modules.attention import get_attn_precision, optimized_attention
 from comfy.model_patcher import ModelPatcher
 from comfy.weight_adapter import LoRAAdapter
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from .hosting import HostedAdapter, make_patcher
 
 KEY = "consistentid"
 STAGE = "consistentid_stage"
+NEGATIVES = "consistentid_negatives"
 
 
 class IDKeyValue(nn.Module):
@@ -33,10 +34,10 @@ class IDKeyValue(nn.Module):
         super().__init__()
         self.pair = nn.Parameter(torch.stack([key, value], dim=1).flip(0).to(dtype), requires_grad=False)
 
-    def select(self, cond_or_uncond: list[int], query: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values [B, 4, C] for a batch of parts: 0 is conditional, others (negative, empty) are not."""
+    def select(self, conditional: list[bool], query: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, 4, C] for a batch whose parts are conditional or not, in the order given."""
         pair = self.pair.to(query)
-        rows = [int(kind == 0) for kind in cond_or_uncond]
+        rows = [int(is_conditional) for is_conditional in conditional]
         if rows != [0, 1]:
             pair = torch.cat([pair[row : row + 1] for row in rows])
         if query.shape[0] > len(rows):
@@ -60,14 +61,15 @@ class IDAttentionPatch:
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict) -> Tensor:
         heads = extra_options["n_heads"]
+        precision = extra_options.get("attn_precision")
         if self.previous is not None:
             attended = self.previous(q, k, v, extra_options)
         else:
-            attended = optimized_attention(
-                q, k, v, heads, attn_precision=extra_options.get("attn_precision"), transformer_options=extra_options
-            )
-        id_kv = self.key_value.select(extra_options["cond_or_uncond"], q)
-        out = add_id_attention(attended, q, id_kv, heads, self.weight)
+            attended = optimized_attention(q, k, v, heads, attn_precision=precision, transformer_options=extra_options)
+        # Where the host wants attention in float32 (some Macs draw black pictures otherwise), this part is too.
+        query = q.to(get_attn_precision(precision, q.dtype) or q.dtype)
+        id_kv = self.key_value.select(_list_conditional(extra_options), query)
+        out = add_id_attention(attended, query, id_kv, heads, self.weight).to(q.dtype)
         for function, options in self.added:
             if options["sigma_end"] <= float(extra_options["sigmas"][0]) <= options["sigma_start"]:
                 out = out + function(out, q, k, v, extra_options, **options)
@@ -111,29 +113,66 @@ def apply_adapter(
     """
     _check_base(model, hosted)
     clone = model.clone()
+    patches = _make_lora_patches(clone, hosted)
     if lora_weight:
-        _add_loras(clone, hosted, lora_weight)
+        clone.add_patches(patches, lora_weight)
     if weight:
         _add_id_attention(clone, hosted, identity, weight)
-    clone.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, place_merge_point)
+    clone.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, prepare_run)
     return clone
 
 
-def place_merge_point(executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
-    """Sampling wrapper: turn the merge point of facial conditioning into noise levels of the schedule being run."""
+def prepare_run(executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
+    """Sampling wrapper: turn the merge point of facial conditioning into noise levels of the schedule being run, and
+    note which conditions are negative."""
     guider = executor.class_obj
-    guider.conds = {name: [_place_cond(cond, sigmas) for cond in conds] for name, conds in guider.conds.items()}
+    to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
+    schedule = sorted(sigmas.tolist(), reverse=True)
+    guider.conds = {
+        name: [_place_cond(cond, schedule, to_sigma) for cond in conds] for name, conds in guider.conds.items()
+    }
+    negatives = [cond["uuid"] for name, conds in guider.conds.items() if "negative" in name for cond in conds]
+    # The guider's options are a copy that lives as long as the run.
+    guider.model_options["transformer_options"][NEGATIVES] = frozenset(negatives)
     return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
 
 
-def _place_cond(cond: dict, sigmas: Tensor) -> dict:
+def make_stage(name: str, fraction: float) -> dict:
+    """Values of a CONDITIONING entry that is read up to ("text") or after ("facial") a fraction of the steps.
+
+    `prepare_run` puts the border exactly between two steps; without an adapter on the MODEL, percentages of the
+    schedule are the next best.
+    """
+    percents = (0.0, fraction) if name == "text" else (fraction, 1.0)
+    stage = {"name": name, "fraction": fraction, "percents": percents}
+    return {STAGE: stage, "start_percent": percents[0], "end_percent": percents[1]}
+
+
+def _place_cond(cond: dict, schedule: list[float], to_sigma: Callable[[float], float]) -> dict:
     stage = cond.get(STAGE)
     if stage is None:
         return cond
-    cond = {key: value for key, value in cond.items() if key not in ("start_percent", "end_percent")}
-    step = stage["step"] if "step" in stage else merge_step(stage["fraction"], len(sigmas) - 1)
-    border = merge_sigma(sigmas.tolist(), step)
-    return cond | ({"timestep_end": border} if stage["name"] == "text" else {"timestep_start": border})
+    cond = dict(cond)
+    start, end = cond.pop("start_percent", 0.0), cond.pop("end_percent", 1.0)
+    if (start, end) == stage["percents"]:
+        start, end = 0.0, 1.0
+    # What remains is a range somebody else asked for: with ConditioningSetTimestepRange, or a CLIP hook schedule.
+    high = to_sigma(max(start, cond.pop("clip_start_percent", 0.0)))
+    low = to_sigma(min(end, cond.pop("clip_end_percent", 1.0)))
+    step = stage["step"] if "step" in stage else merge_step(stage["fraction"], len(schedule) - 1)
+    border = merge_sigma(schedule, step)
+    if stage["name"] == "text":
+        return cond | {"timestep_start": high, "timestep_end": max(low, border)}
+    return cond | {"timestep_start": min(high, border), "timestep_end": low}
+
+
+def _list_conditional(extra_options: dict) -> list[bool]:
+    """For each part of the batch whether it is conditional; by what the run noted, since guiders number conditions
+    in their own ways."""
+    negatives = extra_options.get(NEGATIVES)
+    if negatives is None:
+        return [kind == 0 for kind in extra_options["cond_or_uncond"]]
+    return [uuid not in negatives for uuid in extra_options["uuids"]]
 
 
 def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
@@ -148,7 +187,8 @@ def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     )
 
 
-def _add_loras(clone: ModelPatcher, hosted: HostedAdapter, weight: float) -> None:
+def _make_lora_patches(clone: ModelPatcher, hosted: HostedAdapter) -> dict[str, LoRAAdapter]:
+    """Weight patches by the host's key; IncompatibleModelError when one does not fit the MODEL."""
     patches = {
         _weight_key(site, attention, projection): LoRAAdapter(set(), (lora.up, lora.down, None, None, None, None))
         for (site, attention, projection), lora in hosted.adapter.loras.items()
@@ -161,7 +201,7 @@ def _add_loras(clone: ModelPatcher, hosted: HostedAdapter, weight: float) -> Non
                 f"The adapter {hosted.adapter.source} does not fit this MODEL: {key} has shape {shapes.get(key)}, "
                 f"the adapter expects {shape}. Use a standard {hosted.config.title} checkpoint."
             )
-    clone.add_patches(patches, weight)
+    return patches
 
 
 def _weight_key(site: Site, attention: str, projection: str) -> str:

@@ -2,10 +2,12 @@
 
 import comfy.samplers
 import node_helpers
+from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
+from ..consistentid.errors import IncompatibleModelError
 from . import sockets
-from .patching import STAGE
+from .patching import KEY, STAGE
 
 
 class SamplePortrait(io.ComfyNode):
@@ -58,6 +60,10 @@ class SamplePortrait(io.ComfyNode):
     ) -> io.NodeOutput:
         from nodes import common_ksampler
 
+        if not model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
+            raise IncompatibleModelError(
+                "This MODEL has no ConsistentID adapter, so there is no merge point. Connect 'Apply ConsistentID'."
+            )
         positive, negative = (set_merge_step(cond, start_merge_step) for cond in (positive, negative))
         return io.NodeOutput(
             *common_ksampler(
@@ -71,6 +77,6 @@ def set_merge_step(conditioning: list, step: int) -> list:
     return [
         entry
         if STAGE not in entry[1]
-        else node_helpers.conditioning_set_values([entry], {STAGE: {"name": entry[1][STAGE]["name"], "step": step}})[0]
+        else node_helpers.conditioning_set_values([entry], {STAGE: {**entry[1][STAGE], "step": step}})[0]
         for entry in conditioning
     ]

@@ -1,11 +1,12 @@
 """Tokens of ComfyUI's CLIP: where facial tokens go in a prompt, in every text encoder."""
 
+import re
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..consistentid.adapter.config import AdapterConfig
+from ..consistentid.adapter.config import SDXL, AdapterConfig
 from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions
 from ..consistentid.caption.mark import MARKER
 from ..consistentid.errors import IncompatibleModelError
@@ -13,6 +14,7 @@ from ..consistentid.errors import IncompatibleModelError
 # Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
 _WORD = "qzqfacialqzq"
 _MARK = -1
+_WIDTHS = dict(SDXL.text_encoders)
 
 
 @dataclass(frozen=True)
@@ -47,29 +49,24 @@ def check_encoders(clip, config: AdapterConfig, source: str) -> None:
         )
 
 
-def count_tokens(clip, text: str, disable_weights: bool = False) -> int:
+def count_tokens(clip, text: str, literal: bool = False) -> int:
     """Tokens of a text in the first encoder, begin and end included, a marker counting as one.
 
-    disable_weights: brackets are text and not emphasis, as in the released code.
+    literal: brackets and embedding names are text, as in the released code.
     """
-    options = {"return_word_ids": True, "disable_weights": disable_weights}
-    chunks = next(iter(clip.tokenize(text.replace(MARKER, " "), **options).values()))
-    return len(_flatten(chunks)) + text.count(MARKER) + 2
+    plain = text.replace(MARKER, " ")
+    encoders = _tokenize_literally(clip, plain) if literal else _list_tokens(clip.tokenize(plain, return_word_ids=True))
+    return len(encoders["l"]) + text.count(MARKER) + 2
 
 
 def place_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
     """Tokenise the plain text (emphasis, embeddings and several chunks included) and find the marked positions."""
-    marked = clip.tokenize(prompt.marked.replace(MARKER, f" {_WORD} "), return_word_ids=True)
-    plain = clip.tokenize(prompt.plain, return_word_ids=True)
-    word = clip.tokenize(_WORD, return_word_ids=True)
+    marked = _list_tokens(clip.tokenize(prompt.marked.replace(MARKER, f" {_WORD} "), return_word_ids=True))
+    word = _list_tokens(clip.tokenize(_WORD, return_word_ids=True))
     positions = {}
-    for encoder, chunks in plain.items():
-        places = _flatten(chunks)
-        ordinals = find_positions(
-            _tokens(marked[encoder]),
-            [token for _, token in places],
-            _tokens(word[encoder]),
-        )
+    for encoder, chunks in clip.tokenize(prompt.plain, return_word_ids=True).items():
+        places = _flatten(chunks, encoder)
+        ordinals = find_positions(marked[encoder], [token for _, token in places], word[encoder])
         positions[encoder] = [places[ordinal][0] if ordinal >= 0 else 0 for ordinal in ordinals]
     return MarkedTokens(clip.tokenize(prompt.plain), positions)
 
@@ -79,10 +76,10 @@ def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
 
     SDXL's second encoder reads the markers as text, and gets the positions of the first.
     """
-    word = clip.tokenize(_WORD, return_word_ids=True)
+    word = _list_tokens(clip.tokenize(_WORD, return_word_ids=True))
     marked = _tokenize_literally(clip, prompt.marked.replace(MARKER, f" {_WORD} "))
     begin, end, pad = _frame(clip, "l")
-    ids = _join_word(marked["l"], _tokens(word["l"]))
+    ids = _join_word(marked["l"], word["l"])
     ids, positions = cut_published([begin, *ids, end], _MARK, pad)
     tokens = {"l": _weigh(ids)}
     if "g" in marked:
@@ -108,18 +105,26 @@ def _weigh(ids: list[int]) -> list[list[tuple[int, float]]]:
 
 
 def _tokenize_literally(clip, text: str) -> dict[str, list]:
-    """Token ids by encoder, brackets being text. In SDXL's second encoder "!" is the padding token, as released."""
-    options = {"return_word_ids": True, "disable_weights": True}
-    ids = {encoder: _tokens(chunks) for encoder, chunks in clip.tokenize(text, **options).items()}
+    """Token ids by encoder; brackets and embedding names are text.
+
+    In SDXL's second encoder "!" is the padding token, as released.
+    """
+    ids = _tokenize_part(clip, text)
     if "g" in ids:
-        first, *others = (_tokens(clip.tokenize(part, **options)["g"]) for part in text.split("!"))
+        first, *others = (_tokenize_part(clip, part)["g"] for part in text.split("!"))
         pad = _frame(clip, "g")[2]
         ids["g"] = [*first, *(token for part in others for token in (pad, *part))]
     return ids
 
 
-def _tokens(chunks: list[list[tuple]]) -> list:
-    return [token for _, token in _flatten(chunks)]
+def _tokenize_part(clip, text: str) -> dict[str, list]:
+    ids: dict[str, list] = {}
+    # ComfyUI looks for "embedding:"; cut in two there, it is text.
+    for part in re.split(r"(?<=embedding)(?=:)", text):
+        tokens = _list_tokens(clip.tokenize(part, return_word_ids=True, disable_weights=True))
+        for encoder, more in tokens.items():
+            ids.setdefault(encoder, []).extend(more)
+    return ids
 
 
 def _frame(clip, encoder: str) -> tuple[int, int, int]:
@@ -128,14 +133,26 @@ def _frame(clip, encoder: str) -> tuple[int, int, int]:
     return chunk[0][0], chunk[1][0], chunk[-1][0]
 
 
-def _flatten(chunks: list[list[tuple]]) -> list[tuple[int, object]]:
-    """(absolute position, token id or embedding vector) of all tokens that belong to words."""
-    return [
-        (number * len(chunk) + index, tuple(token.flatten().tolist()) if isinstance(token, Tensor) else token)
-        for number, chunk in enumerate(chunks)
-        for index, (token, _, word) in enumerate(chunk)
-        if word != 0
-    ]
+def _list_tokens(encoders: dict[str, list]) -> dict[str, list]:
+    return {encoder: [token for _, token in _flatten(chunks, encoder)] for encoder, chunks in encoders.items()}
+
+
+def _flatten(chunks: list[list[tuple]], encoder: str) -> list[tuple[int, object]]:
+    """(absolute position, token id or embedding vector) of all tokens that belong to words.
+
+    Vectors made for another encoder are left out, as the host does: later tokens of their chunk move forward.
+    """
+    places = []
+    for number, chunk in enumerate(chunks):
+        moved = 0
+        for index, (token, _, word) in enumerate(chunk):
+            is_vector = isinstance(token, Tensor)
+            if is_vector and token.shape[-1] != _WIDTHS[encoder]:
+                moved += 1
+            elif word != 0:
+                value = tuple(token.flatten().tolist()) if is_vector else token
+                places.append((number * len(chunk) + index - moved, value))
+    return places
 
 
 def _join_word(ids: list, word: list) -> list:

@@ -61,10 +61,7 @@ def load_face_analysis(folder: str | Path, provider: str = "auto"):
         raise CheckpointError(f"No .onnx models in {folder}. Unpack buffalo_l.zip of InsightFace there.")
     foreign = OTHER_RECOGNISERS.intersection(files)
     if foreign:
-        raise IncompatibleModelError(
-            f"{folder.name} recognises faces with {', '.join(foreign)}, whose embeddings live in another space; "
-            "ConsistentID was trained on w600k_r50.onnx. Use the package buffalo_l."
-        )
+        raise _foreign_recogniser(folder.name, ", ".join(foreign))
     _warn_of_two_runtimes()
     providers = _choose_providers(provider, onnxruntime.get_available_providers())
     try:
@@ -90,6 +87,9 @@ def detect_faces(analysis, photo: np.ndarray, threshold: float = 0.5, channel_or
     if channel_order not in ("BGR", "RGB"):
         raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
     check_photo(photo)
+    recogniser = Path(getattr(getattr(analysis, "models", {}).get("recognition"), "model_file", None) or "").name
+    if recogniser in OTHER_RECOGNISERS:
+        raise _foreign_recogniser("The face analysis", recogniser)
     pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
     detector = analysis.det_model
     usual, detector.det_thresh = detector.det_thresh, threshold
@@ -126,6 +126,13 @@ def align_face(photo: np.ndarray, face: Face, side_px: int = 112) -> np.ndarray:
     from insightface.utils.face_align import norm_crop
 
     return norm_crop(photo, face.landmarks, side_px)
+
+
+def _foreign_recogniser(owner: str, name: str) -> IncompatibleModelError:
+    return IncompatibleModelError(
+        f"{owner} recognises faces with {name}, whose embeddings live in another space; ConsistentID was trained on "
+        "w600k_r50.onnx. Use the package buffalo_l."
+    )
 
 
 def _warn_of_two_runtimes() -> None:

@@ -36,6 +36,5 @@ def draw_labels(photo: np.ndarray, labels: np.ndarray, opacity: float = 0.55) ->
     """The photo under its label map, one colour per label; the label map is stretched to the photo."""
     image = Image.fromarray(photo)
     stretched = np.asarray(Image.fromarray(labels).resize(image.size, Image.Resampling.NEAREST))
-    colours = _PALETTE[stretched]
-    mixed = photo * (1 - opacity) + colours * opacity
-    return np.where((stretched > 0)[..., None], mixed, photo).astype(np.uint8)
+    mixed = Image.blend(image, Image.fromarray(_PALETTE[stretched]), opacity)
+    return np.where((stretched > 0)[..., None], np.asarray(mixed), photo)

@@ -187,3 +187,35 @@ def test_encoding_an_identity_again_costs_nothing(adapter, identity):
     first = adapter.encode_regions(identity)
     assert adapter.encode_regions(identity) is first
     assert adapter.project_identity(identity) is adapter.project_identity(identity)
+
+
+def test_published_reads_embedding_names_as_text(inject, clip):
+    positive, negative, _, _ = inject(
+        "a person embedding:freckles", "embedding:easynegative, blurry", alignment="published"
+    )
+    assert {entry[0].shape[1] for entry in positive + negative} == {77}
+    named = clip.encode_from_tokens_scheduled(clip.tokenize("embedding : easynegative, blurry"))[0][0]
+    same = (negative[0][0] == named).all(-1)[0]
+    assert same.sum() >= 77 - 5
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("(small nose, blue eyes:1.2), round face", {"nose", "eyes", "face"}),
+        ("(small nose, blue eyes, round face", {"nose", "eyes", "face"}),
+        ("a nose of 1.5 inch, a round face", {"nose", "face"}),
+        ("embedding:big-nose.pt, a round face", {"face"}),
+        ("an ear-to-ear smile, a wide mouth", {"mouth"}),
+    ],
+)
+def test_captions_with_emphasis_and_embeddings(inject, clip, caption, expected):
+    positive, _, marked, _ = inject(caption=caption)
+    rows = changed_rows(*stages(positive).values())
+    assert set(words_at(clip, plain_text(marked), rows)) == expected
+    assert caption.count("(") == marked.count("(")
+
+
+def test_the_kept_negative_cannot_be_changed_from_outside(inject):
+    inject()[1][0][1]["added"] = True
+    assert "added" not in inject()[1][0][1]

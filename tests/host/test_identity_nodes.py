@@ -130,8 +130,8 @@ def test_one_batched_pass_and_the_zero_image_only_once(host, tmp_path, astronaut
     )
     first = host.nodes.identity.encode_images(clip_vision, [astronaut] * 3)
     second = host.nodes.identity.encode_images(clip_vision, [astronaut] * 3)
-    assert batches == [4, 3]
-    assert torch.equal(first[1], second[1])
+    assert batches == [1, 3, 3]
+    assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,8 @@ def test_photos_of_any_shape(host, clip_vision, drawn, face_labels, shape):
 
 def test_huge_photo(host, clip_vision, drawn, face_labels):
     photo = np.zeros((8000, 6000, 3), np.uint8)
-    regions = host.consistentid.face.regions.select_regions(face_labels)
+    regions, overlay, crops, *_ = host.nodes.face.ParseFace.execute(drawn(face_labels), image_of(photo), "512").result
+    assert overlay.shape == (1, 2048, 1536, 3) and crops.shape == (4, 2048, 1536, 3)
     identity = encode(host, clip_vision, image_of(photo), {"Nose": regions["Nose"]})
     assert identity.regions == ("Nose",)
 
@@ -212,6 +213,15 @@ def test_face_parser_file(host, standins, astronaut):
     )
     regions, *_ = host.nodes.face.ParseFace.execute(parser, image_of(astronaut), "512").result
     assert regions
+
+
+def test_face_analysis_of_another_embedding_space_is_refused(host, astronaut):
+    """Other packs' loaders give the same socket, often with antelopev2 in it."""
+    from types import SimpleNamespace
+
+    foreign = SimpleNamespace(models={"recognition": SimpleNamespace(model_file="/models/antelopev2/glintr100.onnx")})
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=r"glintr100\.onnx"):
+        detect(host, foreign, image_of(astronaut))
 
 
 def test_saved_identity_comes_back(host, make_identity):

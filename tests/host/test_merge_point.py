@@ -126,3 +126,39 @@ def test_sampler_node_equals_ksampler_with_the_same_merge_point(host, model, pos
     other = host.nodes.sampler.SamplePortrait.execute(*settings, 1, positive, negative, latent, 1.0).result[0]
     assert torch.equal(ours["samples"], theirs["samples"])
     assert not torch.equal(ours["samples"], other["samples"])
+
+
+def test_sampler_node_needs_the_adapter(host, tiny, positive):
+    latent = {"samples": torch.zeros(1, 4, 8, 8)}
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match="Apply ConsistentID"):
+        host.nodes.sampler.SamplePortrait.execute(
+            tiny.make_model(), 0, 2, 5.0, "euler", "normal", 0, positive, positive, latent, 1.0
+        )
+
+
+def test_a_range_of_the_users_is_kept(host, model, positive):
+    """ConditioningSetTimestepRange on our conditioning: inside its range it still switches at the merge point."""
+    import nodes
+
+    (ranged,) = nodes.ConditioningSetTimestepRange().set_range(positive, 0.0, 0.7)
+    other = [[torch.full((1, 77, 768), 3.0), {}]]
+    (rest,) = nodes.ConditioningSetTimestepRange().set_range(other, 0.7, 1.0)
+    seen, sigmas = record(model, ranged + rest, "euler", "normal", 10)
+    stages = [seen[float(sigma)] for sigma in sigmas[:-1]]
+    assert stages[0] == [TEXT] and stages[-1] == [3.0]
+    assert [FACIAL] in stages and stages == sorted(stages)
+
+
+def test_clip_hook_schedules_keep_the_merge_point(model, positive):
+    for entry in positive:
+        entry[1] |= {"clip_start_percent": 0.0, "clip_end_percent": 1.0}
+    seen, sigmas = record(model, positive, "euler", "normal", 10)
+    assert [seen[float(sigma)] for sigma in sigmas[:-1]] == [[TEXT]] * 6 + [[FACIAL]] * 4
+
+
+def test_noising_sees_each_level_as_denoising_does(model, positive):
+    sigmas = torch.tensor([14.0, 9.0, 5.0, 2.0, 0.4])
+    down, _ = record(model, positive, "euler", "normal", 4, sigmas=sigmas)
+    up, _ = record(model, positive, "euler", "normal", 4, sigmas=sigmas.flip(0))
+    shared = [float(sigma) for sigma in sigmas[1:-1]]
+    assert [up[sigma] for sigma in shared] == [down[sigma] for sigma in shared]

@@ -110,3 +110,10 @@ def test_missing_packages_are_named_when_needed(host, models, monkeypatch, modul
     }
     with pytest.raises(host.consistentid.errors.MissingPackageError, match="python -m pip install"):
         loaders[call]()
+
+
+def test_linked_file_names_are_checked_later(host, models):
+    """The host validates a linked combo with None before the other node has run."""
+    classes = {cls.__name__: cls for cls in host.nodes.NODES}
+    for name in ("LoadAdapter", "LoadFaceParser", "LoadFaceAnalysis", "LoadCaptioner", "LoadIdentity"):
+        assert classes[name].validate_inputs(None) is True

@@ -264,14 +264,89 @@ def test_a_unet_of_other_widths_is_refused(host, tiny, adapter, make_identity, a
         apply(tiny.make_model(), adapter, make_identity())
 
 
-@pytest.mark.parametrize(("kinds", "batch"), [([1, 0], 2), ([0, 1], 4), ([0], 3), ([1, 2, 0], 3), ([1, 2, 0], 6)])
-def test_every_part_of_a_batch_gets_its_keys(host, kinds, batch):
-    """Guiders with more than two conditions number them 2 and up; the host repeats each part for a batch."""
+@pytest.mark.parametrize(("conditional", "batch"), [([0, 1], 2), ([1, 0], 4), ([1], 3), ([0, 0, 1], 3), ([0, 1, 1], 6)])
+def test_every_part_of_a_batch_gets_its_keys(host, conditional, batch):
+    """The host repeats each part of a batch for every picture."""
     cond, uncond = torch.full((1, 4, 8), 1.0), torch.full((1, 4, 8), -1.0)
     keys = torch.cat([cond, uncond])
     key_value = host.nodes.patching.IDKeyValue(keys, keys * 10, torch.float32)
-    key, value = key_value.select(kinds, torch.zeros(batch, 5, 8))
-    expected = [1.0 if kind == 0 else -1.0 for kind in kinds for _ in range(batch // len(kinds))]
+    key, value = key_value.select([bool(part) for part in conditional], torch.zeros(batch, 5, 8))
+    expected = [1.0 if part else -1.0 for part in conditional for _ in range(batch // len(conditional))]
     assert key[:, 0, 0].tolist() == expected
     assert (value[:, 0, 0] / 10).tolist() == expected
     assert key.shape == value.shape == (batch, 4, 8)
+
+
+@pytest.mark.parametrize("guider", ["cfg", "dual", "dual nested", "perp_neg"])
+def test_only_positive_conditions_get_the_person(host, tiny, person, apply, monkeypatch, guider):
+    """Guiders number their conditions in different ways; the negative is never drawn towards the person."""
+    from comfy_extras import nodes_custom_sampler, nodes_perpneg
+
+    seen = set()
+    select = host.nodes.patching.IDKeyValue.select
+
+    def spy(self, conditional, query):
+        seen.update(zip(contexts[-1], conditional, strict=True))
+        return select(self, conditional, query)
+
+    values = {"positive": 1.0, "middle": 2.0, "negative": -1.0, "empty": -2.0}
+    contexts = []
+    model = apply(tiny.make_model(), *person)
+
+    def record(apply_model, arguments):
+        count = len(arguments["cond_or_uncond"])
+        contexts.append([float(row[0, 0]) for row in arguments["c"]["c_crossattn"].view(count, -1, 77, 768)[:, 0]])
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model.set_model_unet_function_wrapper(record)
+    monkeypatch.setattr(host.nodes.patching.IDKeyValue, "select", spy)
+    conds = {name: [[torch.full((1, 77, 768), value), {}]] for name, value in values.items()}
+    if guider == "cfg":
+        made = nodes_custom_sampler.comfy.samplers.CFGGuider(model)
+        made.set_conds(conds["positive"], conds["negative"])
+        made.set_cfg(5.0)
+    elif guider.startswith("dual"):
+        made = nodes_custom_sampler.Guider_DualCFG(model)
+        made.set_conds(conds["positive"], conds["middle"], conds["negative"])
+        made.set_cfg(5.0, 3.0, **({"nested": True} if guider == "dual nested" else {}))
+    else:
+        made = nodes_perpneg.Guider_PerpNeg(model)
+        made.set_conds(conds["positive"], conds["negative"], conds["empty"])
+        made.set_cfg(5.0, 1.0)
+    noise = torch.zeros(1, 4, 16, 16)
+    made.sample(noise, noise, nodes_custom_sampler.comfy.samplers.sampler_object("euler"), SIGMAS, disable_pbar=True)
+    assert {value for value, _ in seen} >= {values["positive"], values["negative"]}
+    assert all(conditional == (value > 0) for value, conditional in seen)
+
+
+@pytest.mark.parametrize("name", ["SD20", "SDXLRefiner", "SSD1B", "Segmind_Vega", "KOALA_700M", "SD3", "Flux"])
+@pytest.mark.parametrize("lora_weight", [1.0, 0.0])
+def test_real_configurations_of_other_models_are_refused(host, person, apply, name, lora_weight):
+    from types import SimpleNamespace
+
+    import comfy.supported_models
+
+    kind = getattr(comfy.supported_models, name)
+    config = kind(dict(kind.unet_config))
+    inner = SimpleNamespace(model_config=config, state_dict=dict)
+    model = SimpleNamespace(model=inner, clone=lambda: model)
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError):
+        apply(model, *person, 1.0, lora_weight)
+
+
+def test_float32_attention_where_the_host_wants_it(host, monkeypatch):
+    patching = host.nodes.patching
+    seen = []
+
+    def spy(attended, query, id_kv, heads, scale):
+        seen.append((query.dtype, id_kv[0].dtype))
+        return attended
+
+    monkeypatch.setattr(patching, "add_id_attention", spy)
+    key_value = patching.IDKeyValue(torch.zeros(2, 4, 16), torch.zeros(2, 4, 16), torch.float16)
+    patch = patching.IDAttentionPatch(key_value, None, 1.0, lambda q, k, v, options: q)
+    query = torch.zeros(2, 5, 16, dtype=torch.float16)
+    for precision in (None, torch.float32):
+        options = {"n_heads": 2, "cond_or_uncond": [1, 0], "attn_precision": precision}
+        assert patch(query, query, query, options).dtype == torch.float16
+    assert seen == [(torch.float16,) * 2, (torch.float32,) * 2]

@@ -45,7 +45,7 @@ def compose(host, clip, base, entry, alignment):
         GOLDEN["captions"][entry["caption"]],
         GOLDEN["keysets"][entry["keyset"]],
         {"sd15": configs.SD15, "sdxl": configs.SDXL}[base],
-        lambda text: host.nodes.text.count_tokens(clip, text, disable_weights=alignment == "published"),
+        lambda text: host.nodes.text.count_tokens(clip, text, literal=alignment == "published"),
         alignment,
     )
 

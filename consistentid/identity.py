@@ -115,7 +115,10 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
     wrong = [
         name
         for name, shape in expected.items()
-        if name not in tensors or tensors[name].shape != shape or not tensors[name].is_floating_point()
+        if name not in tensors
+        or tensors[name].shape != shape
+        or not tensors[name].is_floating_point()
+        or not tensors[name].isfinite().all()
     ]
     if wrong or unknown or tensors.keys() - expected.keys():
         found = {name: list(tensor.shape) for name, tensor in tensors.items()}

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..consistentid.adapter.config import FIXED_SENTENCES, AdapterConfig
 from ..consistentid.caption.align import FacialPrompt, compose_prompt
 from ..consistentid.errors import CaptionError
+from ..consistentid.face.regions import REGION_WORDS
 from ..consistentid.identity import Identity
 from . import sockets
 from .hosting import HostedAdapter
@@ -92,17 +93,19 @@ def compose(clip, config: AdapterConfig, identity: Identity, prompt: str, captio
         alignment,
     )
     if alignment != "published" and identity.regions and not composed.regions:
+        words = ", ".join(REGION_WORDS[key] for key in identity.regions)
         raise CaptionError(
-            f"The facial description names none of the regions found in the photo ({', '.join(identity.regions)}), so "
-            "no facial token can be placed. Mention face, ears, eyes, nose or mouth in it, or leave it empty for the "
-            f"fixed sentence. It reads: '{caption[:200]}'"
+            f"The facial description names none of the regions found in the photo ({words}), so no facial token can be "
+            "placed. Mention face, ears, eyes, nose or mouth in it, or leave it empty for the fixed sentence. "
+            f"It reads: '{caption[:200]}'"
         )
     return composed
 
 
 def describe_placement(composed: FacialPrompt) -> str:
-    placed = f"{len(composed.regions)} facial tokens: {', '.join(composed.regions) or 'none'}."
-    return placed + (f" No word for: {', '.join(composed.unplaced)}." if composed.unplaced else "")
+    placed, unplaced = (", ".join(REGION_WORDS[key] for key in keys) for keys in (composed.regions, composed.unplaced))
+    report = f"{len(composed.regions)} facial tokens: {placed or 'none'}."
+    return report + (f" No word for: {unplaced}." if unplaced else "")
 
 
 def inject_tokens(

@@ -120,8 +120,8 @@ class DetectFace(io.ComfyNode):
         except FaceNotFoundError as error:
             if on_no_face == "error":
                 raise FaceNotFoundError(
-                    f"{error} Use a sharper, frontal photo, lower the threshold (now {threshold:.2f}), or set "
-                    "on_no_face to 'continue without ID embedding'."
+                    f"{error} Use a sharper, frontal photo with room around the head, lower the threshold (now "
+                    f"{threshold:.2f}), or set on_no_face to 'continue without ID embedding'."
                 ) from error
             return io.NodeOutput(None, make_preview(photo), make_preview(photo), f"{error} No ID embedding.")
         report = f"{len(faces)} found; took the one with score {face.score:.2f} at {face.box.round().tolist()}."

@@ -18,6 +18,8 @@ from ..consistentid.identity import Identity, load_identity, save_identity
 from . import folders, sockets
 from .layout import read_photo
 
+LONGEST_NAME = 100
+
 _zero_features: WeakKeyDictionary = WeakKeyDictionary()
 
 
@@ -133,7 +135,8 @@ def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
 def free_identity_path(name: str) -> Path:
     """A path in the identities folder that does not exist yet; the name may not leave the folder."""
     stem = name.strip().removesuffix(".safetensors")
-    if not stem or Path(stem).name != stem or stem.startswith(".") or any(char in stem for char in '\\/:*?"<>|\0'):
+    is_plain = stem.isprintable() and not any(char in stem for char in '\\/:*?"<>|')
+    if not is_plain or not 0 < len(stem) <= LONGEST_NAME or stem.startswith("."):
         raise IdentityFileError(f"'{name}' is not a usable file name. Use letters, digits, spaces, '-' and '_'.")
     folder = Path(folder_paths.get_folder_paths(folders.IDENTITIES)[0])
     folder.mkdir(parents=True, exist_ok=True)

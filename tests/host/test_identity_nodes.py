@@ -239,7 +239,9 @@ def test_saved_identity_comes_back(host, make_identity):
     assert nodes.LoadIdentity.fingerprint_inputs("Ada Lovelace.safetensors")
 
 
-@pytest.mark.parametrize("name", ["", "..", "../escape", "a/b", "a\\b", ".hidden", "what?", "nul\0"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "../escape", "a/b", "a\\b", ".hidden", "what?", "nul\0", "bell\a", "x" * 101]
+)
 def test_identity_names_stay_in_their_folder(host, make_identity, name):
     with pytest.raises(host.consistentid.errors.IdentityFileError, match="not a usable file name"):
         host.nodes.identity.SaveIdentity.execute(make_identity(), name)

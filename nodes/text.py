@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..consistentid.adapter.config import SDXL, AdapterConfig
-from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions
+from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions, fold_marker
 from ..consistentid.caption.mark import MARKER
 from ..consistentid.errors import IncompatibleModelError
 
@@ -63,12 +63,17 @@ def place_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
     """Tokenise the plain text (emphasis, embeddings and several chunks included) and find the marked positions."""
     marked = _list_tokens(clip.tokenize(prompt.marked.replace(MARKER, f" {_WORD} "), return_word_ids=True))
     word = _list_tokens(clip.tokenize(_WORD, return_word_ids=True))
+    plain = clip.tokenize(prompt.plain, return_word_ids=True)
     positions = {}
-    for encoder, chunks in clip.tokenize(prompt.plain, return_word_ids=True).items():
+    for encoder, chunks in plain.items():
         places = _flatten(chunks, encoder)
         ordinals = find_positions(marked[encoder], [token for _, token in places], word[encoder])
         positions[encoder] = [places[ordinal][0] if ordinal >= 0 else 0 for ordinal in ordinals]
-    return MarkedTokens(clip.tokenize(prompt.plain), positions)
+    tokens = {
+        encoder: [[(token, weight) for token, weight, _ in chunk] for chunk in chunks]
+        for encoder, chunks in plain.items()
+    }
+    return MarkedTokens(tokens, positions)
 
 
 def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
@@ -79,7 +84,7 @@ def cut_markers(clip, prompt: FacialPrompt) -> MarkedTokens:
     word = _list_tokens(clip.tokenize(_WORD, return_word_ids=True))
     marked = _tokenize_literally(clip, prompt.marked.replace(MARKER, f" {_WORD} "))
     begin, end, pad = _frame(clip, "l")
-    ids = _join_word(marked["l"], word["l"])
+    ids = fold_marker(marked["l"], word["l"], _MARK)
     ids, positions = cut_published([begin, *ids, end], _MARK, pad)
     tokens = {"l": _weigh(ids)}
     if "g" in marked:
@@ -153,12 +158,3 @@ def _flatten(chunks: list[list[tuple]], encoder: str) -> list[tuple[int, object]
                 value = tuple(token.flatten().tolist()) if is_vector else token
                 places.append((number * len(chunk) + index - moved, value))
     return places
-
-
-def _join_word(ids: list, word: list) -> list:
-    joined, index = [], 0
-    while index < len(ids):
-        is_word = ids[index : index + len(word)] == word
-        joined.append(_MARK if is_word else ids[index])
-        index += len(word) if is_word else 1
-    return joined

@@ -72,21 +72,33 @@ def find_positions(marked: Sequence, clean: Sequence, marker: Sequence[int]) -> 
     >>> find_positions([5, 7, 99, 98, 8, 6], [5, 7, 8, 6], [99, 98])
     [1]
     """
+    mark = object()
     kept, positions = [], []
-    index = 0
-    while index < len(marked):
-        if list(marked[index : index + len(marker)]) == list(marker):
+    for token in fold_marker(marked, marker, mark):
+        if token is mark:
             positions.append(len(kept) - 1)
-            index += len(marker)
         else:
-            kept.append(marked[index])
-            index += 1
+            kept.append(token)
     if kept != list(clean):
         raise CaptionError(
             "The marked caption does not tokenise like the plain one, so facial tokens cannot be placed. "
             "Simplify the punctuation and brackets around face, ears, eyes, nose and mouth in the caption."
         )
     return positions
+
+
+def fold_marker(tokens: Sequence, marker: Sequence[int], mark) -> list:
+    """The tokens with each run of the marker word's tokens replaced by one `mark`.
+
+    >>> fold_marker([5, 7, 99, 98, 8], [99, 98], -1)
+    [5, 7, -1, 8]
+    """
+    folded, index = [], 0
+    while index < len(tokens):
+        is_marker = list(tokens[index : index + len(marker)]) == list(marker)
+        folded.append(mark if is_marker else tokens[index])
+        index += len(marker) if is_marker else 1
+    return folded
 
 
 def cut_published(tokens: Sequence[int], marker: int, pad: int) -> tuple[list[int], list[int]]:

@@ -26,7 +26,8 @@ _SYNONYMS = {
 }
 _CLAUSE_ENDS = ",.;"
 # A piece of a caption: an embedding's name, an escaped bracket, or one character.
-_PIECE = re.compile(r"embedding:[^\s,;]+|\\[()]|.", re.DOTALL)
+_EMBEDDING = r"embedding:[^\s,;]+"
+_PIECE = re.compile(rf"{_EMBEDDING}|\\[()]|.", re.DOTALL)
 _CLAUSE_BREAKS = frozenset(",.;!?\n")
 
 
@@ -131,7 +132,7 @@ def _find_word(clauses: list[str], pattern: str) -> tuple[int, int] | None:
         # A word of its own: not part of a compound such as "eye-catching" or "ear-to-ear".
         word = re.compile(rf"(?<!\w-)\b(?:{alternative})\b(?!-\w)", re.IGNORECASE)
         for index, clause in enumerate(clauses):
-            match = word.search(re.sub(r"embedding:[^\s,;]+", lambda name: " " * len(name[0]), clause))
+            match = word.search(re.sub(_EMBEDDING, lambda name: " " * len(name[0]), clause))
             if match:
                 return index, match.end()
     return None

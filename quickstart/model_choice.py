@@ -16,12 +16,11 @@ MANIFEST = {m["id"]: m for m in json.loads((REPO / "models_manifest.json").read_
 
 @dataclass(frozen=True)
 class Slot:
-    """One loader's file. `known`: pattern of the real file's name; `kinds`: ComfyUI's model folders it can be in."""
+    """One loader's file. `known`: pattern of the real file's name; `home`: where it belongs below models."""
 
     label: str
     loader: str
     field: str
-    kinds: tuple[str, ...]
     known: str
     home: str
     standin: str
@@ -37,10 +36,10 @@ class Slots(NamedTuple):
     face_analysis: Slot
 
 
-def _manifest_slot(label, loader, field, kinds, model_id, standin):
+def _manifest_slot(label, loader, field, model_id, standin):
     model = MANIFEST[model_id]
     known = "|".join(re.escape(name) for name in (model["name"], *model["alternatives"]))
-    return Slot(label, loader, field, kinds, f"({known})$", f"{model['folder']}/{model['name']}", standin)
+    return Slot(label, loader, field, f"({known})$", f"{model['folder']}/{model['name']}", standin)
 
 
 def _list_slots(base, title, known_checkpoint):
@@ -49,19 +48,15 @@ def _list_slots(base, title, known_checkpoint):
             f"{title} checkpoint",
             "CheckpointLoaderSimple",
             "ckpt_name",
-            ("checkpoints",),
             known_checkpoint,
             f"checkpoints; --checkpoint NAME takes any {title} model there",
             standins.CHECKPOINT[base],
         ),
-        clip_vision=_manifest_slot(
-            "CLIP ViT-H", "CLIPVisionLoader", "clip_name", ("clip_vision",), "clip_vision", standins.CLIP_VISION
-        ),
+        clip_vision=_manifest_slot("CLIP ViT-H", "CLIPVisionLoader", "clip_name", "clip_vision", standins.CLIP_VISION),
         adapter=_manifest_slot(
             "ConsistentID adapter",
             "ConsistentID_LoadAdapter",
             "adapter_name",
-            ("consistentid",),
             f"adapter_{base}",
             standins.ADAPTER[base],
         ),
@@ -69,7 +64,6 @@ def _list_slots(base, title, known_checkpoint):
             "face parser",
             "ConsistentID_LoadFaceParser",
             "parser_name",
-            ("consistentid", "facexlib"),
             "face_parser",
             standins.FACE_PARSER,
         ),
@@ -77,7 +71,6 @@ def _list_slots(base, title, known_checkpoint):
             "face analysis",
             "ConsistentID_LoadFaceAnalysis",
             "package",
-            ("insightface",),
             "face_analysis",
             standins.FACE_ANALYSIS,
         ),
@@ -116,12 +109,10 @@ def write_standins(folder, base, chosen, comfyui):
 
 
 def list_names(address, slot):
-    """What a loader offers and the server really has; without stand-ins, and without names offered as examples."""
+    """What a loader offers, without stand-ins."""
     node = get_json(f"{address}/object_info/{slot.loader}").get(slot.loader)
     if not node:
         raise Failure(f"ComfyUI does not know the node {slot.loader}: the pack did not load.\n{log_tail()}")
     kind, *rest = node["input"]["required"][slot.field]
     offered = kind if isinstance(kind, list) else rest[0]["options"]
-    files = {f"/{file}/".replace("\\", "/") for kind in slot.kinds for file in get_json(f"{address}/models/{kind}")}
-    real = (name for name in offered if not Path(name).name.startswith("standin_"))
-    return [name for name in real if any(f"/{name}/".replace("\\", "/") in file for file in files)]
+    return [name for name in offered if not Path(name).name.startswith("standin_")]

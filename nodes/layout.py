@@ -29,6 +29,11 @@ def read_photo(image: Tensor) -> np.ndarray:
     return photo
 
 
+def split_batches(images: list[Tensor]) -> list[Tensor]:
+    """IMAGEs, each a batch of any size -> IMAGEs of one photo each."""
+    return [photo for image in images for photo in image.split(1)]
+
+
 def make_preview(*photos: np.ndarray) -> Tensor:
     """Photos of one size -> IMAGE to look at, its longer side at most PREVIEW_PX."""
     height, width = photos[0].shape[:2]
@@ -37,8 +42,3 @@ def make_preview(*photos: np.ndarray) -> Tensor:
     if scale < 1:
         photos = [np.asarray(Image.fromarray(photo).resize(size)) for photo in photos]
     return torch.from_numpy(np.stack(photos)).float().div_(255)
-
-
-def make_mask(*masks: np.ndarray) -> Tensor:
-    """Masks uint8 [H, W] of one size -> MASK."""
-    return torch.from_numpy(np.stack(masks)).float().div_(255)

@@ -1,7 +1,7 @@
 """Face detection and ID embedding with InsightFace (SCRFD and ArcFace, the buffalo_l package)."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
+from .detector import DETECTOR_SIZES_PX, find_faces
+from .face import Face, align_face, measure_sharpness
 from .photo import check_photo
 
-DETECTION_PX = 640
+TASKS = ("detection", "recognition", "genderage")
 PROVIDERS = {
     "CPU": "CPUExecutionProvider",
     "CUDA": "CUDAExecutionProvider",
@@ -20,30 +22,13 @@ PROVIDERS = {
 }
 # Recognisers of InsightFace's other packages: antelopev2, buffalo_s and buffalo_sc.
 OTHER_RECOGNISERS = {"glintr100.onnx", "w600k_mbf.onnx"}
+ALL_FACES = "all, left to right"
+SELECTIONS = ("largest", "most central", "left to right", "highest score", ALL_FACES)
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
-SELECTIONS = ("largest", "most central", "left to right", "highest score")
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One detected face.
-
-    box: [x0, y0, x1, y1] in pixels; landmarks: [5, 2] pixels (eyes, nose, mouth corners); score: 0..1.
-    id_embedding: ArcFace embedding [512] of unit length, None when the person goes without one.
-    """
-
-    box: np.ndarray
-    landmarks: np.ndarray
-    score: float
-    id_embedding: np.ndarray | None
-
-    @property
-    def area(self) -> float:
-        return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
 
 
 def load_face_analysis(folder: str | Path, provider: str = "auto"):
-    """InsightFace's FaceAnalysis with the detector and the recogniser of one model package.
+    """InsightFace's FaceAnalysis with the detector, the recogniser and, if there, the age model of one package.
 
     folder: holds the .onnx files. provider: "auto" takes what onnxruntime prefers, else a key of PROVIDERS.
     Never downloads. Raises MissingPackageError, CheckpointError or IncompatibleModelError.
@@ -59,45 +44,55 @@ def load_face_analysis(folder: str | Path, provider: str = "auto"):
     files = sorted(file.name for file in folder.glob("*.onnx"))
     if not files:
         raise CheckpointError(f"No .onnx models in {folder}. Unpack buffalo_l.zip of InsightFace there.")
-    foreign = OTHER_RECOGNISERS.intersection(files)
-    if foreign:
-        raise _foreign_recogniser(folder.name, ", ".join(foreign))
     _warn_of_two_runtimes()
     providers = _choose_providers(provider, onnxruntime.get_available_providers())
     try:
-        analysis = FaceAnalysis(
-            name=str(folder.resolve()), providers=providers, allowed_modules=["detection", "recognition"]
-        )
+        analysis = FaceAnalysis(name=str(folder.resolve()), providers=providers, allowed_modules=list(TASKS))
     except AssertionError as error:
         raise CheckpointError(f"No face detector among {files} in {folder}; expected det_10g.onnx.") from error
     except Exception as error:
         raise CheckpointError(f"InsightFace cannot read the models in {folder} ({files}): {error}") from error
     if "recognition" not in analysis.models:
         raise CheckpointError(f"No face recogniser among {files} in {folder}; expected w600k_r50.onnx.")
-    analysis.prepare(ctx_id=0, det_size=(DETECTION_PX, DETECTION_PX))
+    analysis.prepare(ctx_id=0, det_size=(DETECTOR_SIZES_PX[0],) * 2)
     return analysis
 
 
-def detect_faces(analysis, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> list[Face]:
-    """All faces of an RGB photo [H, W, 3], left to right.
+def detect_faces(
+    analysis, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR", any_recogniser: bool = False
+) -> list[Face]:
+    """All faces of an RGB photo [H, W, 3], left to right; see find_faces for what is tried when there are none.
 
-    channel_order: what InsightFace is given. "BGR" is what it and the training data use; "RGB" reproduces the
-    released SD1.5 inference code.
+    analysis: InsightFace's FaceAnalysis, of this pack or another; left as found. channel_order: what it is given.
+    "BGR" is what it and the training data use; "RGB" reproduces the released SD1.5 inference code. any_recogniser:
+    also embeddings that ConsistentID cannot use, for comparing faces; without it they raise IncompatibleModelError.
     """
     if channel_order not in ("BGR", "RGB"):
         raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
     check_photo(photo)
-    recogniser = Path(getattr(getattr(analysis, "models", {}).get("recognition"), "model_file", None) or "").name
-    if recogniser in OTHER_RECOGNISERS:
-        raise _foreign_recogniser("The face analysis", recogniser)
+    recogniser = _name_recogniser(analysis)
+    if recogniser in OTHER_RECOGNISERS and not any_recogniser:
+        raise IncompatibleModelError(
+            f"This face analysis recognises faces with {recogniser}, whose embeddings live in another space; "
+            "ConsistentID was trained on w600k_r50.onnx. Load the package buffalo_l."
+        )
     pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
-    detector = analysis.det_model
-    usual, detector.det_thresh = detector.det_thresh, threshold
-    try:
-        faces = [_convert_face(face) for face in analysis.get(pixels)]
-    finally:
-        detector.det_thresh = usual
-    return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))
+    faces = [
+        replace(
+            _recognise_face(analysis, pixels, face),
+            recogniser=recogniser,
+            sharpness=measure_sharpness(align_face(photo, face)),
+        )
+        for face in find_faces(analysis.det_model, pixels, threshold)
+    ]
+    return sorted(faces, key=_left_to_right)
+
+
+def select_faces(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> list[Face]:
+    """Every face for ALL_FACES, else the one that select_face takes; FaceNotFoundError when there is none."""
+    if selection == ALL_FACES and faces:
+        return sorted(faces, key=_left_to_right)
+    return [select_face(faces, photo, "left to right" if selection == ALL_FACES else selection, index)]
 
 
 def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> Face:
@@ -107,7 +102,7 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
     orders = {
         "largest": lambda face: -face.area,
         "most central": lambda face: float(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle)),
-        "left to right": lambda face: float(face.box[0] + face.box[2]),
+        "left to right": _left_to_right,
         "highest score": lambda face: -face.score,
     }
     if selection not in orders or index < 0:
@@ -121,18 +116,15 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
     return ordered[index]
 
 
-def align_face(photo: np.ndarray, face: Face, side_px: int = 112) -> np.ndarray:
-    """The face as the recogniser sees it: RGB uint8 [side_px, side_px, 3], rotated and scaled by the landmarks."""
-    from insightface.utils.face_align import norm_crop
-
-    return norm_crop(photo, face.landmarks, side_px)
+def _left_to_right(face: Face) -> float:
+    return float(face.box[0] + face.box[2])
 
 
-def _foreign_recogniser(owner: str, name: str) -> IncompatibleModelError:
-    return IncompatibleModelError(
-        f"{owner} recognises faces with {name}, whose embeddings live in another space; ConsistentID was trained on "
-        "w600k_r50.onnx. Use the package buffalo_l."
-    )
+def _name_recogniser(analysis) -> str:
+    recogniser = analysis.models.get("recognition")
+    if recogniser is None:
+        raise IncompatibleModelError("This face analysis has no face recogniser. Load the package buffalo_l.")
+    return Path(getattr(recogniser, "model_file", None) or "").name
 
 
 def _warn_of_two_runtimes() -> None:
@@ -168,11 +160,19 @@ def _choose_providers(provider: str, available: list[str]) -> list[str]:
     return list(dict.fromkeys((PROVIDERS[provider], PROVIDERS["CPU"])))
 
 
-def _convert_face(face) -> Face:
-    embedding = np.asarray(face.normed_embedding, dtype=np.float32)
+def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
+    """The face with its ID embedding and, if the package can tell, age and gender."""
+    from insightface.app.common import Face as Answers
+
+    answers = Answers(bbox=face.box, kps=face.landmarks, det_score=face.score)
+    for task in TASKS[1:]:
+        if task in analysis.models:
+            analysis.models[task].get(pixels, answers)
+    embedding = np.asarray(answers.normed_embedding, dtype=np.float32)
     if embedding.shape != (ID_EMBEDDING_WIDTH,):
         raise IncompatibleModelError(
             f"The face recogniser gives embeddings of shape {embedding.shape}; ConsistentID needs "
             f"{ID_EMBEDDING_WIDTH} values from buffalo_l's w600k_r50.onnx."
         )
-    return Face(np.asarray(face.bbox), np.asarray(face.kps), float(face.det_score), embedding)
+    gender = {"F": "female", "M": "male"}.get(answers.sex)
+    return replace(face, id_embedding=embedding, age=answers.age, gender=gender)

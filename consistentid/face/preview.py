@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .analysis import Face
+from .face import Face
 from .parsing import LABELS
 
 _CHOSEN, _OTHER = (64, 220, 90), (240, 160, 40)
@@ -19,13 +19,15 @@ _PALETTE = np.array(
 
 
 def draw_faces(photo: np.ndarray, faces: list[Face], chosen: Face | None) -> np.ndarray:
-    """The photo with boxes, scores and landmarks; the chosen face is green, others orange."""
+    """The photo with boxes, and scores and landmarks where known; the chosen face is green, others orange."""
     image = Image.fromarray(photo)
     draw = ImageDraw.Draw(image)
     line = max(2, min(photo.shape[:2]) // 200)
     for face in faces:
         colour = _CHOSEN if face is chosen else _OTHER
         draw.rectangle([float(x) for x in face.box], outline=colour, width=line)
+        if face.landmarks is None:
+            continue
         draw.text((float(face.box[0]), float(face.box[1]) - 12), f"{face.score:.2f}", fill=colour)
         for x, y in face.landmarks.tolist():
             draw.ellipse((x - line, y - line, x + line, y + line), fill=colour)

@@ -3,6 +3,9 @@
 A photo is an RGB uint8 array [H, W, 3] throughout this package. Labels are those of CelebAMask-HQ.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_fill_holes
@@ -19,6 +22,9 @@ REGION_LABELS = {
 }
 """Region keys of the reference and their label, in label order: the order facial features are stacked in."""
 
+EXTRA_LABELS = {"Brows": (2, 3), "Hair": (17,)}
+"""Region keys beyond the reference and their labels; they follow the others."""
+
 REGION_WORDS = {
     "Face": "face",
     "Left_Eye": "eyes",
@@ -28,34 +34,76 @@ REGION_WORDS = {
     "Nose": "nose",
     "Upper_Lip": "mouth",
     "Lower_Lip": "mouth",
+    "Brows": "eyebrows",
+    "Hair": "hair",
 }
-"""The caption word each region belongs to."""
+"""The caption word of every region key, in the order regions are kept in."""
 
 CLIP_SIZE_PX = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def fill_region(labels: np.ndarray, label: int) -> np.ndarray:
-    """The pixels of one label with enclosed holes closed: label map [H, W] -> uint8 mask [H, W], 0 or 255.
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """A photo and the masks of its facial regions; treat it as immutable.
 
-    All blobs of the label are kept. Equal to filling the outer contours, as the reference does.
+    photo: RGB uint8 [H, W, 3]. masks: {region key: uint8 [h, w], 0..255}; each covers the whole photo, whatever its
+    size. frame: [x0, y0, x1, y1] in pixels, the part of the photo that CLIP looks at; None for the whole.
     """
-    return binary_fill_holes(labels == label).astype(np.uint8) * 255
+
+    photo: np.ndarray
+    masks: dict[str, np.ndarray]
+    frame: tuple[int, int, int, int] | None = None
+
+    def view(self, image: np.ndarray) -> np.ndarray:
+        """The part that CLIP looks at, of an image or mask of the photo's size."""
+        if self.frame is None:
+            return image
+        x0, y0, x1, y1 = self.frame
+        return image[y0:y1, x0:x1]
+
+    def view_photo(self) -> np.ndarray:
+        """The photo as CLIP sees it."""
+        return self.view(self.photo)
+
+    def cut(self, key: str) -> np.ndarray:
+        """One region as CLIP sees it: black outside the mask."""
+        return cut_region(self.view_photo(), self.view(self.stretch(key)))
+
+    def stretch(self, key: str) -> np.ndarray:
+        """The mask of one region at the size of the photo."""
+        height, width = self.photo.shape[:2]
+        return np.asarray(_resize(Image.fromarray(self.masks[key]), (width, height)))
 
 
-def select_regions(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """The regions present in a label map, at most five, in label order: {key: uint8 mask [H, W]}.
+def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:
+    """The pixels of the wanted labels with enclosed holes closed: label map [H, W] -> uint8 mask [H, W], 0 or 255.
 
-    Of each pair (eyes, ears, lips) only the first present is kept, since both would share one word.
+    All blobs are kept. For one label equal to filling the outer contours, as the reference does.
     """
-    present = np.unique(labels)
-    regions: dict[str, np.ndarray] = {}
-    words: set[str] = set()
+    return binary_fill_holes(np.isin(labels, wanted)).astype(np.uint8) * 255
+
+
+def select_regions(labels: np.ndarray, unite_pairs: bool = False, extra: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """The regions present in a label map, one per word: {key: uint8 mask [H, W]}, at most five and the extra ones.
+
+    Of each pair (eyes, ears, lips) only the first present is kept, as released, since both share one word;
+    unite_pairs puts both into one mask under the key of the first. extra: keys of EXTRA_LABELS.
+    """
+    present = set(np.unique(labels).tolist())
+    first: dict[str, str] = {}
+    members: dict[str, list[int]] = {}
     for key, label in REGION_LABELS.items():
-        if label in present and REGION_WORDS[key] not in words:
-            words.add(REGION_WORDS[key])
-            regions[key] = fill_region(labels, label)
+        if label not in present:
+            continue
+        if first.setdefault(REGION_WORDS[key], key) == key or unite_pairs:
+            members.setdefault(first[REGION_WORDS[key]], []).append(label)
+    regions = {key: fill_region(labels, *found) for key, found in members.items()}
+    for key, wanted in EXTRA_LABELS.items():
+        if key in extra and present.intersection(wanted):
+            # Holes stay open: hair may enclose the whole face.
+            regions[key] = np.isin(labels, wanted).astype(np.uint8) * 255
     return regions
 
 
@@ -66,15 +114,19 @@ def cut_region(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.asarray(Image.composite(image, Image.new("RGB", image.size), stretched))
 
 
-def preprocess_clip(photo: np.ndarray) -> np.ndarray:
-    """CLIP pixel values float32 [3, 224, 224]: shorter side to 224 (bicubic), centre crop, CLIP mean and std."""
-    height, width = photo.shape[:2]
+def fit_clip(image: np.ndarray) -> np.ndarray:
+    """What CLIP gets of an image, uint8 [224, 224, 3]: shorter side to 224 (bicubic), centre crop."""
+    height, width = image.shape[:2]
     short = min(height, width)
     size = (int(CLIP_SIZE_PX * width / short), int(CLIP_SIZE_PX * height / short))
-    resized = np.asarray(_resize(Image.fromarray(photo), size))
+    resized = np.asarray(_resize(Image.fromarray(image), size))
     top, left = ((resized.shape[axis] - CLIP_SIZE_PX) // 2 for axis in (0, 1))
-    crop = resized[top : top + CLIP_SIZE_PX, left : left + CLIP_SIZE_PX].astype(np.float32) / 255
-    normalised = (crop - np.float32(CLIP_MEAN)) / np.float32(CLIP_STD)
+    return resized[top : top + CLIP_SIZE_PX, left : left + CLIP_SIZE_PX]
+
+
+def preprocess_clip(photo: np.ndarray) -> np.ndarray:
+    """CLIP pixel values float32 [3, 224, 224]: `fit_clip`, then CLIP's mean and standard deviation."""
+    normalised = (fit_clip(photo).astype(np.float32) / 255 - np.float32(CLIP_MEAN)) / np.float32(CLIP_STD)
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
-from consistentid.face.analysis import SELECTIONS, Face, align_face, detect_faces, select_face
+from consistentid.face.analysis import ALL_FACES, SELECTIONS, Face, align_face, detect_faces, select_face, select_faces
 
 HER_BOX = (178, 62, 272, 180)
 
@@ -19,6 +19,8 @@ def test_one_face(analysis, astronaut):
     assert face.area == pytest.approx(94 * 118, rel=0.05)
     assert face.id_embedding.shape == (512,) and face.id_embedding.dtype == np.float32
     assert np.linalg.norm(face.id_embedding) == pytest.approx(1, abs=1e-5)
+    assert (face.detector_px, face.padded, face.recogniser) == (640, False, "w600k_r50.onnx")
+    assert face.age is None and face.gender is None, "this package has no model for it"
     assert np.array_equal(astronaut, before)
 
 
@@ -36,33 +38,39 @@ def test_channel_order_changes_the_embedding(analysis, astronaut):
         detect_faces(analysis, astronaut, channel_order="bgr")
 
 
-class StubAnalysis:
-    """Remembers the pixels it is given."""
+class StubDetector:
+    """Remembers the pixels it is given, and its threshold."""
 
     def __init__(self):
-        self.det_model = SimpleNamespace(det_thresh=0.7)
-        self.calls = []
+        self.det_thresh, self.calls = 0.7, []
 
-    def get(self, pixels):
-        self.calls.append((pixels, self.det_model.det_thresh))
-        if len(self.calls) > 2:
-            raise RuntimeError("broken")
-        return []
+    def detect(self, pixels, input_size=None):
+        self.calls.append((pixels, self.det_thresh))
+        return np.array([[10, 10, 60, 60, 0.9]]), np.array([[[20, 25], [45, 25], [32, 38], [22, 50], [43, 50]]], float)
+
+
+def make_stub(embedding=None, detector=None):
+    """Enough of FaceAnalysis: one face, recognised by what the test says."""
+
+    class Recogniser:
+        model_file = "w600k_r50.onnx"
+
+        def get(self, pixels, face):
+            face.embedding = np.eye(512)[0] if embedding is None else embedding
+
+    return SimpleNamespace(det_model=detector or StubDetector(), models={"recognition": Recogniser()})
 
 
 def test_pixels_and_threshold_seen_by_insightface(astronaut):
     """The golden README's item 1: at (100, 100) training data give [187, 176, 169], released inference its reverse."""
-    stub, photo = StubAnalysis(), astronaut.copy()
+    stub, photo = make_stub(), astronaut.copy()
     photo[100, 100] = 169, 176, 187
     detect_faces(stub, photo, 0.3)
     detect_faces(stub, photo, 0.4, "RGB")
-    (bgr, low), (rgb, high) = stub.calls
+    (bgr, low), (rgb, high) = stub.det_model.calls
     assert bgr[100, 100].tolist() == [187, 176, 169] and bgr.flags.c_contiguous
     assert rgb[100, 100].tolist() == [169, 176, 187]
     assert (low, high, stub.det_model.det_thresh) == (0.3, 0.4, 0.7), "the threshold is put back"
-    with pytest.raises(RuntimeError):
-        detect_faces(stub, photo, 0.2)
-    assert stub.det_model.det_thresh == 0.7, "after a failure too"
 
 
 def test_nobody(analysis):
@@ -93,12 +101,23 @@ def test_tiny_photo(analysis, size_hw):
     assert detect_faces(analysis, np.zeros((16, 16, 3), dtype=np.uint8)) == []
 
 
-@pytest.mark.parametrize("shape", [(), (128,), (1, 512)], ids=str)
+@pytest.mark.parametrize("shape", [(128,), (1, 512)], ids=str)
 def test_recogniser_of_another_kind(shape):
-    face = SimpleNamespace(normed_embedding=np.ones(shape), bbox=HER_BOX, kps=np.zeros((5, 2)), det_score=0.9)
-    stub = SimpleNamespace(det_model=SimpleNamespace(det_thresh=0.5), get=lambda pixels: [face])
     with pytest.raises(IncompatibleModelError, match=r"w600k_r50\.onnx"):
-        detect_faces(stub, np.zeros((64, 64, 3), dtype=np.uint8))
+        detect_faces(make_stub(np.ones(shape)), np.zeros((64, 64, 3), dtype=np.uint8))
+
+
+def test_analysis_without_recogniser(astronaut):
+    """Another pack may have loaded the detector alone."""
+    with pytest.raises(IncompatibleModelError, match=r"no face recogniser.*buffalo_l"):
+        detect_faces(SimpleNamespace(det_model=StubDetector(), models={}), astronaut)
+
+
+def test_detector_without_landmarks(astronaut):
+    detector = SimpleNamespace(det_thresh=0.5, detect=lambda pixels, input_size: (np.ones((1, 5)), None))
+    with pytest.raises(IncompatibleModelError, match=r"no landmarks.*det_10g\.onnx"):
+        detect_faces(make_stub(detector=detector), astronaut)
+    assert detector.det_thresh == 0.5
 
 
 PHOTO = np.zeros((100, 200, 3), dtype=np.uint8)
@@ -114,10 +133,18 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("selection", ORDERS)
 def test_selection(selection):
     for faces in ([SMALL_LEFT, BIG_RIGHT, MIDDLE], [BIG_RIGHT, MIDDLE, SMALL_LEFT]):
         assert [select_face(faces, PHOTO, selection, i) for i in range(3)] == ORDERS[selection]
+        assert select_faces(faces, PHOTO, selection, 1) == [ORDERS[selection][1]]
+
+
+def test_every_face():
+    assert set(SELECTIONS) == {*ORDERS, ALL_FACES}
+    assert select_faces([BIG_RIGHT, SMALL_LEFT, MIDDLE], PHOTO, ALL_FACES, index=7) == [SMALL_LEFT, MIDDLE, BIG_RIGHT]
+    with pytest.raises(FaceNotFoundError, match="no face"):
+        select_faces([], PHOTO, ALL_FACES)
 
 
 def test_selection_errors():

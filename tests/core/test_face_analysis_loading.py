@@ -2,11 +2,16 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
+
+from analysis_variants import write_genderage
+
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
-from consistentid.face.analysis import PROVIDERS, load_face_analysis
+from consistentid.face.analysis import PROVIDERS, detect_faces, load_face_analysis
 
 
 @pytest.fixture
@@ -58,17 +63,20 @@ def test_folder_that_does_not_exist(tmp_path):
         load_face_analysis(tmp_path / "nowhere")
 
 
-def test_antelopev2_is_refused(folder):
-    shutil.copy(folder / "w600k_r50.onnx", folder / "glintr100.onnx")
-    with pytest.raises(IncompatibleModelError, match=r"glintr100.*Use the package buffalo_l"):
-        load_face_analysis(folder)
+@pytest.mark.parametrize("recogniser", ["glintr100.onnx", "w600k_mbf.onnx"], ids=["antelopev2", "buffalo_s"])
+def test_packages_of_another_embedding_space(recogniser, folder, astronaut):
+    """They load, to compare faces with; ConsistentID's ID embedding is not made from them."""
+    (folder / "w600k_r50.onnx").rename(folder / recogniser)
+    analysis = load_face_analysis(folder, "CPU")
+    with pytest.raises(IncompatibleModelError, match=rf"{recogniser}.*another space.*package buffalo_l"):
+        detect_faces(analysis, astronaut)
+    (face,) = detect_faces(analysis, astronaut, any_recogniser=True)
+    assert face.recogniser == recogniser and face.id_embedding.shape == (512,)
 
 
-def test_small_packages_are_refused(folder):
-    """buffalo_s and buffalo_sc have a MobileFaceNet: 512 values too, but in a space of their own."""
-    (folder / "w600k_r50.onnx").rename(folder / "w600k_mbf.onnx")
-    with pytest.raises(IncompatibleModelError, match=r"w600k_mbf.*buffalo_l"):
-        load_face_analysis(folder)
+def test_package_with_an_age_model(folder):
+    write_genderage(folder / "genderage.onnx", female=0.2, male=0.7, age=0.34)
+    assert set(load_face_analysis(folder, "CPU").models) == {"detection", "recognition", "genderage"}
 
 
 @pytest.mark.parametrize("name", ["det_10g.onnx", "w600k_r50.onnx"])

@@ -1,9 +1,12 @@
 """Preview drawings change the pixels they mean to change, and no others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from consistentid.face.analysis import Face
+from consistentid.face.face import Face
+from consistentid.face.landmarks import draw_landmarks
 from consistentid.face.parsing import LABELS
 from consistentid.face.preview import draw_faces, draw_labels
 
@@ -83,3 +86,54 @@ def test_label_opacity(photo):
     pure, half, none = (draw_labels(photo, labels, opacity).astype(int) for opacity in (1, 0.5, 0))
     assert np.array_equal(none, photo)
     assert np.abs(half - (photo + pure) / 2).max() <= 1
+
+
+def test_face_without_landmarks_is_a_plain_box(photo):
+    known = make_face(40, 50, 100, 120)
+    picture = draw_faces(photo, [replace(known, landmarks=None)], None)
+    outline = np.zeros(photo.shape[:2], dtype=bool)
+    outline[48:123, 38:103], outline[53:118, 43:98] = True, False
+    assert has_colour(picture, ORANGE)[50, 40:101].all() and not (changed_pixels(photo, picture) & ~outline).any()
+
+
+DOTS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255))
+POINTS = np.array([[400, 300], [600, 310], [500, 420], [420, 520], [590, 525]], dtype=np.float32)
+
+
+def face_at(points) -> Face:
+    return Face(np.zeros(4, dtype=np.float32), points, 0.9, None)
+
+
+def test_landmarks_picture():
+    """As InstantID's ControlNet knows it: dots of 10 px in five colours, each joined to the nose at 60 % brightness."""
+    picture = draw_landmarks(1024, 1024, [face_at(POINTS)])
+    assert picture.shape == (1024, 1024, 3) and picture.dtype == np.uint8
+    for (x, y), colour in zip(POINTS.astype(int), DOTS, strict=True):
+        dot = has_colour(picture, colour)
+        assert dot[y, x - 10] and dot[y, x + 10] and dot[y - 10, x] and dot[y + 10, x]
+        assert dot.sum() == pytest.approx(np.pi * 10**2, rel=0.1)
+    for (x, y), colour in zip(POINTS, DOTS, strict=True):
+        if colour != (0, 0, 255):
+            x, y = (np.array([x, y]) + POINTS[2]) / 2
+            assert picture[int(y), int(x)].tolist() == [int(value * 0.6) for value in colour]
+    assert (picture.reshape(-1, 3).any(axis=1)).mean() < 0.01
+
+
+def test_landmarks_picture_grows_with_the_photo():
+    large = draw_landmarks(2048, 2048, [face_at(POINTS * 2)])
+    small = draw_landmarks(512, 768, [face_at(POINTS / 2)])
+    lit = [picture.any(axis=2).sum() for picture in (large, draw_landmarks(1024, 1024, [face_at(POINTS)]), small)]
+    assert lit[0] == pytest.approx(4 * lit[1], rel=0.1) and lit[2] == pytest.approx(lit[1] / 4, rel=0.15)
+
+
+def test_landmarks_of_several_faces_and_of_none():
+    faces = [face_at(POINTS), face_at(None), face_at(POINTS + np.array([400, 100]))]
+    both = draw_landmarks(1024, 1024, faces)
+    singles = [draw_landmarks(1024, 1024, [face]) for face in faces]
+    assert not singles[1].any() and not draw_landmarks(20, 30, []).any()
+    assert np.array_equal(both, np.maximum(singles[0], singles[2]))
+
+
+def test_landmarks_beyond_the_photo_or_in_one_point():
+    assert draw_landmarks(100, 100, [face_at(np.full((5, 2), 50.0))]).any()
+    assert not draw_landmarks(100, 100, [face_at(np.full((5, 2), -500.0))]).any()

@@ -11,10 +11,13 @@ from consistentid.errors import ConsistentIDError
 from consistentid.face.regions import (
     CLIP_MEAN,
     CLIP_STD,
+    EXTRA_LABELS,
     REGION_LABELS,
     REGION_WORDS,
+    Regions,
     cut_region,
     fill_region,
+    fit_clip,
     preprocess_clip,
     select_regions,
 )
@@ -78,6 +81,59 @@ def test_at_most_one_region_per_word_in_label_order():
 def test_nothing_is_found_in_an_empty_map():
     assert select_regions(make_labels()) == {}
     assert select_regions(make_labels((17, 0, 32, 0, 32))) == {}, "hair is no region"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Left_Eye", "Right_Eye"), ("Left_Ear", "Right_Ear"), ("Upper_Lip", "Lower_Lip")]
+)
+def test_both_of_a_pair_in_one_region(first, second):
+    one, other = REGION_LABELS[first], REGION_LABELS[second]
+    labels = make_labels((other, 2, 6, 2, 6), (one, 2, 6, 20, 26), (1, 20, 30, 4, 28))
+    regions = select_regions(labels, unite_pairs=True)
+    assert set(regions) == {"Face", first}
+    assert np.array_equal(regions[first] == 255, (labels == one) | (labels == other))
+    assert np.array_equal(regions["Face"], select_regions(labels)["Face"])
+    assert list(select_regions(make_labels((other, 2, 6, 2, 6)), unite_pairs=True)) == [second]
+
+
+def test_an_open_mouth_is_filled_where_lips_are_united():
+    labels = make_labels((12, 4, 12, 4, 20), (13, 12, 20, 4, 20), (11, 8, 16, 8, 16))
+    assert select_regions(labels, unite_pairs=True)["Upper_Lip"][4:20, 4:20].all()
+    assert not select_regions(labels)["Upper_Lip"][9:12, 9:15].any(), "one lip does not enclose it"
+
+
+def test_extra_regions_follow_the_published_ones():
+    labels = np.arange(19, dtype=np.uint8).repeat(4).reshape(4, 19)
+    published = select_regions(labels)
+    regions = select_regions(labels, extra=("Hair", "Brows"))
+    assert list(regions) == [*published, "Brows", "Hair"]
+    for key, wanted in EXTRA_LABELS.items():
+        assert np.array_equal(regions[key] == 255, np.isin(labels, wanted))
+    assert list(select_regions(labels, extra=("Hair",))) == [*published, "Hair"]
+    assert select_regions(make_labels((1, 2, 9, 2, 9)), extra=("Hair", "Brows")).keys() == {"Face"}
+
+
+def test_hair_around_a_face_does_not_contain_it():
+    labels = make_labels((17, 2, 30, 2, 30), (1, 8, 24, 8, 24))
+    hair = select_regions(labels, extra=("Hair",))["Hair"]
+    assert hair[3, 3] == 255 and not hair[8:24, 8:24].any()
+
+
+def test_what_clip_sees(astronaut):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[8:24, 20:36] = 255
+    whole = Regions(astronaut, {"Face": mask})
+    framed = Regions(astronaut, {"Face": mask}, frame=(96, 32, 352, 288))
+    stretched = whole.stretch("Face")
+    assert stretched.shape == (512, 512) and stretched[128, 200] == 255 and stretched[128, 120] == 0
+    assert np.array_equal(whole.view_photo(), astronaut)
+    assert np.array_equal(whole.cut("Face"), cut_region(astronaut, mask))
+    assert np.array_equal(framed.view_photo(), astronaut[32:288, 96:352])
+    assert np.array_equal(framed.cut("Face"), cut_region(astronaut, mask)[32:288, 96:352])
+    seen = fit_clip(framed.cut("Face"))
+    assert seen.shape == (224, 224, 3) and seen.dtype == np.uint8
+    restored = preprocess_clip(framed.cut("Face")).transpose(1, 2, 0) * np.array(CLIP_STD) + np.array(CLIP_MEAN)
+    assert np.abs(restored * 255 - seen).max() < 1e-3
 
 
 def test_all_blobs_and_no_holes():

@@ -1,0 +1,60 @@
+"""From a photo to its regions: parsed around the face, and mapped back to the photo."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import FaceNotFoundError
+from .framing import Square, choose_frame, crop_square, place_mask, surround_head
+from .parsing import BiSeNet, parse_face
+from .regions import REGION_LABELS, Regions, select_regions
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedFace:
+    """The regions of a photo and how they were found.
+
+    labels: uint8 [side, side]. square: the part of the photo they belong to, None for the whole, squashed to a square.
+    framing: a sentence on what CLIP sees of the photo.
+    """
+
+    regions: Regions
+    labels: np.ndarray
+    square: Square | None
+    framing: str
+
+    def map_labels(self) -> np.ndarray:
+        """The label map of the whole photo, [H, W]; background outside the parsed square."""
+        if self.square is None:
+            return self.labels
+        return place_mask(self.labels, self.square, self.regions.photo, smooth=False)
+
+
+def parse_regions(
+    parser: BiSeNet,
+    photo: np.ndarray,
+    side_px: int = 512,
+    box: np.ndarray | None = None,
+    framing: str = "auto",
+    unite_pairs: bool = False,
+    extra: Collection[str] = (),
+) -> ParsedFace:
+    """Regions of an RGB photo [H, W, 3], parsed in a square around the face box, or as a whole without one.
+
+    framing: see choose_frame; unite_pairs, extra: see select_regions. FaceNotFoundError if no region is found.
+    """
+    square = None if box is None else surround_head(photo, box)
+    labels = parse_face(parser, photo if square is None else crop_square(photo, square), side_px)
+    masks = select_regions(labels, unite_pairs, extra)
+    if square is not None:
+        placed = {key: place_mask(mask, square, photo) for key, mask in masks.items()}
+        masks = {key: mask for key, mask in placed.items() if mask.max() > 127}
+    if not masks.keys() & REGION_LABELS.keys():
+        place = f"around the face at {square}" if square else "in the photo"
+        raise FaceNotFoundError(
+            f"The face parser found no face, eyes, ears, nose or mouth {place} ({photo.shape[1]}x{photo.shape[0]}). "
+            "Use a sharper, frontal photo, or crop it to head and shoulders."
+        )
+    frame, sentence = choose_frame(photo, box, framing)
+    return ParsedFace(Regions(photo, masks, frame), labels, square, sentence)

@@ -1,0 +1,66 @@
+"""Whether regions are good enough to describe a face: sentences for people, none when all is well."""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from .regions import CLIP_SIZE_PX, REGION_WORDS, Regions
+
+SMALLEST_REGION = 36
+"""Pixels of CLIP's 224x224 below which a region says next to nothing (6x6)."""
+
+LARGEST_LOSS = 0.1
+LARGEST_SECOND_PART = 0.25
+SMALLEST_VIEW_PX = CLIP_SIZE_PX // 2
+_MAY_BE_CUT_OFF = ("hair",)
+_IN_ONE_PIECE = ("face", "nose")
+
+
+def check_regions(regions: Regions) -> list[str]:
+    """One sentence per fault: a region too small for CLIP, outside its view, cut off by the photo, or in pieces."""
+    faults = [_find_fault(regions, key) for key in regions.masks]
+    side = min(regions.view_photo().shape[:2])
+    if side < SMALLEST_VIEW_PX:
+        faults.insert(0, f"photo: the square CLIP sees has only {side} px, so it is blurred; use a larger photo.")
+    return [fault for fault in faults if fault]
+
+
+def _find_fault(regions: Regions, key: str) -> str:
+    word, mask = REGION_WORDS[key], regions.stretch(key)
+    view = _crop_centre(regions.view(mask))
+    total, seen = int(mask.sum(dtype=np.int64)), int(view.sum(dtype=np.int64))
+    advice = "connect a face and use framing 'head'" if regions.frame is None else "look at its mask"
+    if word not in _MAY_BE_CUT_OFF and seen < (1 - LARGEST_LOSS) * total:
+        return f"{word}: {1 - seen / total:.0%} lies outside the square CLIP sees; {advice}."
+    pixels = seen / 255 * (CLIP_SIZE_PX / len(view)) ** 2
+    if pixels < SMALLEST_REGION:
+        return f"{word}: only {pixels:.0f} of CLIP's {CLIP_SIZE_PX}x{CLIP_SIZE_PX} pixels; {advice}."
+    if word not in _MAY_BE_CUT_OFF and _reaches_border(mask):
+        return f"{word}: reaches the border of the photo, so part of it may be missing."
+    if word in _IN_ONE_PIECE and (parts := _count_parts(view)) > 1:
+        return f"{word}: in {parts} parts; if they belong to different people, connect a face."
+    return ""
+
+
+def _crop_centre(mask: np.ndarray) -> np.ndarray:
+    """The centre square, which is what CLIP's preprocessing keeps."""
+    height, width = mask.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return mask[top : top + side, left : left + side]
+
+
+def _reaches_border(mask: np.ndarray) -> bool:
+    """Whether a mask lies along an edge of the photo for more than a speck: over 2% of the shorter side."""
+    side = min(mask.shape)
+    band = 1 + side // 100
+    edges = (mask[:band], mask[-band:], mask[:, :band].T, mask[:, -band:].T)
+    return any(np.count_nonzero((edge > 127).any(axis=0)) > side // 50 for edge in edges)
+
+
+def _count_parts(view: np.ndarray) -> int:
+    """How many parts of a mask are large, compared with the largest one."""
+    small = Image.fromarray(view).resize((CLIP_SIZE_PX, CLIP_SIZE_PX), Image.Resampling.BOX)
+    labels, count = ndimage.label(np.asarray(small) > 127)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return int(np.count_nonzero(sizes >= LARGEST_SECOND_PART * sizes.max())) if count else 0

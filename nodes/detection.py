@@ -1,0 +1,74 @@
+"""Looking for the chosen faces of one photo, and what to do when there is none."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from ..consistentid.errors import FaceNotFoundError
+from ..consistentid.face.analysis import detect_faces, select_faces
+from ..consistentid.face.cascade import FaceCascade
+from ..consistentid.face.face import Face, align_face
+from ..consistentid.face.landmarks import draw_landmarks
+from ..consistentid.face.preview import draw_faces
+from ..consistentid.face.report import report_faces
+from .layout import make_preview, read_photo
+
+ON_NO_FACE = ("error", "continue without ID embedding", "skip")
+
+
+class Item(NamedTuple):
+    """One face, None where there is no ID embedding, and the pictures that go with it."""
+
+    face: Face | None
+    preview: Tensor
+    crop: Tensor
+    landmarks: Tensor
+    photo: Tensor
+
+
+class Search(NamedTuple):
+    """Whom to look for in each photo. source: InsightFace's FaceAnalysis, or a FaceCascade."""
+
+    source: Any
+    select: str
+    index: int
+    threshold: float
+    on_no_face: str
+    channel_order: str
+
+    def take_faces(self, picture: Tensor, where: str) -> tuple[list[Item], str]:
+        """The chosen faces of an IMAGE with one photo, and a line for the report, which starts with `where`."""
+        try:
+            photo = read_photo(picture)
+            faces = self._find_faces(photo)
+            chosen = select_faces(faces, photo, self.select, self.index)
+        except FaceNotFoundError as error:
+            if self.on_no_face == "error":
+                raise FaceNotFoundError(f"{where}{error} {self._advise()}") from error
+            if self.on_no_face == "skip":
+                return [], f"{where}{error} Left out."
+            photo, faces, chosen = read_photo(picture), [], []
+            line = f"{error} No ID embedding."
+        else:
+            line = report_faces(photo, faces, chosen, self.select, self.index)
+        landmarks = make_preview(draw_landmarks(*photo.shape[:2], chosen))
+        return [_make_item(picture, photo, faces, face, landmarks) for face in chosen or [None]], where + line
+
+    def _find_faces(self, photo: np.ndarray) -> list[Face]:
+        if isinstance(self.source, FaceCascade):
+            return self.source.find_faces(photo)
+        return detect_faces(self.source, photo, self.threshold, self.channel_order)
+
+    def _advise(self) -> str:
+        lower = "" if isinstance(self.source, FaceCascade) else f" lower the threshold (now {self.threshold:.2f}),"
+        return (
+            f"Use a sharper, frontal photo with room around the head,{lower} or set on_no_face to 'skip' or "
+            "'continue without ID embedding'."
+        )
+
+
+def _make_item(picture: Tensor, photo: np.ndarray, faces: list[Face], face: Face | None, landmarks: Tensor) -> Item:
+    marked = draw_faces(photo, faces, face)
+    crop = photo if face is None else align_face(photo, face)
+    return Item(face, make_preview(marked), make_preview(crop), landmarks, picture)

@@ -1,0 +1,175 @@
+"""Parsing a face into regions, and regions by hand."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..consistentid.adapter.config import CONFIGS
+from ..consistentid.errors import ConsistentIDError
+from ..consistentid.face.editing import MODES, edit_region
+from ..consistentid.face.framing import FRAMINGS
+from ..consistentid.face.parsed_face import parse_regions
+from ..consistentid.face.parsing import load_face_parser
+from ..consistentid.face.preview import draw_labels
+from ..consistentid.face.quality import check_regions
+from ..consistentid.face.regions import EXTRA_LABELS, REGION_LABELS, REGION_WORDS, Regions, fit_clip
+from . import folders, sockets
+from .hosting import load_to_device, make_patcher
+from .layout import make_preview, read_photo
+
+
+class LoadFaceParser(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_LoadFaceParser",
+            display_name="Load Face Parser (BiSeNet)",
+            category=sockets.LOADERS,
+            description="Loads BiSeNet, which cuts a face into skin, eyes, ears, nose and lips.",
+            inputs=[
+                io.Combo.Input(
+                    "parser_name",
+                    options=folders.list_files("face_parser"),
+                    tooltip="face_parsing.pth in models/consistentid, or facexlib's parsing_bisenet.pth",
+                )
+            ],
+            outputs=[sockets.FaceParser.Output("face_parser", display_name="face_parser")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, parser_name) -> bool | str:
+        return folders.check(folders.find_file, parser_name, "face_parser")
+
+    @classmethod
+    def execute(cls, parser_name) -> io.NodeOutput:
+        return io.NodeOutput(make_patcher(load_face_parser(folders.find_file(parser_name, "face_parser"))))
+
+
+class ParseFace(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_ParseFace",
+            display_name="Parse Face into Regions",
+            category=sockets.PHOTO,
+            description="Cuts the face into regions: face, eyes, ears, nose, mouth; eyebrows and hair if wanted.",
+            inputs=[
+                sockets.FaceParser.Input("face_parser"),
+                io.Image.Input("image", tooltip="The same photo the face was detected in"),
+                io.Combo.Input(
+                    "side_px",
+                    options=[str(config.parsing_px) for config in CONFIGS],
+                    tooltip="As published: SD1.5 512, SDXL 1280",
+                ),
+                sockets.Face.Input(
+                    "face",
+                    optional=True,
+                    tooltip="Parses a square around this face. Left open: the whole photo, squashed, as published",
+                ),
+                io.Combo.Input(
+                    "framing",
+                    optional=True,
+                    options=list(FRAMINGS),
+                    default="auto",
+                    tooltip=(
+                        "What CLIP sees. auto: the whole photo, as published, or the head where the face is small or "
+                        "off centre; 'head' needs a face"
+                    ),
+                ),
+                io.Combo.Input(
+                    "pairs",
+                    optional=True,
+                    options=["first", "both"],
+                    default="first",
+                    tooltip="Of eyes, ears and lips: the first found, as published, or both in one region",
+                ),
+                io.Boolean.Input("brows", optional=True, default=False, tooltip="Eyebrows as a region of their own"),
+                io.Boolean.Input("hair", optional=True, default=False, tooltip="Hair as a region of its own"),
+            ],
+            outputs=[
+                sockets.Regions.Output("regions", display_name="regions"),
+                io.Image.Output("overlay", display_name="overlay"),
+                io.Image.Output("crops", display_name="crops"),
+                io.Mask.Output("masks", display_name="masks"),
+                io.String.Output("report", display_name="report"),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, face_parser, image, side_px, face=None, framing="auto", pairs="first", brows=False, hair=False
+    ) -> io.NodeOutput:
+        photo = read_photo(image)
+        box = None if face is None else face.box
+        extra = [key for key, is_wanted in zip(EXTRA_LABELS, (brows, hair), strict=True) if is_wanted]
+        load_to_device(face_parser)
+        parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra)
+        found = _describe_found(parsed.regions, (*REGION_LABELS, *extra))
+        report = "\n".join([f"{found} {parsed.framing}", *check_regions(parsed.regions)])
+        overlay = make_preview(draw_labels(photo, parsed.map_labels()))
+        return io.NodeOutput(parsed.regions, overlay, *_show_regions(parsed.regions), report)
+
+
+class EditRegions(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_EditRegions",
+            display_name="Edit Regions",
+            category=sockets.PHOTO,
+            description="Replaces, extends or removes one region by a mask drawn by hand; no face parser is needed.",
+            inputs=[
+                io.Combo.Input("region", options=list(dict.fromkeys(REGION_WORDS.values()))),
+                io.Combo.Input(
+                    "mode",
+                    options=list(MODES),
+                    default="replace",
+                    tooltip="Replace the region by the mask; add the mask to it; remove the mask, or all, from it",
+                ),
+                io.Mask.Input("mask", optional=True, tooltip="1 where the region is; stretched to the photo"),
+                sockets.Regions.Input(
+                    "regions", optional=True, tooltip="Left open: start from a photo without regions"
+                ),
+                io.Image.Input("image", optional=True, tooltip="The photo; only needed where no regions are connected"),
+            ],
+            outputs=[
+                sockets.Regions.Output("edited_regions", display_name="regions"),
+                io.Image.Output("crops", display_name="crops"),
+                io.Mask.Output("masks", display_name="masks"),
+                io.String.Output("report", display_name="report"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, region, mode, mask=None, regions=None, image=None) -> io.NodeOutput:
+        if regions is None:
+            if image is None:
+                raise ConsistentIDError("There is nothing to edit: connect 'regions', or a photo to 'image'.")
+            regions = Regions(read_photo(image), {})
+        edited = edit_region(regions, region, mode, None if mask is None else _read_mask(mask))
+        report = "\n".join([_describe_found(edited, REGION_LABELS), *check_regions(edited)])
+        return io.NodeOutput(edited, *_show_regions(edited), report)
+
+
+def _read_mask(mask: Tensor) -> np.ndarray:
+    """The one mask of a MASK, uint8 [H, W]; soft edges stay."""
+    if mask.ndim == 3 and mask.shape[0] != 1:
+        raise ConsistentIDError(
+            f"This node takes one mask, but got a batch of {mask.shape[0]}. Join them with 'MaskComposite' first."
+        )
+    pixels = mask.detach().float().cpu().reshape(mask.shape[-2:])
+    return (pixels.clamp(0, 1) * 255).round().byte().numpy()
+
+
+def _show_regions(regions: Regions) -> tuple[Tensor, Tensor]:
+    """Region images as CLIP sees them, and masks over the photo."""
+    crops = make_preview(*(fit_clip(regions.cut(key)) for key in regions.masks))
+    return crops, make_preview(*(regions.stretch(key) for key in regions.masks))
+
+
+def _describe_found(regions: Regions, wanted: Iterable[str]) -> str:
+    found = [REGION_WORDS[key] for key in regions.masks]
+    missing = [word for word in dict.fromkeys(REGION_WORDS[key] for key in wanted) if word not in found]
+    return f"Found {', '.join(found)}; missing: {', '.join(missing) or 'none'}."

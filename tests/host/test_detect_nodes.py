@@ -1,0 +1,227 @@
+"""Finding faces, as the host runs it: one photo, batches and lists, with and without InsightFace."""
+
+import asyncio
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "core"))
+
+from photo_set import FACE_BOX, make_photo, write_turned_photo
+
+pytestmark = pytest.mark.host
+
+OUTPUTS = ("face", "preview", "crop", "report", "landmarks", "photo")
+
+
+@pytest.fixture(scope="module")
+def analysis(host, standins):
+    return host.nodes.face.load_face_analysis(next((standins / "insightface" / "models").glob("*buffalo_l")), "CPU")
+
+
+@pytest.fixture(scope="module")
+def cascade(host):
+    return host.nodes.face.LoadFaceCascade.execute().result[0]
+
+
+@pytest.fixture
+def errors(host):
+    return host.consistentid.errors
+
+
+def image_of(*photos):
+    return torch.from_numpy(np.stack(photos)).float() / 255
+
+
+def run_node(node, **inputs):
+    """The outputs of a node by the host's own executor: every input and output is a list."""
+    import execution
+
+    output, *_ = asyncio.run(execution.get_output_data("prompt", "1", node, inputs))
+    return output
+
+
+@pytest.fixture
+def detect(host, analysis):
+    def run(*images, source=None, **options):
+        widgets = {"select": "largest", "index": 0, "threshold": 0.5, "on_no_face": "error", "channel_order": "BGR"}
+        inputs = {name: [value] for name, value in {**widgets, **options}.items()}
+        source = [source or analysis]
+        output = run_node(host.nodes.face.DetectFace, face_analysis=source, image=list(images), **inputs)
+        return SimpleNamespace(**dict(zip(OUTPUTS, output, strict=True)))
+
+    return run
+
+
+def test_one_photo(detect, astronaut):
+    image = image_of(astronaut)
+    found = detect(image)
+    assert all(len(value) == 1 for value in vars(found).values())
+    assert abs(np.linalg.norm(found.face[0].id_embedding) - 1) < 1e-5
+    assert found.preview[0].shape == image.shape and not torch.equal(found.preview[0], image)
+    assert found.crop[0].shape == (1, 112, 112, 3)
+    assert found.report[0].startswith("1 found; took the largest: score 1.00, box [178, 62, 272, 180], seen at 640 px")
+    assert found.landmarks[0].shape == image.shape and 0 < (found.landmarks[0].amax(-1) > 0).float().mean() < 0.05
+    assert torch.equal(found.photo[0], image)
+
+
+def test_batches_and_photos_of_different_sizes(detect, astronaut):
+    batch, wide = image_of(astronaut, astronaut[:, ::-1]), image_of(np.hstack([astronaut, np.zeros_like(astronaut)]))
+    with pytest.raises(Exception, match=r"Photo 2 of 3: .*no face found in the photo \(512x512\)"):
+        detect(batch, wide)
+    found = detect(image_of(astronaut, astronaut), wide)
+    assert [len(value) for value in vars(found).values()] == [3, 3, 3, 1, 3, 3]
+    assert [picture.shape[2] for picture in found.photo] == [512, 512, 1024] == [p.shape[2] for p in found.landmarks]
+    assert [line.split(": ")[0] for line in found.report[0].splitlines()] == [f"Photo {n} of 3" for n in (1, 2, 3)]
+    for face in found.face:
+        np.testing.assert_allclose(face.box, FACE_BOX, atol=3)
+
+
+def test_nobody_is_an_error_that_names_the_photo(detect, errors, astronaut):
+    nobody = image_of(make_photo("nobody"))
+    with pytest.raises(errors.FaceNotFoundError, match=r"^Face 0 .*lower the threshold \(now 0\.50\).*'skip'"):
+        detect(nobody)
+    with pytest.raises(errors.FaceNotFoundError, match=r"^Photo 2 of 2: .*no face found"):
+        detect(image_of(astronaut), nobody)
+
+
+def test_nobody_can_be_left_out(detect, errors, astronaut):
+    nobody, icon = image_of(make_photo("nobody")), torch.zeros(1, 12, 12, 3)
+    found = detect(image_of(astronaut), nobody, icon, image_of(astronaut), on_no_face="skip")
+    assert [len(value) for value in vars(found).values()] == [2, 2, 2, 1, 2, 2] and None not in found.face
+    lines = found.report[0].splitlines()
+    assert len(lines) == 4 and lines[1].startswith("Photo 2 of 4: ") and lines[1].endswith("Left out.")
+    assert "only 12x12 pixels" in lines[2] and "1 found" in lines[3]
+    with pytest.raises(errors.FaceNotFoundError, match=r"(?s)No photo is left.*Photo 1 of 2.*Photo 2 of 2"):
+        detect(nobody, nobody, on_no_face="skip")
+
+
+def test_nobody_can_go_without_an_id_embedding(detect, astronaut):
+    nobody = image_of(make_photo("nobody"))
+    found = detect(nobody, on_no_face="continue without ID embedding")
+    assert found.face == [None] and found.report[0].endswith("No ID embedding.")
+    assert torch.equal(found.preview[0], nobody) and torch.equal(found.crop[0], nobody)
+    assert not found.landmarks[0].any() and found.landmarks[0].shape == nobody.shape
+    found = detect(nobody, image_of(astronaut), on_no_face="continue without ID embedding")
+    assert found.face[0] is None and found.face[1].score > 0.5
+    assert torch.equal(found.photo[0], nobody)
+
+
+def test_later_nodes_run_once_for_each_photo(host, standins, detect, astronaut):
+    """A missing face in the list counts as an optional input left open."""
+    parser = host.nodes.hosting.make_patcher(
+        host.consistentid.face.parsing.load_face_parser(next((standins / "consistentid").glob("*face_parsing.pth")))
+    )
+    wide = image_of(make_photo("twice"))
+    found = detect(image_of(make_photo("nobody")), wide, on_no_face="continue without ID embedding")
+    regions, overlay, *_ = run_node(
+        host.nodes.regions.ParseFace, face_parser=[parser], image=found.photo, side_px=["512"], face=found.face
+    )
+    assert len(regions) == 2 and [picture.shape[1:3] for picture in overlay] == [(400, 600), (512, 1024)]
+
+
+def test_several_faces_in_one_photo(detect, errors):
+    pair = image_of(make_photo("twice"))
+    left, right = (detect(pair, select="left to right", index=i).face[0] for i in (0, 1))
+    assert left.box[0] < 512 < right.box[0]
+    with pytest.raises(errors.FaceNotFoundError, match=r"Face 2 .*; 2 faces found"):
+        detect(pair, index=2)
+    found = detect(pair, select="all, left to right")
+    assert [face.box[0] < 512 for face in found.face] == [True, False]
+    assert all(torch.equal(photo, pair) for photo in found.photo)
+    assert not torch.equal(*found.preview), "each shows its own face in green"
+    both = found.landmarks[0][0, :, :, 0] > 0
+    assert both[:, :512].any() and both[:, 512:].any() and torch.equal(*found.landmarks)
+    assert found.report[0].startswith("2 found; took all, left to right: ")
+
+
+def test_every_output_of_a_list_belongs_to_the_same_face(detect, astronaut):
+    """Two faces, then one: the host pairs the lists by position."""
+    found = detect(image_of(make_photo("twice")), image_of(astronaut), select="all, left to right")
+    assert [photo.shape[2] for photo in found.photo] == [1024, 1024, 512]
+    assert [len(value) for value in vars(found).values()] == [3, 3, 3, 1, 3, 3]
+    assert [picture.shape[2] for picture in found.preview] == [picture.shape[2] for picture in found.landmarks]
+
+
+def test_transparent_and_grey_photos(host, astronaut):
+    read_photo = host.nodes.layout.read_photo
+    image = image_of(astronaut)
+    with_alpha = torch.cat([image, torch.zeros_like(image[..., :1])], dim=-1)
+    assert np.array_equal(read_photo(with_alpha), astronaut)
+    grey = read_photo(image[..., :1])
+    assert grey.shape == astronaut.shape and np.array_equal(grey[..., 0], astronaut[..., 0])
+    assert np.array_equal(grey[..., 0], grey[..., 2])
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="batch of 2 images"):
+        read_photo(image_of(astronaut, astronaut))
+
+
+def test_the_stop_button_is_heard_between_photos(detect, astronaut):
+    import comfy.model_management
+
+    comfy.model_management.interrupt_current_processing()
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        detect(image_of(astronaut, astronaut))
+
+
+def test_tiny_photo(detect, errors):
+    for policy in ("error", "continue without ID embedding"):
+        with pytest.raises(errors.FaceNotFoundError, match="only 12x16 pixels"):
+            detect(torch.zeros(1, 16, 12, 3), on_no_face=policy)
+    with pytest.raises(errors.FaceNotFoundError, match="no face found"):
+        detect(torch.zeros(1, 16, 16, 3))
+
+
+def test_huge_photo_gives_small_previews(detect, cascade, astronaut):
+    huge = image_of(astronaut.repeat(5, axis=0).repeat(5, axis=1))
+    found = detect(huge, source=cascade)
+    assert found.preview[0].shape == found.landmarks[0].shape == (1, 2048, 2048, 3)
+    assert torch.equal(found.photo[0], huge)
+
+
+def test_face_analysis_of_another_embedding_space_is_refused(detect, errors, astronaut):
+    """Other packs' loaders give the same socket, often with antelopev2 in it."""
+    foreign = SimpleNamespace(models={"recognition": SimpleNamespace(model_file="/models/antelopev2/glintr100.onnx")})
+    for policy in ("error", "skip", "continue without ID embedding"):
+        with pytest.raises(errors.IncompatibleModelError, match=r"glintr100\.onnx.*another space"):
+            detect(image_of(astronaut), source=foreign, on_no_face=policy)
+
+
+def test_cascade_instead_of_insightface(detect, errors, cascade, astronaut):
+    image = image_of(astronaut)
+    found = detect(image, source=cascade, threshold=0.95, channel_order="RGB")
+    assert found.face[0].id_embedding is None and found.face[0].landmarks is None
+    left, top, right, bottom = found.face[0].box
+    assert left < 225 < right and top < 121 < bottom
+    assert found.crop[0].shape == (1, 112, 112, 3) and not found.landmarks[0].any()
+    assert not torch.equal(found.preview[0], image) and "no ID embedding" in found.report[0]
+    with pytest.raises(errors.FaceNotFoundError, match="no face found") as raised:
+        detect(image_of(make_photo("nobody")), source=cascade)
+    assert "threshold" not in str(raised.value), "the cascade has none"
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_photo_file_that_a_camera_turned(host, detect, tmp_path, monkeypatch, astronaut, orientation):
+    import folder_paths
+
+    import nodes
+
+    monkeypatch.setattr(folder_paths, "input_directory", str(tmp_path))
+    write_turned_photo(tmp_path / "photo.jpg", astronaut, orientation)
+    image = nodes.LoadImage().load_image("photo.jpg")[0]
+    np.testing.assert_allclose(detect(image).face[0].box, FACE_BOX, atol=4)
+    ours = host.consistentid.face.photo.open_photo(tmp_path / "photo.jpg")
+    assert np.array_equal(host.nodes.layout.read_photo(image), ours), "the command line sees what the node sees"
+
+
+def test_sockets_and_list_flags(host):
+    schema = host.nodes.face.DetectFace.GET_SCHEMA()
+    assert tuple(output.id for output in schema.outputs) == OUTPUTS
+    assert host.nodes.face.DetectFace.INPUT_IS_LIST is True
+    assert host.nodes.face.DetectFace.OUTPUT_IS_LIST == [True, True, True, False, True, True]
+    accepted = schema.inputs[0].get_io_type().split(",")
+    assert set(accepted) == {"FACEANALYSIS", "INSIGHTFACE", "CONSISTENTID_FACE_CASCADE"}
+    assert host.nodes.face.LoadFaceCascade.GET_SCHEMA().outputs[0].io_type in accepted

@@ -1,0 +1,213 @@
+"""Parse Face and Edit Regions: what their outputs show, and what they pass on."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+pytestmark = pytest.mark.host
+
+BOX = np.array([170, 60, 280, 190])
+PUBLISHED = ["Face", "Left_Eye", "Nose", "Upper_Lip"]
+
+
+def image_of(*photos):
+    return torch.from_numpy(np.stack(photos)).float() / 255
+
+
+def draw_labels() -> np.ndarray:
+    """A label map 512x512 of a face that fills half of it."""
+    labels = np.zeros((512, 512), np.uint8)
+    labels[80:300, 110:400] = 17
+    labels[128:384, 140:372] = 1
+    labels[190:200, 170:230], labels[190:200, 280:340] = 2, 3
+    labels[210:235, 170:230], labels[210:235, 280:340] = 4, 5
+    labels[240:300, 230:280] = 10
+    labels[320:330, 210:300], labels[334:346, 210:300] = 12, 13
+    return labels
+
+
+@pytest.fixture
+def parse(host, monkeypatch):
+    """Runs ParseFace with a parser that answers with a drawn label map."""
+    monkeypatch.setattr(host.nodes.regions, "load_to_device", lambda parser: "cpu")
+
+    def run(photo, labels=None, side_px="512", **options):
+        labels = draw_labels() if labels is None else labels
+        monkeypatch.setattr(host.consistentid.face.parsed_face, "parse_face", lambda parser, photo, side: labels)
+        parser = SimpleNamespace(model=None)
+        return host.nodes.regions.ParseFace.execute(parser, image_of(photo), side_px, **options).result
+
+    return run
+
+
+@pytest.fixture
+def edit(host):
+    def run(region, mode, mask=None, regions=None, image=None):
+        return host.nodes.regions.EditRegions.execute(region, mode, mask, regions, image).result
+
+    return run
+
+
+def make_mask(top, bottom, left, right, size=512):
+    mask = torch.zeros(1, size, size)
+    mask[:, top:bottom, left:right] = 1
+    return mask
+
+
+def test_whole_photo(parse, astronaut):
+    regions, overlay, crops, masks, report = parse(astronaut)
+    assert list(regions.masks) == PUBLISHED and regions.frame is None
+    assert overlay.shape == (1, 512, 512, 3) and not torch.equal(overlay, image_of(astronaut))
+    assert crops.shape == (4, 224, 224, 3) and masks.shape == (4, 512, 512)
+    assert report == (
+        "Found face, eyes, nose, mouth; missing: ears. CLIP sees the whole photo, since no face is connected."
+    )
+    for mask, stored in zip(masks, regions.masks.values(), strict=True):
+        assert torch.equal(mask, torch.from_numpy(stored) / 255)
+
+
+def test_extra_regions_are_off_by_default(parse, astronaut):
+    regions, _, crops, masks, report = parse(astronaut, brows=True, hair=True)
+    assert list(regions.masks) == [*PUBLISHED, "Brows", "Hair"] and len(crops) == len(masks) == 6
+    assert report.startswith("Found face, eyes, nose, mouth, eyebrows, hair; missing: ears.")
+    bald = np.where(draw_labels() == 17, 0, draw_labels()).astype(np.uint8)
+    assert "missing: ears, hair." in parse(astronaut, bald, hair=True)[-1]
+    assert list(parse(astronaut, hair=True)[0].masks) == [*PUBLISHED, "Hair"]
+
+
+def test_pairs(parse, astronaut):
+    first, both = (parse(astronaut, pairs=pairs)[0].masks for pairs in ("first", "both"))
+    assert list(first) == list(both) == PUBLISHED
+    assert (both["Left_Eye"] > 0).sum() == 2 * (first["Left_Eye"] > 0).sum()
+    assert np.array_equal(first["Nose"], both["Nose"])
+
+
+def test_around_a_face(parse, astronaut):
+    face = SimpleNamespace(box=BOX)
+    regions, overlay, crops, masks, report = parse(astronaut, face=face)
+    assert regions.frame is None and "large and central enough" in report
+    outside = np.ones((512, 512), bool)
+    outside[:255, 95:355] = False
+    assert not masks[:, outside].any() and masks[0, 60:190, 170:280].mean() > 0.9
+    changed = (overlay != image_of(astronaut))[0].any(-1).numpy()
+    assert changed[60:190, 170:280].all() and not changed[outside].any(), "the overlay is the whole photo"
+    framed = parse(astronaut, face=face, framing="head")
+    assert framed[0].frame == (95, 0, 355, 260) and "the head, 260 px at (95, 0): as chosen" in framed[-1]
+    assert torch.equal(framed[3], masks)
+    seen = (framed[2] > 0.02).any(-1).float().mean((1, 2)) / (crops > 0.02).any(-1).float().mean((1, 2))
+    assert ((seen > 2.5) & (seen < 5)).all(), "regions are (512 / 260) ** 2 = 3.9 times as large for CLIP"
+
+
+def test_crops_are_what_clip_gets(host, parse, astronaut):
+    module = host.consistentid.face.regions
+    mean, std = np.float32(module.CLIP_MEAN), np.float32(module.CLIP_STD)
+    for framing in ("whole photo", "head"):
+        regions, _, crops, *_ = parse(astronaut, face=SimpleNamespace(box=BOX), framing=framing)
+        for key, crop in zip(regions.masks, crops.numpy(), strict=True):
+            pixels = module.preprocess_clip(regions.cut(key)).transpose(1, 2, 0) * std + mean
+            assert np.abs(pixels - crop).max() < 1e-5
+
+
+def test_faults_are_reported(parse, astronaut):
+    photo = np.concatenate([astronaut, np.zeros((512, 900, 3), np.uint8)], axis=1)
+    sentence, *faults = parse(photo, face=SimpleNamespace(box=BOX), framing="whole photo")[-1].split("\n")
+    assert sentence.endswith("CLIP sees the whole photo.")
+    assert [fault.split(" ", 1)[0] for fault in faults] == ["face:", "eyes:", "nose:", "mouth:"]
+    assert all("lies outside the square CLIP sees" in fault for fault in faults)
+    good = parse(photo, face=SimpleNamespace(box=BOX))[-1]
+    assert "\n" not in good and "leaves the centre square" in good
+
+
+@pytest.mark.parametrize("shape", [(512, 300), (300, 512), (900, 700)], ids=["portrait", "landscape", "large"])
+def test_photos_of_any_shape(parse, shape):
+    photo = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
+    regions, overlay, crops, masks, _ = parse(photo)
+    assert overlay.shape[1:3] == masks.shape[1:] == shape and crops.shape == (4, 224, 224, 3)
+    assert regions.masks["Nose"].shape == (512, 512)
+
+
+def test_huge_photo(parse):
+    photo = np.zeros((6000, 4000, 3), np.uint8)
+    labels = np.where(np.isin(draw_labels(), (1, 10)), draw_labels(), 0).astype(np.uint8)
+    regions, overlay, crops, masks, _ = parse(photo, labels, face=SimpleNamespace(box=np.array([100, 100, 800, 900])))
+    assert overlay.shape == (1, 2048, 1365, 3) and masks.shape == (2, 2048, 1365) and crops.shape == (2, 224, 224, 3)
+    assert regions.masks["Nose"].shape == (6000, 4000) and regions.frame == (0, 0, 1600, 1600)
+
+
+def test_photo_without_any_region(host, parse, astronaut):
+    with pytest.raises(host.consistentid.errors.FaceNotFoundError, match="found no face, eyes"):
+        parse(astronaut, np.zeros((512, 512), np.uint8))
+
+
+def test_face_parser_file(host, standins, astronaut):
+    load = host.consistentid.face.parsing.load_face_parser
+    parser = host.nodes.hosting.make_patcher(load(next((standins / "consistentid").glob("*face_parsing.pth"))))
+    regions, *_ = host.nodes.regions.ParseFace.execute(parser, image_of(astronaut), "512").result
+    assert {"Face", "Left_Eye", "Nose", "Upper_Lip"} <= regions.masks.keys()
+
+
+def test_drawn_without_a_parser(edit, astronaut):
+    """From a photo alone, region after region, to the same thing a parser gives."""
+    face, crops, masks, report = edit("face", "replace", make_mask(60, 190, 170, 280), image=image_of(astronaut))
+    assert (
+        list(face.masks) == ["Face"]
+        and crops.shape == (1, 224, 224, 3)
+        and torch.equal(masks, make_mask(60, 190, 170, 280))
+    )
+    assert np.array_equal(face.photo, astronaut) and report == "Found face; missing: eyes, ears, nose, mouth."
+    both, _, masks, report = edit("eyes", "add", make_mask(50, 55, 95, 105, size=256), face)
+    assert list(both.masks) == ["Face", "Left_Eye"] and report.startswith("Found face, eyes; missing: ears")
+    assert masks.shape == (2, 512, 512) and masks[1, 105, 200] == 1 and masks[1, 105, 230] == 0
+    assert list(face.masks) == ["Face"], "the input is not changed"
+    assert list(edit("face", "remove", regions=both)[0].masks) == ["Left_Eye"]
+
+
+def test_editing_keeps_the_frame(parse, edit, astronaut):
+    regions = parse(astronaut, face=SimpleNamespace(box=BOX), framing="head")[0]
+    edited, crops, *_ = edit("hair", "replace", make_mask(20, 60, 160, 290), regions)
+    assert edited.frame == regions.frame and list(edited.masks) == [*PUBLISHED, "Hair"]
+    rows, columns = np.nonzero((crops[-1] > 0.02).any(-1).numpy())
+    assert np.abs(np.array([rows.min(), rows.max(), columns.min(), columns.max()]) - [17, 52, 56, 168]).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.zeros(1, 64, 64), "64x64.* is empty"),
+        (torch.ones(2, 64, 64), "one mask, but got a batch of 2"),
+        (None, "a mask is needed"),
+    ],
+    ids=["empty", "batch", "none"],
+)
+def test_unusable_masks(host, edit, astronaut, mask, message):
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=message):
+        edit("nose", "replace", mask, image=image_of(astronaut))
+
+
+def test_nothing_to_edit(host, edit):
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="connect 'regions', or a photo"):
+        edit("nose", "replace", make_mask(0, 9, 0, 9))
+
+
+def test_extra_regions_reach_the_conditioning(host, checkpoint, adapter, make_identity):
+    """Seven regions, seven tokens, each behind its word."""
+    words = ["face", "ears", "eyes", "nose", "mouth", "eyebrows", "hair"]
+    regions = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip", "Brows", "Hair")
+    conditioning, model = host.nodes.conditioning, checkpoint[1].clone()
+    people = host.nodes.people.list_people
+    identity = make_identity(regions=regions)
+    composed = conditioning.compose(model, adapter.config, people(identity), "a person", "", "auto")
+    assert composed.regions == regions and composed.unplaced == ()
+    assert [part.split()[-1] for part in composed.marked.split(" <|facial|>")[:-1]] == words
+    positive, _ = conditioning.inject_tokens(model, adapter, people(identity), composed, "", 0.0)
+    fewer = conditioning.compose(
+        model, adapter.config, people(make_identity(regions=regions[:5])), "a person", "", "auto"
+    )
+    assert composed.plain.startswith(fewer.plain)
+    plain = model.encode_from_tokens_scheduled(model.tokenize(composed.plain))[0][0]
+    changed = (positive[-1][0] != plain).any(-1)[0].nonzero().flatten().tolist()
+    tokenizer = model.tokenizer.clip_l
+    tokens = [token for chunk in model.tokenize(composed.plain)["l"] for token, _ in chunk]
+    assert [tokenizer.inv_vocab[tokens[row]].removesuffix("</w>") for row in changed] == words

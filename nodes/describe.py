@@ -1,16 +1,24 @@
 """Describing the face in words."""
 
+import gc
+from pathlib import Path
+
 import comfy.model_management
 import comfy.utils
 import torch
 from comfy_api.latest import io
 
 from ..consistentid.adapter.config import SD15
-from ..consistentid.caption.describe import MAX_NEW_TOKENS, QUESTION, Captioner, load_captioner
+from ..consistentid.caption.clauses import find_missing, normalise_caption
+from ..consistentid.caption.describe import MAX_NEW_TOKENS, QUESTION, Captioner, check_captioner, load_captioner
+from ..consistentid.caption.hub import find_cached
+from ..consistentid.caption.quantisation import PRECISIONS, estimate_size
 from ..consistentid.errors import CaptionError
 from . import folders, sockets
 from .hosting import make_patcher
 from .layout import read_photo
+
+NORMALISE = ("answer", "answer and text", "off")
 
 
 class LoadCaptioner(io.ComfyNode):
@@ -19,53 +27,103 @@ class LoadCaptioner(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_LoadCaptioner",
             display_name="Load Captioner (LLaVA)",
-            category=sockets.CATEGORY,
-            description="Optional: loads a vision-language model that describes the face.",
+            category=sockets.LOADERS,
+            description="Optional: a vision-language model that describes the face. Its weights are read when needed.",
             inputs=[
                 io.Combo.Input(
                     "model_folder",
-                    options=folders.list_folders("captioner"),
-                    tooltip="A folder in models/LLM in transformers' format, such as llava-1.5-7b-hf",
-                )
+                    options=[*folders.list_folders("captioner"), *find_cached()],
+                    tooltip=(
+                        "A folder in models/LLM in transformers' format, such as llava-1.5-7b-hf, or a model of the "
+                        "Hugging Face cache"
+                    ),
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    optional=True,
+                    tooltip="8-bit and 4-bit take less memory, and need a CUDA device, bitsandbytes and accelerate",
+                ),
+                io.Boolean.Input(
+                    "keep_loaded",
+                    default=False,
+                    optional=True,
+                    tooltip="Keep the weights after a description, for many photos. Only with the precision full",
+                ),
             ],
             outputs=[sockets.Captioner.Output("captioner", display_name="captioner")],
         )
 
     @classmethod
-    def validate_inputs(cls, model_folder) -> bool | str:
-        return folders.check(folders.find_folder, model_folder, "captioner")
+    def validate_inputs(cls, model_folder, precision="full", keep_loaded=False) -> bool | str:
+        if keep_loaded and precision not in ("full", None):
+            return (
+                f"A {precision} captioner cannot be kept: ComfyUI could not take its memory back. Use full precision."
+            )
+        return model_folder in find_cached() or folders.check(folders.find_folder, model_folder, "captioner")
 
     @classmethod
-    def execute(cls, model_folder) -> io.NodeOutput:
-        dtype = comfy.model_management.text_encoder_dtype(comfy.model_management.text_encoder_device())
-        captioner = load_captioner(folders.find_folder(model_folder, "captioner"), dtype)
-        return io.NodeOutput(HostedCaptioner(captioner))
+    def execute(cls, model_folder, precision="full", keep_loaded=False) -> io.NodeOutput:
+        folder = find_cached().get(model_folder) or folders.find_folder(model_folder, "captioner")
+        check_captioner(folder, precision, comfy.model_management.get_torch_device())
+        return io.NodeOutput(HostedCaptioner(folder, precision, keep_loaded))
 
 
 class HostedCaptioner:
-    """A captioner whose weights the host loads for a description and may free afterwards."""
+    """A captioner whose weights are read for a description and dropped after it, or kept for the host to manage."""
 
-    def __init__(self, captioner: Captioner):
-        # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
-        self.patcher = make_patcher(torch.nn.ModuleList([captioner.model]))
-        self.captioner = captioner
-        if not self._fits():
-            self.patcher.load_device = self.patcher.offload_device
+    def __init__(self, folder: Path, precision: str = "full", keep_loaded: bool = False):
+        self.folder = folder
+        self.precision = precision
+        self.keep_loaded = keep_loaded and precision == "full"
+        self.captioner: Captioner | None = None
+        self.patcher = None
 
     def describe(self, photo, question: str, max_new_tokens: int) -> str:
-        comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
         progress = comfy.utils.ProgressBar(max_new_tokens)
 
         def on_token():
             comfy.model_management.throw_exception_if_processing_interrupted()
             progress.update(1)
 
-        return self.captioner.describe(photo, question, max_new_tokens, on_token)
+        try:
+            self._load()
+            return self.captioner.describe(photo, question, max_new_tokens, on_token)
+        finally:
+            if not self.keep_loaded:
+                self.release()
 
-    def _fits(self) -> bool:
-        """Whether the device holds the whole model: transformers' layers cannot be loaded in part."""
-        memory = comfy.model_management.get_total_memory(self.patcher.load_device)
-        return self.patcher.model_size() * 1.1 < memory - comfy.model_management.minimum_inference_memory()
+    def release(self) -> None:
+        """Drop the weights; the host takes a model off its list when nothing refers to it any more."""
+        self.captioner = self.patcher = None
+        gc.collect()
+        comfy.model_management.soft_empty_cache()
+
+    def _load(self) -> None:
+        device = comfy.model_management.get_torch_device()
+        dtype = comfy.model_management.text_encoder_dtype(comfy.model_management.text_encoder_device())
+        if self.precision != "full":
+            _make_room(estimate_size(self.folder, self.precision), device)
+            self.captioner = load_captioner(self.folder, dtype, self.precision, device)
+            return
+        if self.captioner is None:
+            self.captioner = load_captioner(self.folder, dtype)
+            # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
+            self.patcher = make_patcher(torch.nn.ModuleList([self.captioner.model]))
+            if not _fits(self.patcher):
+                self.patcher.load_device = self.patcher.offload_device
+        comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
+
+
+def _make_room(size: int, device: torch.device) -> None:
+    """Have the host free memory for weights it does not load itself, as it does for its own."""
+    comfy.model_management.free_memory(size * 1.1 + comfy.model_management.minimum_inference_memory(), device)
+
+
+def _fits(patcher) -> bool:
+    """Whether the device holds the whole model: transformers' layers cannot be loaded in part."""
+    memory = comfy.model_management.get_total_memory(patcher.load_device)
+    return patcher.model_size() * 1.1 < memory - comfy.model_management.minimum_inference_memory()
 
 
 class DescribeFace(io.ComfyNode):
@@ -74,7 +132,7 @@ class DescribeFace(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_DescribeFace",
             display_name="Describe Face",
-            category=sockets.CATEGORY,
+            category=sockets.PHOTO,
             description=(
                 "The facial description: your own text if you type one, else a captioner's, else the fixed sentence "
                 "the model was published with."
@@ -91,18 +149,40 @@ class DescribeFace(io.ComfyNode):
                 io.Image.Input("image", optional=True, tooltip="The photo; only needed by a captioner"),
                 io.String.Input("question", optional=True, multiline=True, default=QUESTION),
                 io.Int.Input("max_new_tokens", optional=True, default=MAX_NEW_TOKENS, min=16, max=2048),
+                io.Combo.Input(
+                    "normalise",
+                    options=list(NORMALISE),
+                    optional=True,
+                    tooltip="What is shortened to one clause per region, so that none is lost: the captioner's answer, "
+                    "your text too, or nothing",
+                ),
             ],
-            outputs=[io.String.Output("caption", display_name="caption")],
+            outputs=[
+                io.String.Output("caption", display_name="caption"),
+                io.String.Output("report", display_name="report"),
+            ],
         )
 
     @classmethod
     def execute(
-        cls, text, captioner=None, image=None, question=QUESTION, max_new_tokens=MAX_NEW_TOKENS
+        cls, text, captioner=None, image=None, question=QUESTION, max_new_tokens=MAX_NEW_TOKENS, normalise=NORMALISE[0]
     ) -> io.NodeOutput:
         if text.strip():
-            return io.NodeOutput(text.strip())
+            return _finish("Typed text", text.strip(), normalise == "answer and text")
         if captioner is None:
-            return io.NodeOutput(SD15.fixed_sentence)
+            return _finish("The fixed sentence", SD15.fixed_sentence, False)
         if image is None:
             raise CaptionError("The captioner needs the photo: connect 'image'.")
-        return io.NodeOutput(captioner.describe(read_photo(image), question, max_new_tokens))
+        answer = captioner.describe(read_photo(image), question, max_new_tokens)
+        return _finish("The captioner's answer", answer, normalise != "off")
+
+
+def _finish(source: str, text: str, normalise: bool) -> io.NodeOutput:
+    """A caption and what is to be known of it."""
+    caption = normalise_caption(text) if normalise else text
+    missing = ", ".join(find_missing(text)) or "none"
+    fate = "given neutral clauses" if normalise else "their regions get no facial token"
+    lines = [f"{source}: {text}", f"Words it does not name: {missing}" + (f" ({fate})" if missing != "none" else "")]
+    if caption != text:
+        lines.append(f"Normalised: {caption}")
+    return io.NodeOutput(caption, "\n".join(lines))

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError, MissingPackageError
+from .quantisation import build_options, check_precision
 
 QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
 MAX_NEW_TOKENS = 512
 
 
 class Captioner:
-    """A vision-language model and its processor; `model` is an nn.Module that a host may move between devices."""
+    """A vision-language model and its processor; unless quantised, a host may move `model` between devices."""
 
     def __init__(self, model: torch.nn.Module, processor):
         self.model = model
@@ -57,17 +58,37 @@ class Captioner:
         return f"USER: <image>\n{question} ASSISTANT:"
 
 
-def load_captioner(folder: str | Path, dtype: torch.dtype = torch.float16) -> Captioner:
-    """A captioner from a local folder in transformers' format, on the CPU. Never downloads."""
-    folder = Path(folder)
+def check_captioner(folder: str | Path, precision: str = "full", device: torch.device | str = "cpu") -> None:
+    """Raise what load_captioner would raise before it reads weights: packages, precision, files."""
     try:
-        from transformers import AutoModelForImageTextToText, AutoProcessor, __version__
+        from transformers import __version__
     except ImportError as error:
         raise MissingPackageError("transformers>=4.56", "Describing a face", error) from error
     if tuple(int(part) for part in __version__.split(".")[:2]) < (4, 56):
         raise MissingPackageError("transformers>=4.56", f"Describing a face (transformers {__version__} is installed)")
-    if not (folder / "config.json").is_file():
+    check_precision(precision, device)
+    config = Path(folder) / "config.json"
+    if not config.is_file():
         raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
+    if precision == "full" and b'"quantization_config"' in config.read_bytes():
+        raise CheckpointError(
+            f"{folder} holds quantised weights. Choose the precision 8-bit or 4-bit they were made in."
+        )
+
+
+def load_captioner(
+    folder: str | Path,
+    dtype: torch.dtype = torch.float16,
+    precision: str = "full",
+    device: torch.device | str = "cpu",
+) -> Captioner:
+    """A captioner from a local folder in transformers' format. Never downloads.
+
+    precision "full": on the CPU, in `dtype`; "8-bit" and "4-bit": on `device`, from which it cannot be moved.
+    """
+    check_captioner(folder, precision, device)
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model, report = AutoModelForImageTextToText.from_pretrained(
@@ -77,7 +98,10 @@ def load_captioner(folder: str | Path, dtype: torch.dtype = torch.float16) -> Ca
             dtype=dtype,
             trust_remote_code=False,
             output_loading_info=True,
+            **build_options(precision, dtype, device),
         )
+    except (MemoryError, torch.cuda.OutOfMemoryError):
+        raise
     except Exception as error:
         raise CheckpointError(f"{folder} is not a vision-language model that transformers can load: {error}") from error
     if report["missing_keys"]:

@@ -7,27 +7,31 @@ with everything it does to captions that are not written like its fixed sentence
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..adapter.config import FIXED_SENTENCES
 from ..errors import CaptionError
-from ..face.regions import REGION_WORDS
+from ..face.regions import EXTRA_LABELS, REGION_WORDS
 
 MARKER = "<|facial|>"
-WORDS = ("face", "ears", "eyes", "nose", "mouth")
+PUBLISHED_WORDS = ("face", "ears", "eyes", "nose", "mouth")
+WORDS = (*PUBLISHED_WORDS, "eyebrows", "hair")
 """Region words in the order their clauses stand in the marked caption."""
 
-_SYNONYMS = {
+SYNONYMS = {
     "face": r"face|facial features|complexion|skin",
     "ears": r"ears?",
-    "eyes": r"eyes?",
+    "eyes": r"eyes?(?! brows?\b)",
     "nose": r"noses?",
     "mouth": r"mouths?|lips?",
+    "eyebrows": r"eye[ -]?brows?|brows?",
+    "hair": r"(?<!facial )hair|hairstyle|haircut",
 }
+_EXTRA_CLAUSES = {"Brows": "two eyebrows", "Hair": "hair"}
 _CLAUSE_ENDS = ",.;"
 # A piece of a caption: an embedding's name, an escaped bracket, or one character.
-_EMBEDDING = r"embedding:[^\s,;]+"
-_PIECE = re.compile(rf"{_EMBEDDING}|\\[()]|.", re.DOTALL)
+EMBEDDING = r"embedding:[^\s,;]+"
+_PIECE = re.compile(rf"{EMBEDDING}|\\[()]|.", re.DOTALL)
 _CLAUSE_BREAKS = frozenset(",.;!?\n")
 
 
@@ -45,36 +49,43 @@ class MarkedCaption:
 
 
 def mark_caption(caption: str, regions: Iterable[str], alignment: str = "auto") -> MarkedCaption:
-    """Mark a caption for the region keys that were found (see REGION_LABELS).
+    """Mark a caption for the region keys that were found (see REGION_WORDS).
 
     alignment "published": as released, where region features go to markers in label order although the text has
     another order; "matched": each region to its own word; "auto": published for the released fixed sentences,
     for which the weights were trained, matched for everything else.
+    Extra regions (EXTRA_LABELS) are no part of the released method: "published" leaves them out; the others add
+    clauses for them to a fixed sentence.
     """
     regions = tuple(regions)
-    if alignment == "auto":
-        alignment = "published" if caption.strip() in FIXED_SENTENCES else "matched"
+    extra = tuple(key for key in regions if key in EXTRA_LABELS)
+    usual = tuple(key for key in regions if key not in EXTRA_LABELS)
+    is_fixed = caption.strip() in FIXED_SENTENCES
+    clauses = ", ".join(_EXTRA_CLAUSES[key] for key in extra) if is_fixed else ""
     if alignment == "published":
-        return mark_published(caption, regions)
-    if alignment == "matched":
-        return mark_matched(caption, regions)
+        return replace(mark_published(caption, usual), unplaced=extra)
+    if alignment == "auto" and is_fixed:
+        first, second = mark_published(caption, _list_first(usual).values()), mark_matched(clauses, extra)
+        return MarkedCaption(f"{first.text} {second.text}".strip(), first.regions + second.regions)
+    if alignment in ("auto", "matched"):
+        return mark_matched(f"{caption} {clauses}", regions)
     raise CaptionError(f"Unknown alignment '{alignment}'; choose auto, published or matched.")
 
 
 def mark_matched(caption: str, regions: Iterable[str]) -> MarkedCaption:
     """Each region's marker behind the first word that names it, in any caption.
 
-    The clauses that hold a marker are kept as written, in the order face, ears, eyes, nose, mouth.
+    The clauses that hold a marker are kept as written, in the order of WORDS.
 
     >>> mark_matched("Blue eyes. Her nose is small; a warm smile.", ["Left_Eye", "Nose"])
     MarkedCaption(text='Blue eyes <|facial|>, Her nose <|facial|> is small,', regions=('Left_Eye', 'Nose'), unplaced=())
     """
-    keys = {REGION_WORDS[key]: key for key in reversed(tuple(regions)) if key in REGION_WORDS}
-    clauses = _split_clauses(caption.replace(MARKER, " "))
+    keys = _list_first(regions)
+    clauses = split_clauses(caption.replace(MARKER, " "))
     places: dict[int, list[tuple[int, str]]] = {}
     unplaced = []
     for word in (word for word in WORDS if word in keys):
-        place = _find_word(clauses, _SYNONYMS[word])
+        place = find_word(clauses, word)
         if place is None:
             unplaced.append(keys[word])
         else:
@@ -95,7 +106,7 @@ def mark_published(caption: str, regions: Iterable[str]) -> MarkedCaption:
     and joined, and the k-th region in the given order goes to the k-th marker whatever its word is."""
     keys = list(regions)
     text = _drop_repeated_words(caption)
-    words = [word for word in WORDS if any(REGION_WORDS.get(key) == word for key in keys)]
+    words = [word for word in PUBLISHED_WORDS if any(REGION_WORDS.get(key) == word for key in keys)]
     for word in words:
         text, found = re.subn(rf"\b{word}\b", f"{word} <|{word}|>", text, count=1)
         if not found:
@@ -110,7 +121,7 @@ def mark_published(caption: str, regions: Iterable[str]) -> MarkedCaption:
     return MarkedCaption(marked, tuple(keys))
 
 
-def _split_clauses(text: str, respect_brackets: bool = True) -> list[str]:
+def split_clauses(text: str, respect_brackets: bool = True) -> list[str]:
     """Clauses of a caption; emphasis over several, as in "(small nose, blue eyes:1.2)", stays in one piece."""
     clauses, depth = [""], 0
     for match in _PIECE.finditer(text):
@@ -123,19 +134,35 @@ def _split_clauses(text: str, respect_brackets: bool = True) -> list[str]:
         else:
             clauses[-1] += piece
     if depth:
-        return _split_clauses(text, respect_brackets=False)
+        return split_clauses(text, respect_brackets=False)
     return [clause.strip() for clause in clauses if clause.strip()]
 
 
-def _find_word(clauses: list[str], pattern: str) -> tuple[int, int] | None:
-    for alternative in pattern.split("|"):
+def find_word(clauses: list[str], word: str) -> tuple[int, int] | None:
+    """Where clauses name a region first: (index of the clause, end of the name in it); None if none does.
+
+    word: one of WORDS. Its synonyms count too, in their order of preference.
+
+    >>> find_word(["a tall man", "grey eye", "eyes"], "eyes")
+    (1, 8)
+    """
+    for alternative in SYNONYMS[word].split("|"):
         # A word of its own: not part of a compound such as "eye-catching" or "ear-to-ear".
-        word = re.compile(rf"(?<!\w-)\b(?:{alternative})\b(?!-\w)", re.IGNORECASE)
+        pattern = re.compile(rf"(?<!\w-)\b(?:{alternative})\b(?!-\w)", re.IGNORECASE)
         for index, clause in enumerate(clauses):
-            match = word.search(re.sub(_EMBEDDING, lambda name: " " * len(name[0]), clause))
+            match = pattern.search(re.sub(EMBEDDING, lambda name: " " * len(name[0]), clause))
             if match:
                 return index, match.end()
     return None
+
+
+def _list_first(regions: Iterable[str]) -> dict[str, str]:
+    """{word: the first region key it stands for}"""
+    keys: dict[str, str] = {}
+    for key in regions:
+        if key in REGION_WORDS:
+            keys.setdefault(REGION_WORDS[key], key)
+    return keys
 
 
 def _drop_repeated_words(caption: str) -> str:
@@ -143,7 +170,7 @@ def _drop_repeated_words(caption: str) -> str:
     seen: set[str] = set()
     for index, token in enumerate(tokens):
         word = token.lower()
-        if word in WORDS:
+        if word in PUBLISHED_WORDS:
             tokens[index] = "" if word in seen else token
             seen.add(word)
     return " ".join(tokens)

@@ -7,17 +7,28 @@ import pytest
 
 from consistentid.adapter.config import FIXED_SENTENCES, SD15
 from consistentid.caption.align import compose_prompt, find_positions
-from consistentid.caption.mark import MARKER, WORDS, mark_caption, mark_matched, mark_published
+from consistentid.caption.mark import (
+    MARKER,
+    WORDS,
+    find_word,
+    mark_caption,
+    mark_matched,
+    mark_published,
+    split_clauses,
+)
 from consistentid.errors import CaptionError
 from consistentid.face.regions import REGION_WORDS
 
 REGIONS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
+ALL_REGIONS = (*REGIONS, "Brows", "Hair")
 NAMES = {
     "face": "face faces facial head skin complexion",
     "ears": "ear ears",
     "eyes": "eye eyes",
     "nose": "nose noses",
     "mouth": "mouth mouths lip lips",
+    "eyebrows": "eyebrow eyebrows brow brows",
+    "hair": "hair hairstyle haircut",
 }
 
 
@@ -60,7 +71,14 @@ CAPTIONS = {
     "own word before synonyms": ("Her head is tilted. Smooth skin. An oval face.", "face"),
     "questions": ("Is that a nose? What eyes! A mouth", "nose eyes mouth"),
     "possessive": ("The face's left side; the eyes' colour", "face eyes"),
-    "inside other words": ("surfaces, hears, eyelids, nosey, mouthful, earrings and eyebrows", ""),
+    "inside other words": ("surfaces, hears, eyelids, nosey, mouthful, earrings, chairs and browsers", ""),
+    "eyebrows are not eyes": ("thick eyebrows over a nose", "eyebrows nose"),
+    "brows in two words": ("thick eye brows", "eyebrows"),
+    "brows with a hyphen": ("an arched eye-brow, eyes", "eyebrows eyes"),
+    "bare brows": ("heavy brows above green eyes", "eyebrows eyes"),
+    "hair of the head": ("short-cropped hair, a mouth", "hair mouth"),
+    "a beard is not hair": ("some facial hair around the mouth", "mouth"),
+    "haircut": ("a short haircut with a fringe", "hair"),
     "markdown": ("**Face**: oval\n**Eyes**: almond-shaped", "face eyes"),
     "reversed": ("a mouth, a nose, eyes, ears, a face", ALL),
     "empty": ("", ""),
@@ -70,7 +88,7 @@ CAPTIONS = {
 
 @pytest.mark.parametrize(("caption", "found"), CAPTIONS.values(), ids=CAPTIONS)
 def test_natural_captions(caption, found):
-    marked = mark_matched(caption, REGIONS)
+    marked = mark_matched(caption, ALL_REGIONS)
     assert_each_region_has_its_word(marked)
     assert {REGION_WORDS[region] for region in marked.regions} == set(found.split())
     assert {REGION_WORDS[region] for region in marked.unplaced} == set(WORDS) - set(found.split())
@@ -137,14 +155,14 @@ def test_marker_in_the_prompt_is_an_error():
 def test_any_order_of_clauses(seed):
     """Clauses in random order, some merged, some without a region: every region has its word, in text order."""
     random_order = random.Random(seed)
-    present = random_order.sample(WORDS, random_order.randint(0, 5))
-    pieces = [f"{random_order.choice(['a', 'Big', 'very-fine'])} {word}" for word in present] + ["a tall man", "hair"]
+    present = random_order.sample(WORDS, random_order.randint(0, 7))
+    pieces = [f"{random_order.choice(['a', 'Big', 'very-fine'])} {word}" for word in present] + ["a tall man"]
     random_order.shuffle(pieces)
     caption = "".join(piece + random_order.choice([", ", ". ", "; ", " and ", "\n", "! "]) for piece in pieces)
-    marked = mark_matched(caption, REGIONS)
+    marked = mark_matched(caption, ALL_REGIONS)
     assert_each_region_has_its_word(marked)
     assert {REGION_WORDS[region] for region in marked.regions} == set(present)
-    assert len(marked.regions) + len(marked.unplaced) == len(REGIONS)
+    assert len(marked.regions) + len(marked.unplaced) == len(ALL_REGIONS)
 
 
 def test_alignment_choice():
@@ -159,6 +177,45 @@ def test_alignment_choice():
         assert mark_caption(caption, REGIONS, alignment) == same_as(caption, REGIONS)
     with pytest.raises(CaptionError, match=r"'best'.*auto, published or matched"):
         mark_caption(natural, REGIONS, "best")
+
+
+@pytest.mark.parametrize("sentence", FIXED_SENTENCES)
+@pytest.mark.parametrize(
+    ("extra", "clauses"),
+    [
+        (("Brows",), "two eyebrows <|facial|>,"),
+        (("Hair",), "hair <|facial|>,"),
+        (("Brows", "Hair"), "two eyebrows <|facial|>, hair <|facial|>,"),
+    ],
+    ids=" ".join,
+)
+def test_extra_regions_get_clauses_behind_a_fixed_sentence(sentence, extra, clauses):
+    published = mark_published(sentence, REGIONS)
+    auto = mark_caption(sentence, (*REGIONS, *extra))
+    assert (auto.text, auto.regions, auto.unplaced) == (f"{published.text} {clauses}", REGIONS + extra, ())
+    matched = mark_caption(sentence, (*REGIONS, *extra), "matched")
+    assert matched.text == auto.text and set(matched.regions) == {*REGIONS, *extra}
+    assert_each_region_has_its_word(matched)
+    as_released = mark_caption(sentence, (*REGIONS, *extra), "published")
+    assert (as_released.text, as_released.regions, as_released.unplaced) == (published.text, REGIONS, extra)
+
+
+def test_extra_regions_alone():
+    marked = mark_caption(FIXED_SENTENCES[0], ["Hair"])
+    assert (marked.text, marked.regions) == ("hair <|facial|>,", ("Hair",))
+    assert mark_caption("A tall man.", ["Hair"]).unplaced == ("Hair",), "other captions are left as they are"
+
+
+def test_both_of_a_pair_do_not_shift_the_published_marking():
+    marked = mark_caption(FIXED_SENTENCES[0], ["Face", "Left_Eye", "Right_Eye", "Nose", "Hair"])
+    assert marked.regions == ("Face", "Left_Eye", "Nose", "Hair") and marked.text.count(MARKER) == 4
+
+
+def test_find_word():
+    clauses = split_clauses("A tall man. Eye-catching lips, (grey eye:1.2); embedding:nose")
+    assert clauses == ["A tall man", "Eye-catching lips", "(grey eye:1.2)", "embedding:nose"]
+    assert [find_word(clauses, word) for word in ("eyes", "mouth", "nose")] == [(2, 9), (1, 17), None]
+    assert find_word(["Smooth skin", "a face"], "face") == (1, 6), "the own word before synonyms"
 
 
 def test_long_captions_are_kept_except_as_published():

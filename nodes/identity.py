@@ -8,17 +8,17 @@ import comfy.model_management
 import folder_paths
 import numpy as np
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..consistentid.adapter.config import CLIP_TOKENS, CLIP_WIDTH
-from ..consistentid.errors import IdentityFileError, IncompatibleModelError
-from ..consistentid.face.regions import CLIP_SIZE_PX, cut_region, preprocess_clip
-from ..consistentid.identity import Identity, load_identity, save_identity
+from ..consistentid.errors import IncompatibleModelError
+from ..consistentid.face.regions import CLIP_SIZE_PX, preprocess_clip
+from ..consistentid.face.thumbnail import THUMBNAIL_PX
+from ..consistentid.identity import build_identity
+from ..consistentid.identity.file import find_free_path, load_identity, save_identity
 from . import folders, sockets
-from .layout import read_photo
-
-LONGEST_NAME = 100
+from .layout import make_preview
 
 _zero_features: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -29,11 +29,10 @@ class EncodeIdentity(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_EncodeIdentity",
             display_name="Encode Identity",
-            category=sockets.CATEGORY,
+            category=sockets.IDENTITY,
             description="Everything that is known of a person in one socket: ID embedding, photo, regions, caption.",
             inputs=[
                 io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14 (laion2B)"),
-                io.Image.Input("image", tooltip="The photo the regions were cut from"),
                 sockets.Regions.Input("regions"),
                 sockets.Face.Input("face", optional=True, tooltip="Left open: no ID embedding"),
                 io.String.Input("caption", optional=True, force_input=True, tooltip="Left open: the fixed sentence"),
@@ -42,21 +41,9 @@ class EncodeIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip_vision, image, regions, face=None, caption="") -> io.NodeOutput:
-        photo = read_photo(image)
-        images = [photo, *(cut_region(photo, mask) for mask in regions.values())]
-        features, zero = encode_images(clip_vision, images)
-        embedding = None if face is None else torch.from_numpy(face.id_embedding)
-        return io.NodeOutput(
-            Identity(
-                photo_features=features[0],
-                zero_features=zero,
-                region_features=dict(zip(regions, features[1:], strict=True)),
-                id_embedding=embedding,
-                caption=caption.strip(),
-                source=hashlib.sha256(photo.tobytes()).hexdigest(),
-            )
-        )
+    def execute(cls, clip_vision, regions, face=None, caption="") -> io.NodeOutput:
+        features, zero = encode_images(clip_vision, [regions.view_photo(), *map(regions.cut, regions.masks)])
+        return io.NodeOutput(build_identity(regions, face, features, zero, caption))
 
 
 class SaveIdentity(io.ComfyNode):
@@ -65,7 +52,7 @@ class SaveIdentity(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_SaveIdentity",
             display_name="Save Identity",
-            category=sockets.CATEGORY,
+            category=sockets.IDENTITY,
             description="Saves an identity to models/consistentid/identities, for use without the photo.",
             inputs=[
                 sockets.Identity.Input("identity"),
@@ -77,7 +64,9 @@ class SaveIdentity(io.ComfyNode):
 
     @classmethod
     def execute(cls, identity, name) -> io.NodeOutput:
-        path = save_identity(identity, free_identity_path(name))
+        folder = Path(folder_paths.get_folder_paths(folders.IDENTITIES)[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        path = save_identity(identity, find_free_path(folder, name))
         return io.NodeOutput(str(path), ui={"text": [f"Saved {path.name}"]})
 
 
@@ -87,10 +76,14 @@ class LoadIdentity(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_LoadIdentity",
             display_name="Load Identity",
-            category=sockets.CATEGORY,
-            description="Loads a saved identity.",
+            category=sockets.IDENTITY,
+            description="Loads a saved identity, and shows whose it is.",
             inputs=[io.Combo.Input("name", options=folder_paths.get_filename_list(folders.IDENTITIES))],
-            outputs=[sockets.Identity.Output("identity", display_name="identity")],
+            outputs=[
+                sockets.Identity.Output("identity", display_name="identity"),
+                io.Image.Output("thumbnail", display_name="thumbnail"),
+                io.String.Output("about", display_name="about"),
+            ],
         )
 
     @classmethod
@@ -101,7 +94,10 @@ class LoadIdentity(io.ComfyNode):
 
     @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        return io.NodeOutput(load_identity(folder_paths.get_full_path_or_raise(folders.IDENTITIES, name)))
+        identity = load_identity(folder_paths.get_full_path_or_raise(folders.IDENTITIES, name))
+        unknown = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
+        thumbnail = make_preview(unknown if identity.thumbnail is None else identity.thumbnail)
+        return io.NodeOutput(identity, thumbnail, identity.describe(), ui=ui.PreviewImage(thumbnail))
 
     @classmethod
     def fingerprint_inputs(cls, name) -> str:
@@ -130,20 +126,6 @@ def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
     if features.shape[1:] != (CLIP_TOKENS, CLIP_WIDTH):
         raise _wrong_encoder(f"gives features of shape {list(features.shape[1:])}")
     return features
-
-
-def free_identity_path(name: str) -> Path:
-    """A path in the identities folder that does not exist yet; the name may not leave the folder."""
-    stem = name.strip().removesuffix(".safetensors")
-    is_plain = stem.isprintable() and not any(char in stem for char in '\\/:*?"<>|')
-    if not is_plain or not 0 < len(stem) <= LONGEST_NAME or stem.startswith("."):
-        raise IdentityFileError(f"'{name}' is not a usable file name. Use letters, digits, spaces, '-' and '_'.")
-    folder = Path(folder_paths.get_folder_paths(folders.IDENTITIES)[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    path, number = folder / f"{stem}.safetensors", 2
-    while path.exists():
-        path, number = folder / f"{stem} {number}.safetensors", number + 1
-    return path
 
 
 def _wrong_encoder(found: str) -> IncompatibleModelError:

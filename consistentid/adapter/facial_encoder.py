@@ -63,15 +63,21 @@ class FacialEncoder(nn.Module):
         """CLIP penultimate hidden states of R region images [R, 257, 1280] -> region tokens [R, D]."""
         return self.visual_projection(region_features).squeeze(1)
 
-    def forward(self, text: Tensor, region_tokens: Tensor, positions: Tensor) -> Tensor:
+    def forward(
+        self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None
+    ) -> Tensor:
         """Replace marked text tokens by fused ones; the input is left as it is.
 
         text: [1, T, D]; region_tokens: [N, D] (or [1, D] for all); positions: indices into T in marker order, [N],
-        or [N, D] where two text encoders that share D have a word at different places.
+        or [N, D] where two text encoders that share D have a word at different places. strengths: [N], how far each
+        text token goes to the fused one: 0 not at all, 1 as trained (and without strengths), more beyond it.
         Returns a new [1, T, D] tensor.
         """
         if not len(positions):
             return text.clone()
         rows = positions.view(len(positions), -1).expand(-1, text.shape[-1])
-        fused = self.fuse_module(text[0].gather(0, rows), region_tokens.expand(len(rows), -1).to(text))
-        return text.scatter(1, rows[None], fused[None].to(text))
+        words = text[0].gather(0, rows)
+        fused = self.fuse_module(words, region_tokens.expand(len(rows), -1).to(text)).to(text)
+        if strengths is not None:
+            fused = torch.lerp(words, fused, strengths[:, None].to(text))
+        return text.scatter(1, rows[None], fused[None])

@@ -4,13 +4,16 @@ import json
 import random
 import struct
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from consistentid.errors import ConsistentIDError, IdentityFileError
-from consistentid.face.regions import REGION_LABELS
-from consistentid.identity import Identity, load_identity, save_identity
+from consistentid.face.regions import REGION_WORDS
+from consistentid.face.thumbnail import make_thumbnail
+from consistentid.identity import Identity
+from consistentid.identity.file import find_free_path, load_identity, read_summary, save_identity
 from consistentid.weights import read_metadata
 
 
@@ -34,8 +37,9 @@ def assert_same(found: Identity, expected: Identity):
     for name, tensor in tensors_of(expected).items():
         other = tensors_of(found)[name]
         assert (other is None) if tensor is None else (other.dtype == tensor.dtype and torch.equal(other, tensor)), name
-    texts = [(i.caption, i.source, i.notes) for i in (found, expected)]
-    assert texts[0] == texts[1]
+    others = [(i.caption, i.quality, i.strengths, i.sources, i.notes) for i in (found, expected)]
+    assert others[0] == others[1]
+    assert np.array_equal(found.thumbnail, expected.thumbnail), "two pictures, or None twice"
 
 
 @pytest.mark.parametrize(
@@ -44,11 +48,13 @@ def assert_same(found: Identity, expected: Identity):
         make_identity(),
         make_identity(id_embedding=None),
         make_identity(regions=()),
-        make_identity(regions=tuple(REGION_LABELS)),
-        make_identity(dtype=torch.float16, source="0f" * 32, notes={"made by": "a test", "empty": ""}),
+        make_identity(regions=tuple(REGION_WORDS)),
+        make_identity(dtype=torch.float16, sources=("0f" * 32, "ab" * 32), notes={"made by": "a test", "empty": ""}),
         make_identity(dtype=torch.bfloat16),
+        make_identity(quality=0.625, strengths={"Nose": 0.0, "Face": 1.25, "Hair": 2.0}),
+        make_identity(thumbnail=np.arange(128 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(128, 100, 3)),
     ],
-    ids=["usual", "no embedding", "no regions", "all regions", "fp16 with notes", "bf16"],
+    ids=["usual", "no embedding", "no regions", "all regions", "fp16 with notes", "bf16", "strengths", "thumbnail"],
 )
 def test_round_trip(identity, tmp_path):
     path = save_identity(identity, tmp_path / "person.safetensors")
@@ -63,7 +69,7 @@ def test_round_trip(identity, tmp_path):
     ["", " ", "two\nlines\r\n\ttab", "naïve 山水 😀 \u202e", 'a "quoted" \\ {json}', "\0 and \x7f", "a, b. " * 5000],
 )
 def test_any_caption(caption, tmp_path):
-    identity = make_identity(caption=caption, source=caption, notes={caption: caption})
+    identity = make_identity(caption=caption, sources=(caption,), notes={caption: caption})
     assert_same(load_identity(save_identity(identity, tmp_path / "ü person")), identity)
 
 
@@ -112,7 +118,18 @@ def test_saving_replaces_an_older_file(tmp_path):
 
 
 def test_only_what_can_be_loaded_is_saved(tmp_path):
-    for bad in (make_identity(regions=("Hat",)), make_identity(id_embedding=torch.ones(128))):
+    bad_fields = [
+        {"regions": ("Hat",)},
+        {"id_embedding": torch.ones(128)},
+        {"quality": 1.5},
+        {"quality": float("nan")},
+        {"strengths": {"Nose": 2.5}},
+        {"strengths": {"nose": 1.0}},
+        {"thumbnail": np.zeros((129, 8, 3), np.uint8)},
+        {"thumbnail": np.zeros((8, 8, 3), np.float32)},
+        {"notes": {"a": 1}},
+    ]
+    for bad in (make_identity(**fields) for fields in bad_fields):
         with pytest.raises(ConsistentIDError):
             save_identity(bad, tmp_path / "bad")
         assert not list(tmp_path.iterdir())
@@ -143,7 +160,7 @@ def test_missing_file(tmp_path):
     assert_refused(tmp_path, "not found")
 
 
-@pytest.mark.parametrize("version", ["2", "1.5", "", "x", "-1"])
+@pytest.mark.parametrize("version", ["2", "1.5", "", "x", "-1", "²"])
 def test_other_version(version, saved):
     rewrite(saved, {"version": version})
     assert_refused(saved, rf"version {version or 'unknown'}; this pack reads version 1\. Update the pack")
@@ -185,18 +202,158 @@ CHANGES = {
     "zero misshaped": ({}, {"zero_features": torch.ones(257, 1024)}),
     "region misshaped": ({}, {"region.Nose": torch.ones(1, 257, 1280)}),
     "region missing": ({}, {"region.Nose": None}),
-    "region not listed": ({"regions": "Face,Right_Eye"}, {}),
-    "unknown region": ({"regions": "Face,Right_Eye,Nose,Hat"}, {"region.Hat": torch.ones(257, 1280)}),
+    "region not listed": ({"regions": ["Face", "Right_Eye"]}, {}),
     "embedding misshaped": ({}, {"id_embedding": torch.ones(1, 512)}),
     "extra tensor": ({}, {"other": torch.ones(1)}),
     "whole numbers": ({}, {"photo_features": torch.ones(257, 1280, dtype=torch.int64)}),
+    "thumbnail of numbers": ({}, {"thumbnail": torch.ones(8, 8, 3)}),
+    "thumbnail too large": ({}, {"thumbnail": torch.ones(8, 200, 3, dtype=torch.uint8)}),
 }
 
 
-@pytest.mark.parametrize(("metadata", "tensors"), CHANGES.values(), ids=CHANGES)
-def test_wrong_tensors(metadata, tensors, saved):
-    rewrite(saved, metadata, tensors)
+def rewrite_person(path, **fields):
+    """The file again, with changed fields of its description."""
+    person = json.loads(read_metadata(path)["person"]) | fields
+    rewrite(path, {"person": json.dumps({key: value for key, value in person.items() if value is not ...})})
+
+
+@pytest.mark.parametrize(("fields", "tensors"), CHANGES.values(), ids=CHANGES)
+def test_wrong_tensors(fields, tensors, saved):
+    rewrite(saved, tensors=tensors)
+    rewrite_person(saved, **fields)
     assert_refused(saved, r"(?i)damaged.*\[257, 1280\]")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("regions", ["Face", "Right_Eye", "Nose", "Hat"]),
+        ("regions", "Face"),
+        ("regions", 3),
+        ("caption", None),
+        ("quality", "good"),
+        ("quality", -0.1),
+        ("quality", 1e400),
+        ("strengths", {"Nose": -1}),
+        ("strengths", {"Hat": 1}),
+        ("strengths", []),
+        ("sources", "abc"),
+        ("sources", [1]),
+        ("notes", {"a": {}}),
+        ("notes", None),
+        ("more", "unknown"),
+    ],
+)
+def test_wrong_description(name, value, saved):
+    rewrite_person(saved, **{name: value})
+    assert_refused(saved, "damaged")
+    with pytest.raises(IdentityFileError, match="damaged"):
+        read_summary(saved)
+
+
+@pytest.mark.parametrize("person", ["", "[]", "null", "{}", "{"])
+def test_description_that_is_none(person, saved):
+    rewrite(saved, {"person": person})
+    assert_refused(saved, "damaged")
+
+
+def test_summary_reads_no_features(tmp_path, monkeypatch):
+    picture = np.full((8, 6, 3), 7, np.uint8)
+    identity = make_identity(
+        caption="kind", quality=0.5, thumbnail=picture, sources=("aa",), notes={"n": "x"}, strengths={"Nose": 0.5}
+    )
+    path = save_identity(identity, tmp_path / "a")
+    monkeypatch.setattr("safetensors.torch.load_file", lambda path: pytest.fail("the features were read"))
+    summary = read_summary(path)
+    assert (summary.regions, summary.has_embedding) == (("Face", "Right_Eye", "Nose"), True)
+    assert np.array_equal(summary.thumbnail, picture)
+    for name in ("caption", "quality", "strengths", "sources", "notes"):
+        assert getattr(summary, name) == getattr(identity, name)
+    summary = read_summary(save_identity(make_identity(regions=(), id_embedding=None), tmp_path / "b"))
+    assert (summary.regions, summary.has_embedding, summary.thumbnail) == ((), False, None)
+
+
+def test_summary_of_damaged_files(saved):
+    content = saved.read_bytes()
+    for length in (4, 60, 300, len(content) - 1):
+        saved.write_bytes(content[:length])
+        with pytest.raises(IdentityFileError, match="identity"):
+            read_summary(saved)
+    with pytest.raises(IdentityFileError, match="not found"):
+        read_summary(saved.with_name("nobody"))
+
+
+@pytest.mark.parametrize("name", ["Ada", " Ada.safetensors ", "Zoë 山水", "a.b", "console", "x" * 200, "com10"])
+def test_usable_names(name, tmp_path):
+    path = find_free_path(tmp_path, name)
+    assert path.parent == tmp_path and path.suffix == ".safetensors"
+    path.touch()
+    again = find_free_path(tmp_path, name)
+    again.touch()
+    assert again.name == f"{path.stem} 2.safetensors"
+
+
+BAD_NAMES = [
+    "",
+    " ",
+    "..",
+    "../escape",
+    "a/b",
+    "a\\b",
+    "/etc/a",
+    "C:a",
+    ".hidden",
+    "what?",
+    "nul\0",
+    "bell\a",
+    "x" * 201,
+]
+BAD_NAMES += [
+    "山" * 67,
+    "con",
+    "NUL",
+    "Com1.safetensors",
+    "aux.b",
+    "LPT9",
+    "nul .x",
+    "end.",
+    "end. ",
+    "\u202egpj",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_names_stay_in_their_folder_on_every_system(name, tmp_path):
+    with pytest.raises(IdentityFileError, match="not a usable file name"):
+        find_free_path(tmp_path, name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_thumbnail_shows_the_head(astronaut):
+    before = astronaut.copy()
+    assert make_thumbnail(astronaut).shape == (128, 128, 3)
+    assert make_thumbnail(astronaut[:, :256]).shape == (128, 64, 3)
+    head = make_thumbnail(astronaut, np.array([175.0, 70, 268, 163]))
+    assert head.shape == (128, 128, 3)
+    # The square of twice the box around its middle is x 128..314, y 23..210: scaled down by itself it looks the same.
+    patch = astronaut[23:209, 128:314].reshape(2, 93, 2, 93, 3).mean((1, 3))
+    assert np.abs(head.reshape(2, 64, 2, 64, 3).mean((1, 3)) - patch).max() < 4
+    assert np.array_equal(astronaut, before)
+
+
+def test_regions_are_in_one_order_however_they_were_given():
+    identity = make_identity(regions=("Hair", "Nose", "Right_Eye", "Face"))
+    assert identity.regions == ("Face", "Right_Eye", "Nose", "Hair")
+    assert identity.find_region("eyes") == "Right_Eye" and identity.find_region("mouth") is None
+
+
+def test_description_for_people():
+    identity = make_identity(strengths={"Nose": 0.5}, quality=0.5, sources=("a", "b"), notes={"recogniser": "w.onnx"})
+    text = identity.describe()
+    for part in ("Photos: 2", "0.50", "nose (0.5)", "eyes (1)", "the fixed sentence", "recogniser: w.onnx"):
+        assert part in text
+    assert "ID embedding: none" in make_identity(id_embedding=None, regions=()).describe()
 
 
 def test_stacked_regions_end_with_zero_features():

@@ -1,0 +1,115 @@
+"""The part of the text stage that is the same in every host: composing the prompt, and which token goes where."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from .adapter.config import FIXED_SENTENCES, AdapterConfig
+from .caption.align import FacialPrompt, compose_prompt
+from .caption.group import GroupPrompt, compose_group
+from .errors import CaptionError
+from .face.regions import REGION_WORDS
+from .identity import Identity
+
+
+def compose_for_identity(
+    prompt: str,
+    caption: str,
+    identity: Identity,
+    config: AdapterConfig,
+    count_tokens: Callable[[str], int],
+    alignment: str = "auto",
+) -> FacialPrompt:
+    """The prompt with the person's facial description.
+
+    caption: "" for the identity's own, and where that is empty the fixed sentence. count_tokens: as for
+    `compose_prompt`. CaptionError when the caption names no region of the photo at all.
+    """
+    caption = _choose_caption(caption, identity, config)
+    composed = compose_prompt(prompt, caption, identity.regions, config, count_tokens, alignment)
+    if alignment != "published":
+        _check_regions(caption, identity, composed.regions)
+    return composed
+
+
+def compose_for_people(
+    prompt: str, caption: str, people: Sequence[Identity], config: AdapterConfig, alignment: str = "auto"
+) -> GroupPrompt:
+    """The prompt with the facial descriptions of several people (see `compose_group`); each has its own caption."""
+    if alignment == "published":
+        raise CaptionError("The alignment 'published' knows one person only; choose auto or matched.")
+    if caption.strip():
+        raise CaptionError(
+            "One caption cannot describe several people. Leave 'caption' open here, and give each person a caption in "
+            "'Encode Identity'."
+        )
+    captions = [_choose_caption("", person, config) for person in people]
+    composed = compose_group(prompt, captions, [person.regions for person in people], config)
+    for text, person, marked in zip(captions, people, composed.captions, strict=True):
+        _check_regions(text, person, marked.regions)
+    return composed
+
+
+def find_owners(composed: FacialPrompt) -> tuple[int, ...]:
+    """For each region of a prompt the number of the person it belongs to."""
+    return composed.owners if isinstance(composed, GroupPrompt) else (0,) * len(composed.regions)
+
+
+def describe_placement(composed: FacialPrompt, people: Sequence[Identity]) -> str:
+    """Which facial tokens were placed, with their strengths where not 1, and which were not; a line for each person."""
+    if isinstance(composed, GroupPrompt):
+        pairs = [(marked.regions, marked.unplaced) for marked in composed.captions]
+    else:
+        pairs = [(composed.regions, composed.unplaced)]
+    lines = []
+    for number, (person, (placed, unplaced)) in enumerate(zip(people, pairs, strict=True)):
+        report = f"{len(placed)} facial tokens: {_name_regions(placed, person) or 'none'}."
+        report += f" No word for: {_name_regions(unplaced, person)}." if unplaced else ""
+        lines.append(report if len(pairs) == 1 else f"{chr(ord('A') + number)}: {report}")
+    return "\n".join(lines)
+
+
+def stack_tokens(
+    composed: FacialPrompt, region_tokens: Sequence[dict[str, Tensor]], zero_token: Tensor, count: int
+) -> Tensor:
+    """Region tokens [max(count, 1), D] in marker order; a marker beyond the regions takes the token of zero pixels.
+
+    region_tokens: {region key: token [D]} of each person. count: of the markers that the text has room for.
+    """
+    owners = find_owners(composed)
+    tokens = [region_tokens[owner][key] for owner, key in zip(owners, composed.regions, strict=True)][:count]
+    return torch.stack(tokens + [zero_token] * max(count - len(tokens), 1))[: max(count, 1)]
+
+
+def stack_strengths(composed: FacialPrompt, people: Sequence[Identity], count: int) -> Tensor:
+    """Strengths [count] of facial tokens in marker order; 1 beyond the regions."""
+    owners = find_owners(composed)
+    pairs = zip(owners, composed.regions, strict=True)
+    strengths = [people[owner].strengths.get(key, 1.0) for owner, key in pairs][:count]
+    return torch.tensor(strengths + [1.0] * (count - len(strengths)))
+
+
+def repeat_text(text: Tensor, length: int) -> Tensor:
+    """Repeat an embedding [1, T, D] along T until it has at least `length` tokens; attention to it stays the same."""
+    return text.repeat(1, -(-length // text.shape[1]), 1)
+
+
+def _choose_caption(caption: str, identity: Identity, config: AdapterConfig) -> str:
+    caption = caption.strip() or identity.caption
+    return config.fixed_sentence if not caption or caption in FIXED_SENTENCES else caption
+
+
+def _check_regions(caption: str, identity: Identity, placed: Sequence[str]) -> None:
+    if identity.regions and not placed:
+        words = ", ".join(REGION_WORDS[key] for key in identity.regions)
+        raise CaptionError(
+            f"The facial description names none of the regions found in the photo ({words}), so no "
+            "facial token can be placed. Mention face, ears, eyes, nose or mouth in it, or leave it empty for "
+            f"the fixed sentence. It reads: '{caption[:200]}'"
+        )
+
+
+def _name_regions(keys: Sequence[str], person: Identity) -> str:
+    strengths = {key: person.strengths.get(key, 1.0) for key in keys}
+    return ", ".join(REGION_WORDS[key] + (f" ({x:g})" if x != 1 else "") for key, x in strengths.items())

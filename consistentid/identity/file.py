@@ -1,0 +1,190 @@
+"""Identities as files: strict safetensors, and names that stay in their folder."""
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..adapter.config import CLIP_TOKENS, CLIP_WIDTH, ID_EMBEDDING_WIDTH
+from ..errors import CheckpointError, IdentityFileError
+from ..face.regions import REGION_WORDS
+from ..face.thumbnail import THUMBNAIL_PX
+from ..weights import read_metadata, read_weights
+from .person import HIGHEST_STRENGTH, Identity
+
+FORMAT = "consistentid-identity"
+VERSION = 1
+LONGEST_NAME = 200
+_REGION_PREFIX = "region."
+_FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
+# Names of devices on Windows, whatever follows the first point.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class IdentitySummary:
+    """What an identity file says about itself; the fields are those of Identity."""
+
+    regions: tuple[str, ...]
+    has_embedding: bool
+    caption: str
+    quality: float
+    strengths: dict[str, float]
+    thumbnail: np.ndarray | None
+    sources: tuple[str, ...]
+    notes: dict[str, str]
+
+
+def save_identity(identity: Identity, path: str | Path) -> Path:
+    """Write an identity as `.safetensors`; the file appears whole or not at all."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {"photo_features": identity.photo_features, "zero_features": identity.zero_features}
+    tensors |= {_REGION_PREFIX + key: tensor for key, tensor in identity.region_features.items()}
+    if identity.id_embedding is not None:
+        tensors["id_embedding"] = identity.id_embedding
+    if identity.thumbnail is not None:
+        tensors["thumbnail"] = torch.tensor(identity.thumbnail)
+    person = {name: getattr(identity, name) for name in ("caption", "quality", "strengths", "sources", "notes")}
+    person["regions"] = list(identity.region_features)
+    metadata = {"format": FORMAT, "version": str(VERSION), "person": json.dumps(person)}
+    _check_tensors(tensors, _read_person(metadata, path)["regions"], path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, partial, metadata=metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def load_identity(path: str | Path) -> Identity:
+    """Read an identity file; IdentityFileError when it is not one, is damaged, or is of a newer version."""
+    path = Path(path)
+    person = _read_header(path)
+    try:
+        tensors = read_weights(path)
+    except CheckpointError as error:
+        raise _unreadable(error) from error
+    keys = person.pop("regions")
+    _check_tensors(tensors, keys, path)
+    return Identity(
+        photo_features=tensors["photo_features"],
+        zero_features=tensors["zero_features"],
+        region_features={key: tensors[_REGION_PREFIX + key] for key in keys},
+        id_embedding=tensors.get("id_embedding"),
+        thumbnail=tensors["thumbnail"].numpy() if "thumbnail" in tensors else None,
+        **person,
+    )
+
+
+def read_summary(path: str | Path) -> IdentitySummary:
+    """What a file says about its person, without reading the features; errors as in load_identity."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    person = _read_header(path)
+    try:
+        with safe_open(path, "pt") as file:
+            names = set(file.keys())
+            thumbnail = file.get_tensor("thumbnail") if "thumbnail" in names else None
+    except SafetensorError as error:
+        raise _unreadable(f"{path}: {error}") from error
+    if thumbnail is not None and not _is_thumbnail(thumbnail):
+        raise IdentityFileError(f"{path.name} is damaged: its thumbnail is {thumbnail.dtype} {list(thumbnail.shape)}.")
+    picture = None if thumbnail is None else thumbnail.numpy()
+    person["regions"] = tuple(person["regions"])
+    return IdentitySummary(has_embedding="id_embedding" in names, thumbnail=picture, **person)
+
+
+def _read_header(path: Path) -> dict:
+    if not path.is_file():
+        raise IdentityFileError(f"Identity file not found: {path}")
+    try:
+        return _read_person(read_metadata(path), path)
+    except CheckpointError as error:
+        raise _unreadable(error) from error
+
+
+def _read_person(metadata: dict[str, str], path: Path) -> dict:
+    """The fields of Identity that are not tensors, and the list of regions; each of the type and range it must have."""
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise IdentityFileError(f"{path.name} is a safetensors file, but not an identity saved by this pack.")
+    version = str(metadata.get("version", ""))
+    if not version.isdecimal() or int(version) != VERSION:
+        raise IdentityFileError(
+            f"{path.name} is an identity file of version {version or 'unknown'}; this pack reads version {VERSION}. "
+            "Update the pack, or encode the identity again from the photo."
+        )
+    try:
+        person = json.loads(metadata["person"])
+        checks = {
+            "caption": isinstance(person["caption"], str),
+            "quality": _is_between(person["quality"], 0, 1),
+            "regions": set(person["regions"]) <= REGION_WORDS.keys(),
+            "strengths": person["strengths"].keys() <= REGION_WORDS.keys()
+            and all(_is_between(strength, 0, HIGHEST_STRENGTH) for strength in person["strengths"].values()),
+            "sources": isinstance(person["sources"], list) and all(isinstance(x, str) for x in person["sources"]),
+            "notes": all(isinstance(text, str) for text in person["notes"].values()),
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise IdentityFileError(f"{path.name} is damaged: its description of the person ({error!r}).") from error
+    wrong = [f"{name} {person[name]!r:.200}" for name, is_right in checks.items() if not is_right]
+    if wrong or person.keys() != checks.keys():
+        raise IdentityFileError(f"{path.name} is damaged: {'; '.join(wrong) or f'it describes {sorted(person)}'}.")
+    return person | {"sources": tuple(person["sources"])}
+
+
+def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> None:
+    features = (CLIP_TOKENS, CLIP_WIDTH)
+    expected = {name: features for name in ("photo_features", "zero_features")}
+    expected |= {_REGION_PREFIX + key: features for key in keys}
+    if "id_embedding" in tensors:
+        expected["id_embedding"] = (ID_EMBEDDING_WIDTH,)
+    wrong = [
+        name
+        for name, shape in expected.items()
+        if name not in tensors
+        or tensors[name].shape != shape
+        or not tensors[name].is_floating_point()
+        or not tensors[name].isfinite().all()
+    ]
+    wrong += [name for name in tensors.keys() & {"thumbnail"} if not _is_thumbnail(tensors[name])]
+    if wrong or tensors.keys() - expected.keys() - {"thumbnail"}:
+        found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+        raise IdentityFileError(f"{path.name} is damaged: {wrong or 'extra tensors'}; it holds {found}.")
+
+
+def _is_thumbnail(tensor: Tensor) -> bool:
+    is_picture = tensor.dtype == torch.uint8 and tensor.ndim == 3 and tensor.shape[2] == 3
+    return is_picture and min(tensor.shape) > 0 and max(tensor.shape) <= THUMBNAIL_PX
+
+
+def _is_between(number, low: float, high: float) -> bool:
+    return isinstance(number, float | int) and math.isfinite(number) and low <= number <= high
+
+
+def _unreadable(reason) -> IdentityFileError:
+    return IdentityFileError(f"Not a readable identity file, encode the photo again: {reason}")
+
+
+def find_free_path(folder: Path, name: str) -> Path:
+    """A path in `folder` that does not exist yet: NAME.safetensors, else with a number.
+
+    IdentityFileError for a name that is none on some system, is hidden, or would leave the folder.
+    """
+    stem = name.strip().removesuffix(".safetensors").strip()
+    is_plain = stem.isprintable() and not _FORBIDDEN.search(stem) and not _DEVICES.fullmatch(stem)
+    if not is_plain or not 0 < len(stem.encode()) <= LONGEST_NAME or stem[0] == "." or stem[-1] == ".":
+        raise IdentityFileError(f"'{name}' is not a usable file name. Use letters, digits, spaces, '-' and '_'.")
+    path, number = folder / f"{stem}.safetensors", 2
+    while path.exists():
+        path, number = folder / f"{stem} {number}.safetensors", number + 1
+    return path

@@ -1,0 +1,136 @@
+"""Identities of several photos, between two people, and with regions of other strengths."""
+
+from comfy_api.latest import io
+
+from ..consistentid.caption.mark import WORDS
+from ..consistentid.errors import ConsistentIDError
+from ..consistentid.identity.combination import METHODS, combine_identities
+from ..consistentid.identity.mixing import CHOICES, adjust_regions, mix_identities
+from ..consistentid.identity.person import HIGHEST_STRENGTH
+from . import sockets
+
+
+class CombineIdentities(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_CombineIdentities",
+            display_name="Combine Identities",
+            category=sockets.IDENTITY,
+            description="Several photos of one person as one identity; photos of somebody else are left out.",
+            inputs=[
+                sockets.Identity.Input("identity_1", tooltip="One identity, or a list: one for each photo"),
+                *(sockets.Identity.Input(f"identity_{number}", optional=True) for number in (2, 3, 4)),
+                io.Combo.Input(
+                    "method",
+                    options=list(METHODS),
+                    tooltip="Quality is detection score and sharpness; best takes one photo alone",
+                ),
+                io.String.Input(
+                    "weights", default="", tooltip="Own weights such as 1, 1, 0.5. Left empty: those of the method"
+                ),
+                io.Float.Input(
+                    "outlier_below",
+                    default=0.25,
+                    min=-1.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Of three or more, photos less alike than this (cosine) are left out. -1: none",
+                ),
+                io.String.Input(
+                    "caption", optional=True, force_input=True, tooltip="Left open: that of the best photo"
+                ),
+            ],
+            outputs=[
+                sockets.Identity.Output("identity", display_name="identity"),
+                io.String.Output("report", display_name="report"),
+            ],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        identity_1,
+        method,
+        weights,
+        outlier_below,
+        identity_2=(),
+        identity_3=(),
+        identity_4=(),
+        caption=("",),
+    ) -> io.NodeOutput:
+        identities = [*identity_1, *identity_2, *identity_3, *identity_4]
+        return io.NodeOutput(
+            *combine_identities(identities, method[0], read_weights(weights[0]), outlier_below[0], caption[0])
+        )
+
+
+class MixIdentities(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_MixIdentities",
+            display_name="Mix Identities",
+            category=sockets.IDENTITY,
+            description="A person between two others; single regions can come from one of them, such as the eyes of A.",
+            inputs=[
+                sockets.Identity.Input("identity_a"),
+                sockets.Identity.Input("identity_b"),
+                io.Float.Input("amount", default=0.5, min=0.0, max=1.0, step=0.01, tooltip="0 is A, 1 is B"),
+                *(
+                    io.Combo.Input(word, options=list(CHOICES), tooltip="mixed by amount, or from one of the two")
+                    for word in WORDS
+                ),
+            ],
+            outputs=[
+                sockets.Identity.Output("identity", display_name="identity"),
+                io.String.Output("report", display_name="report"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, identity_a, identity_b, amount, **choices) -> io.NodeOutput:
+        return io.NodeOutput(*mix_identities(identity_a, identity_b, amount, choices))
+
+
+class AdjustRegions(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_AdjustRegions",
+            display_name="Adjust Regions",
+            category=sockets.IDENTITY,
+            description="How strongly each facial region shows the person.",
+            inputs=[
+                sockets.Identity.Input("identity"),
+                *(
+                    io.Float.Input(
+                        word,
+                        default=1.0,
+                        min=0.0,
+                        max=HIGHEST_STRENGTH,
+                        step=0.05,
+                        tooltip="0: the word is plain text; 1: as trained; more: beyond it",
+                    )
+                    for word in WORDS
+                ),
+            ],
+            outputs=[sockets.Identity.Output("adjusted", display_name="identity")],
+        )
+
+    @classmethod
+    def execute(cls, identity, **strengths) -> io.NodeOutput:
+        return io.NodeOutput(adjust_regions(identity, strengths))
+
+
+def read_weights(text: str) -> list[float] | None:
+    """Numbers separated by commas; None for an empty text."""
+    if not text.strip():
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as error:
+        raise ConsistentIDError(
+            f"'{text}' is not a list of weights. Write one number per identity: 1, 1, 0.5"
+        ) from error

@@ -1,0 +1,36 @@
+"""Settings that belong together, to wire into several nodes."""
+
+from dataclasses import astuple
+
+from comfy_api.latest import io
+
+from ..consistentid.presets import PRESETS
+from . import sockets
+
+
+class SelectPreset(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_Preset",
+            display_name="ConsistentID Preset",
+            category=sockets.SAMPLING,
+            description="Weights and merge point for a close likeness, as published, or for freedom of the prompt.",
+            inputs=[
+                io.Combo.Input(
+                    "preset",
+                    options=list(PRESETS),
+                    default="balanced",
+                    tooltip="balanced: as published. The others are starting points",
+                )
+            ],
+            outputs=[
+                io.Float.Output("weight", display_name="weight"),
+                io.Float.Output("lora_weight", display_name="lora_weight"),
+                io.Float.Output("merge_at", display_name="merge_at"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, preset) -> io.NodeOutput:
+        return io.NodeOutput(*astuple(PRESETS[preset]))

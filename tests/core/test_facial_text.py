@@ -1,0 +1,94 @@
+"""Composing for one and for several people, and which token goes where."""
+
+import pytest
+import torch
+
+from consistentid.adapter.config import SD15, SDXL
+from consistentid.caption.mark import MARKER
+from consistentid.errors import CaptionError
+from consistentid.facial_text import (
+    compose_for_identity,
+    compose_for_people,
+    describe_placement,
+    find_owners,
+    stack_strengths,
+    stack_tokens,
+)
+from consistentid.identity import Identity
+
+FEATURES = torch.zeros(257, 1280)
+
+
+def make_person(regions=("Face", "Left_Eye", "Nose"), **fields) -> Identity:
+    return Identity(FEATURES, FEATURES, dict.fromkeys(regions, FEATURES), **fields)
+
+
+def count(text: str) -> int:
+    return len(text.split())
+
+
+HER = make_person(caption="a round face, blue eyes, a small nose", strengths={"Nose": 0.5})
+HIM = make_person(("Nose", "Left_Ear"), caption="a long nose, large ears", strengths={"Left_Ear": 2.0})
+
+
+@pytest.mark.parametrize(("caption", "expected"), [("", "a small nose"), (" big nose, face ", "big nose")])
+def test_a_typed_caption_wins_over_the_persons_own(caption, expected):
+    composed = compose_for_identity("a woman", caption, HER, SD15, count)
+    assert expected in composed.plain
+
+
+@pytest.mark.parametrize("config", [SD15, SDXL], ids=["sd15", "sdxl"])
+def test_either_fixed_sentence_becomes_that_of_the_base_model(config):
+    person = make_person()
+    texts = {compose_for_identity("a", text, person, config, count).plain for text in ("", SD15.fixed_sentence)}
+    assert texts == {compose_for_identity("a", SDXL.fixed_sentence, person, config, count).plain}
+    people = compose_for_people("a", "", (person, person), config)
+    assert people.regions == ("Face", "Left_Eye", "Nose") * 2
+
+
+def test_a_caption_without_any_region_is_refused():
+    for compose in (
+        lambda: compose_for_identity("a woman", "a warm smile", HER, SD15, count),
+        lambda: compose_for_people("two", "", (HER, make_person(caption="a warm smile")), SD15),
+    ):
+        with pytest.raises(CaptionError, match=r"names none of the regions.*a warm smile"):
+            compose()
+
+
+def test_people_cannot_share_a_caption_or_be_published():
+    with pytest.raises(CaptionError, match="each person"):
+        compose_for_people("two", "blue eyes", (HER, HIM), SD15)
+    with pytest.raises(CaptionError, match="one person only"):
+        compose_for_people("two", "", (HER, HIM), SD15, "published")
+
+
+def test_tokens_and_strengths_follow_their_person():
+    composed = compose_for_people("<B> a man <A> a woman", "", (HER, HIM), SD15)
+    assert find_owners(composed) == (1, 1, 0, 0, 0)
+    assert composed.regions == ("Left_Ear", "Nose", "Face", "Left_Eye", "Nose")
+    tokens = [
+        {key: torch.full((4,), 10.0 * owner + index) for index, key in enumerate(person.regions)}
+        for owner, person in enumerate((HER, HIM))
+    ]
+    zero = torch.full((4,), -1.0)
+    stacked = stack_tokens(composed, tokens, zero, 7)
+    assert stacked[:, 0].tolist() == [10.0, 11.0, 0.0, 1.0, 2.0, -1.0, -1.0]
+    assert stack_tokens(composed, tokens, zero, 2)[:, 0].tolist() == [10.0, 11.0]
+    assert stack_tokens(composed, tokens, zero, 0)[:, 0].tolist() == [-1.0]
+    assert stack_strengths(composed, (HER, HIM), 6).tolist() == [2.0, 1.0, 1.0, 1.0, 0.5, 1.0]
+    assert stack_strengths(composed, (HER, HIM), 0).tolist() == []
+
+
+def test_one_person_owns_everything():
+    composed = compose_for_identity("a woman", "", HER, SD15, count)
+    assert find_owners(composed) == (0, 0, 0) and composed.marked.count(MARKER) == 3
+    assert stack_strengths(composed, (HER,), 3).tolist() == [1.0, 1.0, 0.5]
+
+
+def test_report():
+    one = compose_for_identity("a woman", "a face, small nose", HER, SD15, count)
+    assert describe_placement(one, (HER,)) == "2 facial tokens: face, nose (0.5). No word for: eyes."
+    two = compose_for_people("<B> a man", "", (HER, HIM), SD15)
+    assert describe_placement(two, (HER, HIM)) == (
+        "A: 3 facial tokens: face, eyes, nose (0.5).\nB: 2 facial tokens: ears (2), nose."
+    )

@@ -1,0 +1,118 @@
+"""Scores in words, and as a sheet of pictures. Places are counted from 0, as ComfyUI counts a batch."""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .likeness import Likeness, Reference, Score
+from .region_likeness import RegionScore, average_scores
+
+TILE_PX = 256
+_CAPTION_PX = 24
+_PLAIN, _BEST = (220, 220, 220), (64, 220, 90)
+
+
+def report_likeness(likeness: Likeness, second: Likeness | None = None) -> str:
+    """The best picture, the mean, what real photos score, and one line for each picture, best first."""
+    ranking = likeness.ranking
+    best = likeness.scores[ranking[0]]
+    if best.cosine is None:
+        lines = ["No face was found in any picture."]
+    else:
+        scored = sum(score.cosine is not None for score in likeness.scores)
+        lines = [
+            f"Best: index {ranking[0]}, {best.cosine:.3f}. Mean {likeness.mean:.3f} over {scored} of {len(ranking)}."
+        ]
+    lines.append(_report_reference(likeness.reference))
+    if second:
+        lines.append(_report_second(likeness.reference, second))
+    for place in ranking:
+        line = f"index {place}: {_report_score(likeness.scores[place])}"
+        lines.append(f"{line}; second {_report_score(second.scores[place])}" if second else line)
+    return "\n".join(lines)
+
+
+def report_regions(scores: list[RegionScore | None]) -> str:
+    """The mean over the pictures and one line for each; None stands for a picture without a face."""
+    mean = average_scores(scores)
+    scored = sum(score is not None and score.cosine is not None for score in scores)
+    first = "Nothing to compare." if mean is None else f"Mean {mean:.3f} over {scored} of {len(scores)}."
+    return "\n".join([first, *(f"index {place}: {_report_region(score)}" for place, score in enumerate(scores))])
+
+
+def draw_scores(pictures: list[np.ndarray], likeness: Likeness) -> np.ndarray:
+    """All pictures in their order, each with its score below and a box around the face that counts; best in green."""
+    boxes = [None if score.face is None else score.face.box for score in likeness.scores]
+    captions = [
+        f"{place}: " + ("no face" if score.cosine is None else f"{score.cosine:.3f}")
+        for place, score in enumerate(likeness.scores)
+    ]
+    best = likeness.ranking[0]
+    marked = [
+        _draw_box(picture, box, _BEST if place == best else _PLAIN)
+        for place, (picture, box) in enumerate(zip(pictures, boxes, strict=True))
+    ]
+    return draw_sheet(marked, captions, math.ceil(math.sqrt(len(pictures))), best)
+
+
+def draw_sheet(pictures: list[np.ndarray], captions: list[str], columns: int, best: int | None = None) -> np.ndarray:
+    """Pictures of any sizes as tiles in rows, each with its caption below, that of the best in green."""
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * TILE_PX, rows * (TILE_PX + _CAPTION_PX)))
+    draw = ImageDraw.Draw(sheet)
+    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(place, columns)
+        x, y = column * TILE_PX, row * (TILE_PX + _CAPTION_PX)
+        tile = _fit(picture)
+        sheet.paste(tile, (x + (TILE_PX - tile.width) // 2, y + (TILE_PX - tile.height) // 2))
+        draw.text((x + 4, y + TILE_PX + 4), caption, fill=_BEST if place == best else _PLAIN, font_size=14)
+    return np.asarray(sheet)
+
+
+def _report_reference(reference: Reference) -> str:
+    without = f" No face in reference {', '.join(map(str, reference.faceless))}." if reference.faceless else ""
+    if reference.baseline is None:
+        return f"Give two or more reference photos to see what a real photo scores.{without}"
+    photos = reference.photos - len(reference.faceless)
+    return f"A real photo scores {reference.baseline:.3f}: each of {photos} against the mean of the others.{without}"
+
+
+def _report_second(reference: Reference, second: Likeness) -> str:
+    baseline = "" if second.reference.baseline is None else f"; a real photo scores {second.reference.baseline:.3f}"
+    mean = "no face" if second.mean is None else f"mean {second.mean:.3f}, best index {second.ranking[0]}"
+    line = f"Second encoder {second.reference.recogniser or 'of unknown name'}: {mean}{baseline}."
+    if reference.recogniser and second.reference.recogniser == reference.recogniser:
+        line += " It is the same file as the first, so it tells nothing new."
+    return line
+
+
+def _report_score(score: Score) -> str:
+    if score.cosine is None:
+        return "no face"
+    return f"{score.cosine:.3f}" + (
+        f" (index {score.place} of {score.faces} faces, from the left)" if score.faces > 1 else ""
+    )
+
+
+def _report_region(score: RegionScore | None) -> str:
+    if score is None:
+        return "no face"
+    if score.cosine is None:
+        return "no region in common"
+    return f"{score.cosine:.3f} ({', '.join(f'{word} {cosine:.3f}' for word, cosine in score.regions.items())})"
+
+
+def _draw_box(picture: np.ndarray, box: np.ndarray | None, colour: tuple[int, int, int]) -> np.ndarray:
+    if box is None:
+        return picture
+    image = Image.fromarray(picture)
+    line = max(2, max(picture.shape[:2]) // 128)
+    ImageDraw.Draw(image).rectangle(np.asarray(box, dtype=float).tolist(), outline=colour, width=line)
+    return np.asarray(image)
+
+
+def _fit(picture: np.ndarray) -> Image.Image:
+    height, width = picture.shape[:2]
+    scale = TILE_PX / max(height, width)
+    return Image.fromarray(picture).resize((max(1, round(width * scale)), max(1, round(height * scale))))

@@ -1,0 +1,189 @@
+"""How much pictures look like the person: by ID embedding, and region by region."""
+
+import comfy.model_management
+import comfy.utils
+import numpy as np
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..consistentid.errors import ConsistentIDError
+from ..consistentid.evaluation.image_encoder import ImageEncoder, load_image_encoder
+from ..consistentid.evaluation.likeness import measure_reference, score_pictures
+from ..consistentid.evaluation.region_likeness import (
+    average_features,
+    average_scores,
+    compare_features,
+    read_features,
+)
+from ..consistentid.evaluation.report import draw_scores, report_likeness, report_regions
+from ..consistentid.face.parsing import parse_face
+from . import folders, sockets
+from .hosting import load_to_device, make_patcher
+from .layout import make_preview, read_photo, split_batches
+
+WORST = -1.0
+
+
+class LikenessScore(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_LikenessScore",
+            display_name="Likeness Score (Best of a Batch)",
+            category=sockets.AFTERWARDS,
+            description="Scores pictures by how much their face is that of the reference photos, and picks the best.",
+            inputs=[
+                io.MultiType.Input("face_analysis", [sockets.FaceAnalysis, sockets.InsightFace]),
+                io.Image.Input("reference", tooltip="One or several photos of the person; a list may differ in size"),
+                io.Image.Input("images", tooltip="The pictures to score"),
+                io.Int.Input("keep", default=1, min=1, max=64, tooltip="How many of the best pictures to give out"),
+                io.Float.Input("threshold", default=0.5, min=0.05, max=0.95, step=0.05, tooltip="Detection score"),
+                io.MultiType.Input(
+                    "second_analysis",
+                    [sockets.FaceAnalysis, sockets.InsightFace],
+                    optional=True,
+                    tooltip="Another package, such as antelopev2: an opinion that did not steer the pictures",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("best", display_name="best"),
+                io.Image.Output("sheet", display_name="sheet"),
+                io.Float.Output("score", display_name="score"),
+                io.Int.Output("index", display_name="index"),
+                io.String.Output("report", display_name="report"),
+            ],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(cls, face_analysis, reference, images, keep, threshold, second_analysis=(None,)) -> io.NodeOutput:
+        photos, pictures, batch = _read_photos(reference), _read_photos(images), _join(images)
+        analyses = [face_analysis[0], *(one for one in second_analysis[:1] if one is not None)]
+        watch = _watch(len(pictures) * len(analyses))
+        first, *second = (score_pictures(one, photos, pictures, threshold[0], watch) for one in analyses)
+        best = first.ranking[: keep[0]]
+        score = first.scores[best[0]].cosine
+        return io.NodeOutput(
+            batch[best],
+            make_preview(draw_scores(pictures, first)),
+            WORST if score is None else score,
+            best[0],
+            report_likeness(first, *second),
+        )
+
+
+class LoadImageEncoder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_LoadImageEncoder",
+            display_name="Load Image Encoder (DINO)",
+            category=sockets.LOADERS,
+            description="Loads a DINO, which compares facial regions.",
+            inputs=[
+                io.Combo.Input(
+                    "model_folder",
+                    options=folders.list_folders("region_encoder"),
+                    tooltip="A folder in transformers' format, such as dinov2-base",
+                )
+            ],
+            outputs=[sockets.ImageEncoder.Output("image_encoder", display_name="image_encoder")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model_folder) -> bool | str:
+        return folders.check(folders.find_folder, model_folder, "region_encoder")
+
+    @classmethod
+    def execute(cls, model_folder) -> io.NodeOutput:
+        return io.NodeOutput(
+            HostedImageEncoder(load_image_encoder(folders.find_folder(model_folder, "region_encoder")))
+        )
+
+
+class HostedImageEncoder:
+    """An image encoder whose weights the host loads when pictures are encoded."""
+
+    def __init__(self, encoder: ImageEncoder):
+        # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
+        self.patcher = make_patcher(torch.nn.ModuleList([encoder.model]))
+        self.encoder = encoder
+
+    def encode(self, pictures: list[np.ndarray]) -> np.ndarray:
+        load_to_device(self.patcher)
+        return self.encoder.encode(pictures)
+
+
+class RegionLikeness(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_RegionLikeness",
+            display_name="Region Likeness (FGIS)",
+            category=sockets.AFTERWARDS,
+            description="Compares face, eyes, ears, nose and mouth of pictures with those of the reference photos.",
+            inputs=[
+                sockets.FaceParser.Input("face_parser"),
+                sockets.ImageEncoder.Input("image_encoder"),
+                io.Image.Input("reference", tooltip="One or several photos of the person; a list may differ in size"),
+                io.Image.Input("images", tooltip="The pictures to score"),
+                io.MultiType.Input(
+                    "face_analysis",
+                    [sockets.FaceAnalysis, sockets.InsightFace],
+                    optional=True,
+                    tooltip="Finds the person in each picture; left open, whole pictures are parsed",
+                ),
+            ],
+            outputs=[
+                io.Float.Output("score", display_name="score"),
+                io.String.Output("report", display_name="report"),
+            ],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(cls, face_parser, image_encoder, reference, images, face_analysis=(None,)) -> io.NodeOutput:
+        photos, pictures, analysis = _read_photos(reference), _read_photos(images), face_analysis[0]
+        person = None if analysis is None else measure_reference(analysis, photos)
+        watch = _watch(len(photos) + len(pictures))
+
+        def parse(photo):
+            return parse_face(face_parser[0].model, photo)
+
+        def read(picture):
+            watch()
+            load_to_device(face_parser[0])
+            return read_features(picture, parse, image_encoder[0], analysis, person)
+
+        known = average_features([read(photo) for photo in photos])
+        features = [read(picture) for picture in pictures]
+        scores = [None if found is None else compare_features(known, found) for found in features]
+        mean = average_scores(scores)
+        return io.NodeOutput(WORST if mean is None else mean, report_regions(scores))
+
+
+def _read_photos(images: list[Tensor]) -> list[np.ndarray]:
+    return [read_photo(image) for image in split_batches(images)]
+
+
+def _join(images: list[Tensor]) -> Tensor:
+    """Batches of pictures of one size as one batch."""
+    sizes = {tuple(batch.shape[1:]) for batch in images}
+    if len(sizes) > 1:
+        raise ConsistentIDError(
+            f"The pictures have different sizes ({sorted(sizes)}), so the best cannot be put into one batch. "
+            "Score pictures of one size at a time."
+        )
+    return torch.cat(images)
+
+
+def _watch(pictures: int):
+    """A function to call before each picture: moves the progress bar, and ends the run when the user asked for it."""
+    progress = comfy.utils.ProgressBar(pictures)
+
+    def on_picture() -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        progress.update(1)
+
+    return on_picture

@@ -6,6 +6,7 @@ from pathlib import Path
 import folder_paths
 
 from ..consistentid.errors import CheckpointError
+from ..consistentid.models.find import describe_missing, find_model, list_model_folders, names_model
 from ..consistentid.models.manifest import Model, read_manifest
 
 ADAPTERS = "consistentid"
@@ -29,38 +30,49 @@ def register() -> None:
         folder_paths.folder_names_and_paths[kind] = (paths, set(known) | suffixes)
 
 
+def list_search_folders(model: Model) -> list[Path]:
+    """Every folder in which ComfyUI looks for this kind of model."""
+    return [Path(folder) for kind in model.kinds for folder in folder_paths.get_folder_paths(kind)]
+
+
 def list_files(*ids: str) -> list[str]:
     """Files a loader may offer for the given manifest models: known names first, then files nobody else claims."""
-    models = [read_manifest()[id] for id in ids]
-    wanted = {name for model in models for name in model.names}
-    claimed = {name for model in read_manifest().values() for name in model.names} - wanted
-    found = [file for kind in (ADAPTERS, "facexlib") for file in folder_paths.get_filename_list(kind)]
-    found = [file for file in found if Path(file).name not in claimed and Path(file).parts[0] != "identities"]
-    known = [file for file in found if Path(file).name in wanted]
-    return list(dict.fromkeys(known + found))
+    models = read_manifest()
+    wanted = [models[id] for id in ids]
+    others = [model for model in models.values() if model not in wanted]
+    kinds = dict.fromkeys(kind for model in wanted for kind in model.kinds)
+    found = [file for kind in kinds for file in folder_paths.get_filename_list(kind)]
+    known = [file for file in found if any(names_model(model, Path(file).name) for model in wanted)]
+    return list(dict.fromkeys(known + [file for file in found if not _is_claimed(Path(file), others)]))
 
 
 def find_file(name: str, id: str) -> str:
-    """Full path of a file a loader offered."""
-    for kind in (ADAPTERS, "facexlib"):
+    """Full path of a file a loader offered, or of the same model under another of its names."""
+    models = read_manifest()
+    for kind in models[id].kinds:
         path = folder_paths.get_full_path(kind, name)
         if path:
             return path
-    raise _not_found(name, read_manifest()[id], _folders(ADAPTERS) + _folders("facexlib"))
+    named = next((model for model in models.values() if Path(name).name in model.names), None)
+    if named:
+        return str(find_model(named, list_search_folders(named)))
+    raise describe_missing(models[id], name, list_search_folders(models[id]))
 
 
 def list_folders(id: str) -> list[str]:
-    """Names of model folders (packages) for a manifest model that is a folder."""
-    return sorted(_scan_folders(id))
+    """Names of model folders (packages) for a manifest model that is a folder; the known one first."""
+    model = read_manifest()[id]
+    return list(list_model_folders(model, list_search_folders(model)))
 
 
 def find_folder(name: str, id: str) -> Path:
     """Full path of a model folder a loader offered."""
-    found = _scan_folders(id)
+    model = read_manifest()[id]
+    folders = list_search_folders(model)
+    found = list_model_folders(model, folders)
     if name in found:
         return found[name]
-    model = read_manifest()[id]
-    raise _not_found(name, model, _folders(model.folder.split("/")[0]))
+    raise describe_missing(model, name, folders)
 
 
 def check(find: Callable[[str, str], object], name: str | None, id: str) -> bool | str:
@@ -77,22 +89,7 @@ def check(find: Callable[[str, str], object], name: str | None, id: str) -> bool
     return True
 
 
-def _scan_folders(id: str) -> dict[str, Path]:
-    kind, _, below = read_manifest()[id].folder.partition("/")
-    marker = "*.onnx" if kind == "insightface" else "config.json"
-    found: dict[str, Path] = {}
-    for root in _folders(kind):
-        for folder in sorted((Path(root) / below).glob("*")):
-            # antelopev2.zip and others unpack to a folder of the same name inside.
-            for place in (folder, folder / folder.name):
-                if place.is_dir() and any(place.glob(marker)):
-                    found.setdefault(folder.name, place)
-    return found
-
-
-def _folders(kind: str) -> list[str]:
-    return list(folder_paths.folder_names_and_paths[kind][0])
-
-
-def _not_found(name: str, model: Model, folders: list[str]) -> CheckpointError:
-    return CheckpointError(f"{model.title}: '{name}' was not found in {', '.join(folders)}. {model.advice}")
+def _is_claimed(file: Path, others: list[Model]) -> bool:
+    """Whether a file is another model, is inside one, or is an identity."""
+    inside = {model.name for model in others if model.is_folder} | {"identities"}
+    return any(names_model(model, file.name) for model in others) or file.parts[0] in inside

@@ -1,45 +1,206 @@
-"""models_manifest.json: one list of every model file, its source, hash and licence."""
+"""models_manifest.json: one list of every model, its files, sources, hashes and licence."""
 
 import json
-from dataclasses import dataclass
+import re
+import types
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import get_args, get_type_hints
+
+from ..errors import ConsistentIDError
 
 MANIFEST = Path(__file__).resolve().parents[2] / "models_manifest.json"
+HUB = "https://huggingface.co"
+VERSION = 2
+
+
+class ManifestError(ConsistentIDError):
+    """The manifest, or a list of files that a server gave, is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file comes from: a Hugging Face repository, an address, or a page to be visited by hand."""
+
+    repository: str | None = None
+    revision: str | None = None
+    path: str | None = None
+    url: str | None = None
+    page: str | None = None
+
+    def __post_init__(self):
+        kinds = [kind for kind in (self.repository, self.url, self.page) if kind]
+        _require(len(kinds) == 1, f"a source is one of repository, url and page; this one is {self}")
+        _require(not self.repository or (self.revision and self.path), f"{self.repository} needs revision and path")
+        _require(self.address.startswith("https://"), f"'{self.address}' is not https")
+
+    @property
+    def address(self) -> str:
+        if self.repository:
+            return f"{HUB}/{self.repository}/resolve/{self.revision}/{self.path}"
+        return self.url or self.page or ""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file. path: below the model's folder. size in bytes; size and sha256 are None where nobody states them."""
+
+    path: str
+    size: int | None
+    sha256: str | None
+    source: Source | None = None
+
+    def __post_init__(self):
+        require_safe_path(self.path)
+        _require(self.size is None or self.size > 0, f"size of {self.path} is {self.size}")
+        _require(
+            self.sha256 is None or re.fullmatch("[0-9a-f]{64}", self.sha256) is not None,
+            f"sha256 of {self.path} is '{self.sha256}', not 64 lowercase hexadecimal digits",
+        )
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Those files of a Hugging Face repository, in its top folder, that match a pattern."""
+
+    repository: str
+    revision: str
+    patterns: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        return f"{HUB}/{self.repository}"
 
 
 @dataclass(frozen=True)
 class Model:
-    """One file, or one folder of files. size (bytes) and sha256 are of the download, None where nobody states them.
+    """One file, or one folder of files: listed, unpacked from `archive`, or listed by `snapshot` at its source.
 
-    folder: below ComfyUI's models folder. alternatives: other names under which the same content is known.
+    folder, other_folders: below ComfyUI's models folder; downloads go to the first, all are searched.
+    alternatives: other names of the same content. marker: for folders, a pattern that only a whole one matches.
     """
 
     id: str
     title: str
+    purpose: str
+    folder: str
+    other_folders: tuple[str, ...]
     name: str
     alternatives: tuple[str, ...]
-    folder: str
-    source: str
-    size: int | None
-    sha256: str | None
+    files: tuple[File, ...]
     licence: str
+    consequence: str
     needed_for: tuple[str, ...]
+    marker: str | None = None
+    archive: File | None = None
+    snapshot: Snapshot | None = None
+
+    def __post_init__(self):
+        for path in (self.folder, *self.other_folders, *self.names):
+            require_safe_path(path)
+        if self.marker is None:
+            _require([file.path for file in self.files] == [self.name], f"{self.id}: files is not just {self.name}")
+        _require(bool(self.files or self.archive or self.snapshot), f"{self.id} has no files")
+        packed = bool(self.archive or self.snapshot)
+        _require(all((file.source is None) == packed for file in self.files), f"{self.id}: each file needs one source")
+
+    @property
+    def is_folder(self) -> bool:
+        return self.marker is not None
 
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name, *self.alternatives)
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Folders right below ComfyUI's models folder that may hold it."""
+        return tuple(folder.partition("/")[0] for folder in (self.folder, *self.other_folders))
+
+    @property
+    def downloads(self) -> tuple[File, ...]:
+        """What is fetched; empty when only the source can list it."""
+        return (self.archive,) if self.archive else self.files
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to download."""
+        sizes = [file.size for file in self.downloads]
+        return None if not sizes or None in sizes else sum(sizes)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        if self.snapshot:
+            return (self.snapshot.address,)
+        return tuple(file.source.address for file in self.downloads)
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether a person has to visit a page for it."""
+        return any(file.source and file.source.page for file in self.downloads)
+
+    @property
+    def target(self) -> str:
+        return f"models/{self.folder}/{self.name}{'/' if self.is_folder else ''}"
+
+    @property
     def advice(self) -> str:
-        return (
-            f"Get it from {self.source} and put it into models/{self.folder}/ as {self.name}. Licence: {self.licence}."
-        )
+        unpacked = ", unpacked," if self.archive else ""
+        by_hand = f"{' and '.join(self.sources)}{unpacked} as {self.target}. Licence: {self.licence}."
+        if self.is_manual:
+            return f"Get it by hand from {by_hand}"
+        return f"In the folder of this pack, run `python -m consistentid models get {self.id}`, or put {by_hand}"
 
 
 @cache
 def read_manifest() -> dict[str, Model]:
     """All models by id."""
-    entries = json.loads(MANIFEST.read_text(encoding="utf-8"))["models"]
-    models = (Model(**{key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}) for entry in entries)
-    return {model.id: model for model in models}
+    return parse_manifest(MANIFEST.read_text(encoding="utf-8"))
+
+
+def parse_manifest(text: str) -> dict[str, Model]:
+    """Models by id. ManifestError names the entry and what is wrong with it."""
+    content = json.loads(text)
+    _require(content.get("version") == VERSION, f"version is {content.get('version')}, not {VERSION}")
+    models: dict[str, Model] = {}
+    for number, entry in enumerate(content["models"]):
+        model = _convert(entry, Model, f"models[{number}]")
+        _require(model.id not in models, f"id '{model.id}' is there twice")
+        models[model.id] = model
+    return models
+
+
+def require_safe_path(path: str) -> None:
+    """ManifestError unless the path is relative, with plain names and forward slashes only."""
+    parts = PurePosixPath(path).parts
+    plain = path == "/".join(parts) and ".." not in parts and not path.startswith("/")
+    _require(plain and path not in ("", ".") and not re.search(r'[\\:*?"<>|\x00-\x1f]', path), f"unsafe path '{path}'")
+
+
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
+        raise ManifestError(f"Model list: {problem}.")
+
+
+def _convert(value, kind, where: str):
+    """JSON to what the annotation `kind` says; nothing missing, nothing unknown."""
+    if isinstance(kind, types.UnionType):
+        return None if value is None else _convert(value, get_args(kind)[0], where)
+    if is_dataclass(kind):
+        return _convert_entry(value, kind, where)
+    if arguments := get_args(kind):
+        _require(isinstance(value, list), f"{where} is not a list")
+        return tuple(_convert(item, arguments[0], f"{where}[{number}]") for number, item in enumerate(value))
+    _require(type(value) is kind, f"{where} is {value!r}, not a {kind.__name__}")
+    return value
+
+
+def _convert_entry(value, kind, where: str):
+    _require(isinstance(value, dict), f"{where} is not an object")
+    hints = get_type_hints(kind)
+    required = {field.name for field in fields(kind) if field.default is MISSING}
+    missing, unknown = required - value.keys(), value.keys() - hints.keys()
+    _require(not missing, f"{where} lacks {', '.join(sorted(missing))}")
+    _require(not unknown, f"{where} has unknown {', '.join(sorted(unknown))}")
+    return kind(**{name: _convert(item, hints[name], f"{where}.{name}") for name, item in value.items()})

@@ -1,0 +1,42 @@
+"""`python -m consistentid COMMAND`, in the folder of this pack; `python path/to/consistentid COMMAND` anywhere.
+
+Exit codes: 0 done, 1 failed or something is wrong, 2 wrong arguments, 130 stopped with Ctrl-C.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Run by path. The Python of the portable Windows ComfyUI does not look into the current folder, so -m fails there.
+    import runpy
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    runpy.run_module("consistentid", run_name="__main__", alter_sys=True)
+    sys.exit()
+
+import argparse
+
+from .errors import ConsistentIDError
+from .hosts.command import add_command as add_portrait
+from .models.command import add_command as add_models
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; `words` are the arguments, sys.argv's by default. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="consistentid", description="ConsistentID without ComfyUI.")
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    add_models(subparsers)
+    add_portrait(subparsers)
+    arguments = parser.parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except ConsistentIDError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What was agreed to and what was downloaded: one JSON file in the models folder.
+
+Where the manifest states no hash, the hash of the first download is kept and later checks use it (trust on first use).
+"""
+
+import json
+import os
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..errors import ConsistentIDError
+from .manifest import Model
+
+
+class Records:
+    """{"licences": {model id: {licence, accepted}}, "files": {path: {sha256, size, source, downloaded}}}.
+
+    Times are ISO 8601 in UTC; paths are below the models folder, with forward slashes. Safe for several processes.
+    """
+
+    def __init__(self, models_folder: Path):
+        self.models_folder = models_folder
+        self.path = models_folder / "consistentid" / "downloads.json"
+
+    def has_accepted(self, model: Model) -> bool:
+        """Whether this licence text was agreed to; a changed one has to be agreed to again."""
+        return self._read()["licences"].get(model.id, {}).get("licence") == _join_licence(model)
+
+    def accept(self, model: Model) -> None:
+        with self._change() as content:
+            content["licences"][model.id] = {"licence": _join_licence(model), "accepted": _tell_time()}
+
+    def get_sha256(self, path: Path) -> str | None:
+        """The hash of a file as it was downloaded."""
+        return self._read()["files"].get(self._name(path), {}).get("sha256")
+
+    def list_files(self, folder: Path) -> list[Path]:
+        """Recorded files inside a folder."""
+        start = f"{self._name(folder)}/"
+        return [self.models_folder / name for name in self._read()["files"] if name.startswith(start)]
+
+    def remember(self, files: dict[Path, tuple[str, str]]) -> None:
+        """Keep {path: (sha256, source)} of files that are in place."""
+        with self._change() as content:
+            for path, (sha256, source) in files.items():
+                entry = {"sha256": sha256, "size": path.stat().st_size, "source": source, "downloaded": _tell_time()}
+                content["files"][self._name(path)] = entry
+
+    def lock(self, name: str):
+        """A lock between processes; released by the system when its holder dies."""
+        from filelock import FileLock
+
+        folder = self.path.parent / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock")
+
+    def _name(self, path: Path) -> str:
+        try:
+            return path.relative_to(self.models_folder).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+    def _read(self) -> dict:
+        if not self.path.exists():
+            return {"licences": {}, "files": {}}
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            return {"licences": dict(content["licences"]), "files": dict(content["files"])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConsistentIDError(
+                f"{self.path} is damaged ({error}). Delete it: licences are then asked for again, and files whose "
+                "hash nobody states can no longer be compared with their first download."
+            ) from error
+
+    @contextmanager
+    def _change(self):
+        with self.lock("downloads"):
+            content = self._read()
+            yield content
+            written = self.path.with_suffix(".json.new")
+            written.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            os.replace(written, self.path)
+
+
+def _join_licence(model: Model) -> str:
+    return f"{model.licence}. {model.consequence}"
+
+
+def _tell_time() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,204 @@
+"""One address to one file: streamed, resumed where it stopped, never longer than it should be.
+
+Written here because no library that comes with ComfyUI does all of it: pooch starts again after a cut, and
+huggingface_hub's resuming download serves its own repositories only, with a progress hook that differs by version.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConsistentIDError, MissingPackageError
+
+RETRIES = 5
+PAUSE_S = 1.0
+TIMEOUT_S = (10, 60)  # to connect, between two pieces
+_BLOCK = 1 << 16  # what a cut may cost: requests drops an incomplete block
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_PAGES = (b"<!doctype html", b"<html", b"version https://git-lfs")
+
+
+class DownloadError(ConsistentIDError):
+    """A file that could not be downloaded, or is not what it should be."""
+
+
+class WrongContentError(DownloadError):
+    """What came is whole, but damaged, not the known file, or not to be trusted; it is deleted."""
+
+
+class DownloadCancelled(DownloadError):
+    """The user stopped a download; what has come is kept."""
+
+
+class _Cut(Exception):
+    """The connection ended early, or the server is busy: worth another try."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Bytes of one file so far; total is None where the server does not say."""
+
+    file: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a caller follows a download, and stops it: both are called for every block, in the same thread."""
+
+    report: Callable[[Progress], None] = lambda progress: None
+    is_cancelled: Callable[[], bool] = lambda: False
+
+    def check(self) -> None:
+        if self.is_cancelled():
+            raise DownloadCancelled("The download was stopped. Start it again to go on where it stopped.")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A URL, what is known of its content (size in bytes), and headers to send along."""
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def transfer(address: Address, partial: Path, watch: Watch) -> None:
+    """Complete `partial`, which may hold the start of the file. Its content is not checked here, only its length.
+
+    Goes on after cut connections as long as they bring something new. Raises DownloadError; the part is kept unless
+    it is of no use. Proxies are those of the environment.
+    """
+    failures, best = 0, 0
+    while True:
+        try:
+            _try_once(address, partial, watch)
+            return
+        except _Cut as cut:
+            size = _measure(partial)
+            failures, best = (0, size) if size > best else (failures + 1, best)
+            if failures > RETRIES:
+                raise DownloadError(
+                    f"{address.url} stopped at {size:,} bytes, {failures} times: {cut}. "
+                    f"Try again later; {partial} is kept and goes on from there."
+                ) from cut
+            watch.check()
+            time.sleep(PAUSE_S * failures)
+        except DownloadError:
+            if not _measure(partial):
+                discard(partial)
+            raise
+
+
+def discard(partial: Path) -> None:
+    """Remove an unfinished file."""
+    partial.unlink(missing_ok=True)
+    _tag_file(partial).unlink(missing_ok=True)
+
+
+def finish(partial: Path, target: Path) -> None:
+    """Give a complete file its name, at once; an older file of that name is replaced."""
+    with partial.open("r+b") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, target)
+    _tag_file(partial).unlink(missing_ok=True)
+
+
+def _try_once(address: Address, partial: Path, watch: Watch) -> None:
+    try:
+        import requests
+    except ImportError as error:
+        raise MissingPackageError("requests", "Downloading models", error) from error
+    start = _measure(partial)
+    tag = _tag_file(partial).read_text(encoding="utf-8") if _tag_file(partial).exists() else ""
+    if start and (not (tag or address.sha256) or (address.size is not None and start > address.size)):
+        discard(partial)
+        start = 0
+    if start and start == address.size:
+        return
+    headers = {**dict(address.headers), "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if tag:
+            headers["If-Range"] = tag
+    try:
+        with requests.get(address.url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+            _receive(response, address, partial, start, watch)
+    except requests.exceptions.InvalidURL as error:
+        raise DownloadError(f"{address.url} is no address: {error}") from error
+    except requests.RequestException as error:
+        raise _Cut(f"{type(error).__name__}: {error}") from error
+
+
+def _receive(response, address: Address, partial: Path, start: int, watch: Watch) -> None:
+    if response.status_code == 416:
+        if response.headers.get("Content-Range") == f"bytes */{start}":
+            return
+        discard(partial)
+        raise _Cut("the server has less than what came before")
+    _check_status(response, address)
+    begin = start if response.status_code == 206 else 0
+    if response.status_code == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        discard(partial)
+        raise _Cut(f"asked from byte {start}, the server sent '{response.headers.get('Content-Range')}'")
+    total = _read_total(response, address, begin)
+    tag = response.headers.get("ETag", "")
+    _tag_file(partial).write_text("" if tag.startswith("W/") else tag, encoding="utf-8")
+    done = begin
+    with partial.open("ab" if begin else "wb") as file:
+        for block in response.iter_content(_BLOCK):
+            watch.check()
+            if done == 0 and block.lstrip().lower().startswith(_PAGES):
+                raise _not_a_file(address.url)
+            done += len(block)
+            if total is not None and done > total:
+                break
+            file.write(block)
+            watch.report(Progress(partial.stem, done, total))
+    if total is not None and done > total:
+        discard(partial)
+        raise DownloadError(f"{address.url} sends more than the {total:,} bytes it should have.")
+    if total is not None and done < total:
+        raise _Cut(f"{done:,} of {total:,} bytes came")
+
+
+def _check_status(response, address: Address) -> None:
+    status = response.status_code
+    if status in _PASSING:
+        raise _Cut(f"the server answered {status} {response.reason}")
+    if status in (401, 403):
+        raise DownloadError(
+            f"{address.url} is not open to you ({status}). Open it in a browser to see what it asks for."
+        )
+    if status not in (200, 206):
+        raise DownloadError(f"{address.url}: the server answered {status} {response.reason}. The file may have moved.")
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise _not_a_file(address.url)
+
+
+def _read_total(response, address: Address, begin: int) -> int | None:
+    """Bytes of the whole file; DownloadError when the server states another size than expected."""
+    length = response.headers.get("Content-Length", "")
+    stated = begin + int(length) if length.isdigit() else None
+    if None not in (stated, address.size) and stated != address.size:
+        raise DownloadError(
+            f"{address.url} has {stated:,} bytes instead of {address.size:,}: it is another file than the one known."
+        )
+    return stated if address.size is None else address.size
+
+
+def _not_a_file(url: str) -> DownloadError:
+    return DownloadError(f"{url} gave a web page instead of the file. Is there a login page or a filter in between?")
+
+
+def _measure(partial: Path) -> int:
+    return partial.stat().st_size if partial.exists() else 0
+
+
+def _tag_file(partial: Path) -> Path:
+    """Holds the server's mark of the version that a part belongs to."""
+    return partial.with_name(f"{partial.name}.etag{partial.suffix}")

@@ -1,0 +1,125 @@
+"""`python -m consistentid models`: what it prints, what it returns, and that it is quick."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from consistentid.models.manifest import read_manifest
+from consistentid.models.records import Records
+from consistentid.models.table import render_markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """Run the command in this process, with a models folder of this test."""
+    monkeypatch.setenv("CONSISTENTID_MODELS", str(tmp_path))
+    main = importlib.import_module("consistentid.__main__").main
+    return lambda *words: main(["models", *words])
+
+
+def put(path: Path, content: bytes = b"x") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_list_tells_what_is_there(models, tmp_path, capsys):
+    put(tmp_path / "facexlib/parsing_bisenet.pth")
+    assert models("list") == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert set(lines) == set(read_manifest())
+    assert lines["face_parser"].endswith(f": {Path('facexlib/parsing_bisenet.pth')}")
+    assert lines["clip_vision"].endswith("missing, 2.5 GB")
+
+
+def test_list_as_markdown_needs_no_models_folder(models, monkeypatch, capsys):
+    monkeypatch.setenv("CONSISTENTID_MODELS", "/does/not/exist")
+    assert models("list", "--markdown") == 0
+    assert capsys.readouterr().out == render_markdown()
+
+
+def test_a_models_folder_that_does_not_exist_is_named(models, monkeypatch, capsys):
+    monkeypatch.setenv("CONSISTENTID_MODELS", "/does/not/exist")
+    assert models("list") == 1
+    assert "exist" in capsys.readouterr().err
+
+
+def test_get_of_something_unknown_tells_what_there_is(models, capsys):
+    assert models("get", "adaptor") == 1
+    assert "no model 'adaptor'" in (told := capsys.readouterr().err) and "adapter_sd15" in told
+
+
+def test_get_of_a_browser_page_tells_the_page(models, capsys):
+    assert models("get", "face2diffusion", "--accept-licence") == 1
+    told = capsys.readouterr().err
+    assert "1Lf_mwMgme_HVYJCkViGr4TfGOfKw9PhE" in told and "models/consistentid/face2diffusion/" in told
+
+
+def test_get_of_what_is_there_downloads_nothing(models, tmp_path, capsys):
+    put(tmp_path / "consistentid/ConsistentID_SDXL-v1.bin")
+    assert models("get", "adapter_sdxl", "--accept-licence") == 0
+    assert "already at" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answer", "accepted"), [("yes", True), (" YES ", True), ("y", False), ("", False)])
+def test_the_licence_is_asked_for_once(models, tmp_path, monkeypatch, capsys, answer, accepted):
+    from huggingface_hub import constants
+
+    asked = []
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or answer)
+    assert models("get", "adapter_sdxl") == 1
+    assert ("forbids downloads" if accepted else "not accepted") in capsys.readouterr().err
+    assert Records(tmp_path).has_accepted(read_manifest()["adapter_sdxl"]) is accepted
+    models("get", "adapter_sdxl")
+    assert len(asked) == (1 if accepted else 2)
+
+
+def test_licences_say_what_was_accepted(models, tmp_path, capsys):
+    Records(tmp_path).accept(read_manifest()["clip_vision"])
+    assert models("licences", "sd15") == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {"adapter_sd15", "face_parser", "clip_vision", "face_analysis"}
+    assert lines["clip_vision"].endswith("[accepted]") and lines["face_parser"].endswith("[not accepted]")
+    assert "non-commercial research" in lines["face_analysis"]
+
+
+def test_verify_reports_a_file_that_is_not_the_known_one(models, tmp_path, capsys):
+    put(tmp_path / "consistentid/face_parsing.pth", b"not the parser")
+    assert models("verify") == 1
+    out = capsys.readouterr().out
+    assert "face_parser: not the known file" in out and "adapter_sd15: missing" in out
+
+
+def test_verify_of_a_missing_file_fails_only_when_it_is_asked_for(models, capsys):
+    assert models("verify") == 0
+    assert models("verify", "adapter_sd15") == 1
+    assert "models get adapter_sd15" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["-m", "consistentid"], ["-I", str(ROOT / "consistentid")]], ids=["module", "path"])
+def test_the_command_starts_without_torch(tmp_path, words):
+    """By path too: portable Pythons ignore the current folder, so -m does not find the package there."""
+    check = "import atexit, sys; atexit.register(lambda: print(sorted({'torch', 'numpy'} & set(sys.modules))))"
+    (tmp_path / "sitecustomize.py").write_text(check)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "CONSISTENTID_MODELS": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, *words, "models", "list"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "adapter_sd15" in run.stdout
+    if words[0] == "-m":
+        assert run.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [[], ["models"], ["models", "get"], ["models", "fetch"]])
+def test_wrong_arguments_exit_with_two(words):
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module("consistentid.__main__").main(words)
+    assert caught.value.code == 2

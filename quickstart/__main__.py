@@ -30,12 +30,31 @@ def main():
 
 
 def portrait(args):
-    comfyui = find_comfyui(args.comfyui) or clone_comfyui()
+    comfyui = choose_engine(args)
     prepare_environment(comfyui)
     enter_environment()
+    if not comfyui:
+        from headless_run import make_portrait
+
+        return make_portrait(args)
     from portrait_run import make_portrait
 
     return make_portrait(args, comfyui)
+
+
+def choose_engine(args):
+    """The ComfyUI to draw with, or None for diffusers: when asked for, or when no ComfyUI is here or can be cloned."""
+    if args.engine == "headless":
+        return None
+    comfyui = find_comfyui(args.comfyui)
+    if comfyui or args.engine == "comfyui":
+        return comfyui or clone_comfyui()
+    try:
+        return clone_comfyui()
+    except Failure as failure:
+        print(f"{failure}\nGoing on without ComfyUI, with diffusers.", flush=True)
+        sys.argv += ["--engine", "headless"]  # the environment's Python starts this command again
+        return None
 
 
 def test(pytest_arguments):
@@ -57,8 +76,16 @@ def _parser():
     options.add_argument("--negative", help="what to avoid (default: the workflow's)")
     options.add_argument("--out", default="output", help="folder for the pictures (default: output)")
     options.add_argument("--comfyui", help="ComfyUI's folder (default: COMFYUI_PATH, or the usual places, or a clone)")
+    options.add_argument(
+        "--engine",
+        choices=("auto", "comfyui", "headless"),
+        default="auto",
+        help="what draws: ComfyUI, or diffusers without it (default: auto, ComfyUI where there is or can be one)",
+    )
     options.add_argument("--base", choices=("sd15", "sdxl"), default="sd15", help="base model (default: sd15)")
-    options.add_argument("--checkpoint", help="a checkpoint of that base model, by its name in ComfyUI's list")
+    options.add_argument(
+        "--checkpoint", help="a checkpoint of that base model: its name in ComfyUI's list; a path without ComfyUI"
+    )
     options.add_argument("--seed", type=int)
     options.add_argument("--steps", type=int)
     options.add_argument("--width", type=int)

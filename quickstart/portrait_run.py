@@ -13,16 +13,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from comfyui_queue import node_title, run_graph
 from comfyui_server import HOST_FOLDER, running_server
-from contact_sheet import draw_contact_sheet
 from model_choice import SLOTS, choose_models, write_standins
-from project_environment import REPO
+from portrait_defaults import STANDIN_RUN, WORKFLOWS
 from quickstart_failure import Failure
-from standins import open_folder
+from standins import load_core, open_folder
 
-WORKFLOWS = REPO / "workflows" / "api"
 INPUT_PHOTO = "quickstart_photo.png"
 SAMPLERS = ("ConsistentID_Sampler", "KSampler")
-STANDIN_RUN = {"width": 256, "height": 384, "steps": 8}
 
 
 def make_portrait(args, comfyui):
@@ -123,7 +120,8 @@ def _save(folder, graph, outputs, photo, note):
     (_, result), *_ = _list_pictures(graph, outputs, "SaveImage")
     shutil.copyfile(result, portrait)
     stages = [(title, Image.open(path)) for title, path in _list_pictures(graph, outputs, "PreviewImage")]
-    draw_contact_sheet([("Photo", photo), *stages, ("Result", Image.open(portrait))], note).save(sheet)
+    draw = load_core()("hosts.contact_sheet").draw_contact_sheet
+    draw([("Photo", photo), *stages, ("Result", Image.open(portrait))], note).save(sheet)
     return portrait.resolve(), sheet.resolve()
 
 

@@ -1,6 +1,5 @@
 """The project's own virtual environment, `.venv` in the repository. Standard library only."""
 
-import hashlib
 import os
 import re
 import subprocess
@@ -21,17 +20,18 @@ TORCH_LINE = re.compile(r"(torch|torchvision|torchaudio)\s*([=<>!~;#].*)?$")
 
 # ComfyUI's frontend code imports requests, which transformers 5 no longer brings; the default photo is scikit-image's.
 EXTRAS = ("requests", "scikit-image")
-TEST_EXTRAS = ("pytest",)
+# What Python 3.10, which cannot read pyproject.toml, takes for its optional dependencies.
+OPTIONAL = {"test": ("pytest",), "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21")}
 
 
 def prepare_environment(comfyui=None):
-    """Create `.venv` if there is none and install what is missing; instant when nothing changed since last time.
+    """Create `.venv` if there is none and install what is missing; instant when it all was installed last time.
 
     One set for both commands, and only the last one installed counts: two ComfyUIs may pin different versions.
     """
     lines = _requirement_lines(comfyui)
-    digest = hashlib.sha256("\n".join((*TORCH, *lines)).encode()).hexdigest()
-    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == digest:
+    stamp = "\n".join((*TORCH, *lines))
+    if STAMP.exists() and set(stamp.splitlines()) <= set(STAMP.read_text(encoding="utf-8").splitlines()):
         return
     STAMP.unlink(missing_ok=True)
     if not PYTHON.exists():
@@ -43,7 +43,7 @@ def prepare_environment(comfyui=None):
     print("Installing the other requirements", flush=True)
     LIST.write_text("\n".join(lines) + "\n", encoding="utf-8")
     _pip_install("-r", str(LIST))
-    STAMP.write_text(digest, encoding="utf-8")
+    STAMP.write_text(stamp, encoding="utf-8")
 
 
 def enter_environment():
@@ -60,17 +60,17 @@ def _requirement_lines(comfyui):
     files = [REPO / "requirements.txt"] + ([comfyui / "requirements.txt"] if comfyui else [])
     lines = [line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#") and not TORCH_LINE.match(line)]
-    return [*lines, *EXTRAS, *_test_requirements()]
+    return [*lines, *EXTRAS, *_read_optional("test"), *_read_optional("headless")]
 
 
-def _test_requirements():
-    """[project.optional-dependencies] test of pyproject.toml; Python 3.10 cannot read it and takes TEST_EXTRAS."""
+def _read_optional(name):
+    """A list of [project.optional-dependencies] in pyproject.toml."""
     try:
         import tomllib
     except ImportError:
-        return TEST_EXTRAS
+        return OPTIONAL[name]
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-    return project.get("optional-dependencies", {}).get("test", TEST_EXTRAS)
+    return project.get("optional-dependencies", {}).get(name, OPTIONAL[name])
 
 
 def _pip_install(*arguments):

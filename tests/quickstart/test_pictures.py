@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import contact_sheet
 import model_choice
 import portrait_run
+from consistentid.hosts import contact_sheet
 from quickstart_failure import Failure
 
 GRAPH = {

@@ -46,7 +46,8 @@ def test_comfyuis_torch_lines_are_left_out(project):
 
 def test_the_set_without_comfyui(project):
     names = [line.split(">")[0] for line in project_environment._requirement_lines(None)]
-    assert names == ["insightface", "requests", "scikit-image", "pytest"]
+    headless = ["diffusers", "transformers", "accelerate", "peft"]
+    assert names == ["insightface", "requests", "scikit-image", "pytest", *headless]
 
 
 def test_the_second_run_installs_nothing(project, commands):
@@ -59,17 +60,32 @@ def test_the_second_run_installs_nothing(project, commands):
     assert len(commands) == 2
 
 
-def test_going_back_to_another_comfyui_installs_its_versions_again(project, commands):
-    for comfyui in (project / "comfyui", None, project / "comfyui"):
+@pytest.fixture
+def other(project):
+    """A ComfyUI that needs other versions."""
+    folder = project / "other"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("aiohttp>=3.12\n")
+    return folder
+
+
+def test_going_back_to_another_comfyui_installs_its_versions_again(project, other, commands):
+    for comfyui in (project / "comfyui", other, project / "comfyui"):
         project_environment.prepare_environment(comfyui)
     assert len(commands) == 3
 
 
-def test_a_broken_off_installation_is_repeated(project, monkeypatch, commands):
+def test_what_needs_less_than_is_there_installs_nothing(project, commands):
+    for comfyui in (project / "comfyui", None, project / "comfyui"):
+        project_environment.prepare_environment(comfyui)
+    assert len(commands) == 1
+
+
+def test_a_broken_off_installation_is_repeated(project, other, monkeypatch, commands):
     project_environment.prepare_environment(project / "comfyui")
     with monkeypatch.context() as broken, pytest.raises(Failure):
         broken.setattr(project_environment, "_pip_install", lambda *_: (_ for _ in ()).throw(Failure("no network")))
-        project_environment.prepare_environment()
+        project_environment.prepare_environment(other)
     project_environment.prepare_environment(project / "comfyui")
     assert len(commands) == 2
 

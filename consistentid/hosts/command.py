@@ -1,0 +1,68 @@
+"""`python -m consistentid portrait`: a photo in, a portrait out, without ComfyUI."""
+
+import argparse
+import sys
+from contextlib import suppress
+from dataclasses import fields, replace
+from importlib import import_module
+from types import UnionType
+from typing import get_args
+
+from .portrait_settings import PortraitSettings, read_settings
+
+
+def add_command(subparsers) -> None:
+    """Add `portrait` to the command line; `run` of the parsed arguments does it and returns the exit code."""
+    parser = subparsers.add_parser(
+        "portrait",
+        help="draw a portrait with diffusers, without ComfyUI",
+        description="Draws a portrait with diffusers, without ComfyUI. Brackets in the prompt are text.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--out", default="portrait.png", help="PNG to write (default: %(default)s)")
+    parser.add_argument("--from-png", metavar="PNG", help="repeat the run that made a PNG; other options change it")
+    for item in fields(PortraitSettings):
+        _add_option(parser, item)
+    parser.set_defaults(run=run_portrait)
+
+
+def run_portrait(arguments: argparse.Namespace) -> int:
+    """Draw and save; returns the exit code."""
+    from .portrait import draw_portrait
+    from .portrait_files import save_portrait
+
+    hide_loading_bars()
+    settings = read_settings(arguments.from_png) if arguments.from_png else PortraitSettings()
+    given = {item.name: getattr(arguments, item.name) for item in fields(settings)}
+    given = {name: tuple(value) if name == "lora" else value for name, value in given.items() if value is not None}
+    portrait = draw_portrait(replace(settings, **given), progress=sys.stderr.isatty())
+    pictures, sheet = save_portrait(portrait, arguments.out)
+    print("\n".join(portrait.report))
+    print(f"Seed: {portrait.settings.seed}")
+    for path in pictures:
+        print(f"Portrait       {path}")
+    print(f"Contact sheet  {sheet}")
+    return 0
+
+
+def hide_loading_bars() -> None:
+    """Silence the bars of transformers and diffusers for each small file; sampling has its own."""
+    for package in ("diffusers", "transformers"):
+        with suppress(ImportError):
+            import_module(f"{package}.utils.logging").disable_progress_bar()
+
+
+def _add_option(parser: argparse.ArgumentParser, item) -> None:
+    """One field of the settings as an option; what is not given stays None, so that a PNG's own value counts."""
+    text, more = item.metadata["help"], {key: value for key, value in item.metadata.items() if key != "help"}
+    if item.type is not bool and item.default not in (None, "", ()):
+        text += f" (default: {item.default})"
+    name = f"--{item.name.replace('_', '-')}"
+    if item.type is bool:
+        parser.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
+    elif item.default == ():
+        parser.add_argument(name, action="append", help=text, metavar="FILE")
+    else:
+        kind = get_args(item.type)[0] if isinstance(item.type, UnionType) else item.type
+        metavar = None if "choices" in more else item.name.rpartition("_")[2].upper()
+        parser.add_argument(name, type=kind, help=text, metavar=metavar, **more)

@@ -1,0 +1,173 @@
+"""diffusers' own pipelines with facial conditioning: loading, schedulers, and the switch at the merge point."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..adapter.config import AdapterConfig
+from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
+from ..merge import merge_step
+from .conditioning import Conditioning
+from .diffusers_unet import check_base
+from .schedulers import SCHEDULERS
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample. merge_at: fraction of the steps after which facial tokens act; seeds: one for each picture.
+
+    image and mask (PIL, white is painted anew), strength: for inpainting; control_image and control_scale: for a
+    ControlNet.
+    """
+
+    steps: int
+    guidance: float
+    width: int
+    height: int
+    merge_at: float
+    seeds: tuple[int, ...]
+    image: object = None
+    mask: object = None
+    strength: float = 1.0
+    control_image: object = None
+    control_scale: float = 1.0
+
+    @property
+    def merge_step(self) -> int:
+        """The last text-only step that is really run, counted from 0."""
+        run = min(int(self.steps * self.strength), self.steps) if self.image is not None else self.steps
+        return merge_step(self.merge_at, run)
+
+
+def load_pipeline(
+    path: str | Path,
+    config: AdapterConfig,
+    dtype: torch.dtype = torch.float32,
+    controlnet: str | Path = "",
+    inpaint: bool = False,
+    base_config: str | Path = "",
+):
+    """A diffusers pipeline from a single-file checkpoint or a diffusers folder.
+
+    base_config: for a single file, a diffusers folder of the same base model, whose configuration and tokenizers are
+    read; without it diffusers gets them from its cache or from the network. CheckpointError when it cannot be loaded.
+    """
+    diffusers = import_diffusers()
+    path = Path(path)
+    family = {"sd15": "StableDiffusion", "sdxl": "StableDiffusionXL"}[config.name]
+    kind = getattr(diffusers, f"{family}{'ControlNet' * bool(controlnet)}{'Inpaint' * inpaint}Pipeline")
+    if not path.exists():
+        raise CheckpointError(f"Checkpoint not found: {path}")
+    try:
+        parts = {"dtype": dtype}
+        if controlnet:
+            parts["controlnet"] = diffusers.ControlNetModel.from_pretrained(controlnet, dtype=dtype)
+        if path.is_dir():
+            pipeline = kind.from_pretrained(path, **parts)
+        else:
+            parts |= {"config": str(base_config)} if base_config else {}
+            pipeline = kind.from_single_file(str(path), **parts)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        advice = "" if path.is_dir() or base_config else " Without a network, name a diffusers folder of the same base "
+        advice += "model with --base-config; only its configuration and tokenizers are read." if advice else ""
+        raise CheckpointError(
+            f"diffusers cannot load {path} as an {config.title} checkpoint ({type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}).{advice}"
+        ) from error
+    check_base(pipeline.unet, config, "The adapter", path.name)
+    return pipeline
+
+
+def import_diffusers():
+    try:
+        import diffusers
+    except ImportError as error:
+        raise MissingPackageError("diffusers", "Drawing without ComfyUI", error) from error
+    return diffusers
+
+
+def set_scheduler(pipeline, name: str) -> None:
+    """Give the pipeline a scheduler of SCHEDULERS, on the noise schedule of its own."""
+    if name not in SCHEDULERS:
+        raise ConsistentIDError(f"Unknown scheduler '{name}'; choose {', '.join(SCHEDULERS)}.")
+    kind, changes = SCHEDULERS[name]
+    scheduler = getattr(import_diffusers(), kind)
+    pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, **{"use_karras_sigmas": False, **changes})
+
+
+def load_loras(pipeline, loras: list[tuple[str, float]]) -> None:
+    """Load LoRA files (`.safetensors`) of any kind diffusers knows, each with its weight."""
+    try:
+        import peft  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError("peft", "LoRA files", error) from error
+    names = [f"lora_{number}" for number in range(len(loras))]
+    for name, (path, _) in zip(names, loras, strict=True):
+        path = Path(path)
+        if path.suffix != ".safetensors" or not path.is_file():
+            raise CheckpointError(f"{path} is not a LoRA file: a .safetensors file is needed.")
+        pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+    pipeline.set_adapters(names, [weight for _, weight in loras])
+
+
+def place_pipeline(pipeline, device: str, offload: bool = False) -> None:
+    """Move the pipeline to a device; offload: only the part that runs, and decode in tiles, for small GPUs."""
+    if offload:
+        pipeline.enable_model_cpu_offload(device=device)
+        pipeline.vae.enable_tiling()
+        pipeline.vae.enable_slicing()
+    else:
+        pipeline.to(device)
+
+
+def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
+    """Run a pipeline whose UNet has the adapter; returns its `images`.
+
+    Steps i <= sampling.merge_step read conditioning.text, later ones conditioning.facial. options: more arguments of
+    the pipeline, such as output_type="latent".
+    """
+    count, last_text_step = len(sampling.seeds), sampling.merge_step
+    guided = sampling.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
+    first = conditioning.facial if last_text_step < 0 else conditioning.text
+    id_tokens = conditioning.stack_id_tokens(count, guided)
+    watch = options.pop("callback_on_step_end", None)
+
+    def switch(pipeline, step, timestep, tensors):
+        changed = watch(pipeline, step, timestep, tensors) if watch else {}
+        if step == last_text_step:
+            text, pooled = conditioning.facial.stack(count, guided)
+            changed["prompt_embeds"] = text.to(tensors["prompt_embeds"])
+            if pooled is not None:  # written in place, since not every SDXL pipeline takes it back
+                tensors["add_text_embeds"].copy_(pooled)
+        return changed
+
+    texts = {"prompt_embeds": first.positive, "negative_prompt_embeds": first.negative}
+    if first.pooled is not None:
+        texts |= {"pooled_prompt_embeds": first.pooled, "negative_pooled_prompt_embeds": first.negative_pooled}
+    tensors = ["latents", "prompt_embeds"] + (["add_text_embeds"] if first.pooled is not None else [])
+    return pipeline(
+        **texts,
+        **_list_images(sampling),
+        num_inference_steps=sampling.steps,
+        guidance_scale=sampling.guidance,
+        width=sampling.width,
+        height=sampling.height,
+        num_images_per_prompt=count,
+        generator=[torch.Generator("cpu").manual_seed(seed) for seed in sampling.seeds],
+        cross_attention_kwargs={"id_tokens": id_tokens.to(pipeline._execution_device, pipeline.unet.dtype)},
+        callback_on_step_end=switch,
+        callback_on_step_end_tensor_inputs=tensors,
+        **options,
+    ).images
+
+
+def _list_images(sampling: Sampling) -> dict:
+    """The pipeline's arguments for the pictures that guide it."""
+    images = {}
+    if sampling.image is not None:
+        images = {"image": sampling.image, "mask_image": sampling.mask, "strength": sampling.strength}
+    if sampling.control_image is not None:
+        images["control_image" if images else "image"] = sampling.control_image
+        images["controlnet_conditioning_scale"] = sampling.control_scale
+    return images

@@ -1,0 +1,45 @@
+"""Which file each part of a headless run is read from: the one that was named, else one of the models folder."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..models.find import choose_models_folder, find_model, list_search_folders
+from ..models.manifest import read_manifest
+from .portrait_settings import PortraitSettings
+
+CHECKPOINTS = "checkpoints"
+USUAL_CHECKPOINTS = {"sd15": r"realistic.?vision", "sdxl": r"realvis.?xl"}
+
+
+def find_files(settings: PortraitSettings) -> PortraitSettings:
+    """The settings with a path for every model that the run needs. Looks at the models folder only if one is missing.
+
+    CheckpointError names what is missing and where it can be had.
+    """
+    wanted = {"adapter": f"adapter_{settings.base}"}
+    if settings.face:
+        wanted |= {"clip_vision": "clip_vision", "face_parser": "face_parser"}
+        wanted |= {"face_package": "face_analysis"} if settings.id_embedding else {}
+    missing = {name: model_id for name, model_id in wanted.items() if not getattr(settings, name)}
+    if not missing and settings.checkpoint:
+        return settings
+    folder = choose_models_folder(settings.models_folder or None)
+    found = {
+        name: str(find_model(model, list_search_folders(model, folder)))
+        for name, model in ((name, read_manifest()[model_id]) for name, model_id in missing.items())
+    }
+    return replace(settings, checkpoint=settings.checkpoint or find_checkpoint(folder, settings.base), **found)
+
+
+def find_checkpoint(folder: Path, base: str) -> str:
+    """The usual checkpoint of a base model in a models folder; the user's choice can only be named."""
+    files = sorted(path for path in (folder / CHECKPOINTS).rglob("*") if path.suffix in (".safetensors", ".ckpt"))
+    usual = [path for path in files if re.search(USUAL_CHECKPOINTS[base], path.name, re.IGNORECASE)]
+    if not usual:
+        raise CheckpointError(
+            f"Name the base model with --checkpoint. In {folder / CHECKPOINTS} there are: "
+            f"{', '.join(path.name for path in files[:8]) or 'none'}."
+        )
+    return str(usual[0])

@@ -1,0 +1,65 @@
+"""Photo file -> Identity, with a picture of each stage. The one file here that knows faces and regions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..face.analysis import detect_faces, load_face_analysis, select_faces
+from ..face.parsed_face import parse_regions
+from ..face.parsing import load_face_parser
+from ..face.photo import open_photo
+from ..face.preview import draw_faces, draw_labels
+from ..face.regions import REGION_WORDS
+from ..identity import Identity, build_identity
+from .clip_vision import encode_images, load_clip_vision
+
+
+@dataclass(frozen=True)
+class PhotoModels:
+    """Files of the identity stage. face_package: InsightFace's folder, "" to go without an ID embedding."""
+
+    clip_vision: str
+    face_parser: str
+    face_package: str
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Pictures for people, (title, RGB uint8 [H, W, 3]), and a line on what was found."""
+
+    pictures: list[tuple[str, np.ndarray]]
+    report: str
+
+
+def encode_photo(
+    path: str | Path,
+    models: PhotoModels,
+    side_px: int,
+    selection: str = "largest",
+    index: int = 0,
+    framing: str = "auto",
+) -> tuple[Identity, Stages]:
+    """Everything that is known of the person in a photo file, which is turned upright first.
+
+    side_px: side of the square for face parsing, 512 for SD1.5 and 1280 for SDXL. selection, index: which face, as for
+    `select_faces`. framing: what CLIP sees, as for `choose_frame`. FaceNotFoundError when there is no face, or no
+    region of one.
+    """
+    photo = open_photo(path)
+    face, pictures = None, [("Photo", photo)]
+    if models.face_package:
+        faces = detect_faces(load_face_analysis(models.face_package), photo)
+        face = select_faces(faces, photo, selection, index)[0]
+        pictures.append((f"Face, 1 of {len(faces)}", draw_faces(photo, faces, face)))
+    parser = load_face_parser(models.face_parser).to(models.device)
+    parsed = parse_regions(parser, photo, side_px, face.box if face else None, framing)
+    regions = parsed.regions
+    pictures.append(("Regions", draw_labels(photo, parsed.map_labels())))
+    pictures += [(REGION_WORDS[key].capitalize(), regions.cut(key)) for key in regions.masks]
+    clip_vision = load_clip_vision(models.clip_vision).to(models.device)
+    features, zero = encode_images(clip_vision, [regions.view_photo(), *map(regions.cut, regions.masks)])
+    words = ", ".join(REGION_WORDS[key] for key in regions.masks)
+    report = f"Found {words}; {'with' if face else 'without'} ID embedding. {parsed.framing}"
+    return build_identity(regions, face, features, zero), Stages(pictures, report)

@@ -1,0 +1,123 @@
+"""A portrait from settings to pictures: identity, text, UNet, sampling."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..adapter.checkpoint import Adapter, load_adapter
+from ..errors import ConsistentIDError
+from ..facial_text import compose_for_identity, describe_placement
+from ..identity import Identity
+from ..identity.file import load_identity
+from .clip_text import ClipText
+from .conditioning import encode_prompt
+from .diffusers_pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
+from .diffusers_unet import install_adapter
+from .model_files import find_files
+from .photo_identity import PhotoModels, encode_photo
+from .portrait_settings import PortraitSettings, parse_lora
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """What came of a run. images: PIL; stages: (title, PIL image) of what led there; report: lines for people;
+    settings: as run, with every default filled in."""
+
+    images: list[Image.Image]
+    stages: list[tuple[str, Image.Image]]
+    report: list[str]
+    settings: PortraitSettings
+
+
+def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrait:
+    """Run the whole engine once. progress: show diffusers' progress bar. Raises ConsistentIDError."""
+    settings.check()
+    settings = find_files(settings)
+    adapter = load_adapter(settings.adapter)
+    seed = random.randrange(2**32) if settings.seed is None else settings.seed
+    settings = settings.settle(adapter.config.name, seed=seed)
+    device, dtype = choose_device(settings)
+    loaders = (adapter.facial_encoder, adapter.id_projection)
+    for network in loaders:
+        network.to("cpu" if settings.offload else device, torch.float32)
+    identity, stages, report = _read_identity(settings, adapter, device)
+    pipeline = _prepare_pipeline(settings, adapter, device, dtype, progress)
+    clip = ClipText(pipeline, adapter.config)
+    composed = compose_for_identity(
+        settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
+    )
+    conditioning = encode_prompt(clip, adapter, identity, composed, settings.negative, settings.alignment)
+    installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
+    try:
+        images = sample(pipeline, conditioning, _make_sampling(settings))
+    finally:
+        installed.remove()
+    report += [describe_placement(composed, [identity]), f"Prompt: {composed.marked}"]
+    return Portrait(images, stages, report, settings)
+
+
+def choose_device(settings: PortraitSettings) -> tuple[str, torch.dtype]:
+    """Device and precision; on their own the GPU in float16, or the CPU in float32."""
+    device = settings.device
+    if device == "auto":
+        device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
+    if settings.offload and device == "cpu":
+        raise ConsistentIDError("--offload keeps parts off the GPU, but this run is on the CPU. Leave it out.")
+    dtype = settings.dtype
+    if dtype == "auto":
+        dtype = "float32" if device == "cpu" else "float16"
+    return device, getattr(torch, dtype)
+
+
+def _read_identity(
+    settings: PortraitSettings, adapter: Adapter, device: str
+) -> tuple[Identity, list[tuple[str, Image.Image]], list[str]]:
+    if settings.identity:
+        return load_identity(settings.identity), [], [f"Identity: {settings.identity}"]
+    package = settings.face_package if settings.id_embedding else ""
+    models = PhotoModels(settings.clip_vision, settings.face_parser, package, device)
+    identity, stages = encode_photo(
+        settings.face, models, adapter.config.parsing_px, settings.select, settings.index, settings.framing
+    )
+    return identity, [(title, Image.fromarray(picture)) for title, picture in stages.pictures], [stages.report]
+
+
+def _prepare_pipeline(settings: PortraitSettings, adapter: Adapter, device: str, dtype: torch.dtype, progress: bool):
+    pipeline = load_pipeline(
+        settings.checkpoint, adapter.config, dtype, settings.controlnet, bool(settings.image), settings.base_config
+    )
+    pipeline.set_progress_bar_config(disable=not progress)
+    set_scheduler(pipeline, settings.scheduler)
+    if settings.lora:
+        load_loras(pipeline, [parse_lora(text) for text in settings.lora])
+    place_pipeline(pipeline, device, settings.offload)
+    return pipeline
+
+
+def _make_sampling(settings: PortraitSettings) -> Sampling:
+    size = (settings.width, settings.height)
+    pictures = {name: _open_picture(getattr(settings, name), size) for name in ("image", "mask", "control_image")}
+    return Sampling(
+        settings.steps,
+        settings.guidance,
+        *size,
+        settings.merge_at,
+        tuple(settings.seed + number for number in range(settings.batch)),
+        strength=settings.strength,
+        control_scale=settings.control_scale,
+        **pictures,
+    )
+
+
+def _open_picture(path: str, size: tuple[int, int]) -> Image.Image | None:
+    """A guiding picture at the size that is drawn, or None for no path."""
+    if not path:
+        return None
+    try:
+        with Image.open(Path(path)) as image:
+            return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    except OSError as error:
+        raise ConsistentIDError(f"{path} cannot be read as a picture ({error}).") from error

@@ -1,0 +1,126 @@
+"""Every choice of a headless run: one table for the command line, its defaults, and the PNG that repeats the run."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from PIL import Image
+
+from ..errors import ConsistentIDError
+from .schedulers import SCHEDULERS
+
+PNG_KEY = "consistentid"
+FORMAT = 1
+SIZES_PX = {"sd15": (512, 768), "sdxl": (864, 1152)}
+GUIDANCE = {"sd15": 5.0, "sdxl": 7.5}
+
+
+def option(default, text: str, **more):
+    """A field with its help text; `more` goes to argparse."""
+    return field(default=default, metadata={"help": text, **more})
+
+
+@dataclass(frozen=True)
+class PortraitSettings:
+    """What to draw, of whom, with which files. Paths are kept as they were given.
+
+    None stands for a value that depends on the base model, or is chosen by chance; `settle` fills it in.
+    """
+
+    face: str = option("", "photo of the person")
+    identity: str = option("", "a saved identity (.safetensors), in place of a photo")
+    prompt: str = option("", "what to draw")
+    negative: str = option("", "what to avoid")
+    caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
+    alignment: str = option("auto", "which region meets which word", choices=("auto", "published", "matched"))
+    select: str = option("largest", "which face of the photo, by what order")
+    index: int = option(0, "which face of that order, from 0")
+    framing: str = option("auto", "what CLIP sees of the photo", choices=("auto", "whole photo", "head"))
+    id_embedding: bool = option(True, "InsightFace's embedding; without it the regions alone describe the face")
+    base: str = option("sd15", "base model whose files are looked for", choices=tuple(SIZES_PX))
+    models_folder: str = option("", "folder like ComfyUI/models, for files that are not named")
+    checkpoint: str = option("", "base model: a single file or a diffusers folder")
+    base_config: str = option("", "diffusers folder with configuration and tokenizers for a single file, offline")
+    adapter: str = option("", "ConsistentID adapter file")
+    clip_vision: str = option("", "CLIP ViT-H/14: a file, or a folder of transformers")
+    face_parser: str = option("", "BiSeNet file")
+    face_package: str = option("", "InsightFace package folder")
+    lora: tuple[str, ...] = option((), "LoRA file, with its weight as FILE=0.8; may be repeated")
+    controlnet: str = option("", "ControlNet folder of diffusers")
+    control_image: str = option("", "picture that the ControlNet reads")
+    control_scale: float = option(1.0, "strength of the ControlNet")
+    image: str = option("", "picture to paint in, with --mask")
+    mask: str = option("", "where to paint: white is painted anew")
+    strength: float = option(1.0, "how much of the noise schedule is used for inpainting, 0..1")
+    scheduler: str = option("euler", "sampler and its noise schedule", choices=tuple(SCHEDULERS))
+    steps: int = option(50, "sampling steps")
+    guidance: float | None = option(None, "guidance scale (default: 5 for SD1.5, 7.5 for SDXL)")
+    width: int | None = option(None, "width in pixels (default: 512 for SD1.5, 864 for SDXL)")
+    height: int | None = option(None, "height in pixels (default: 768 for SD1.5, 1152 for SDXL)")
+    merge_at: float = option(0.6, "part of the steps after which facial tokens act: 0 all steps, 1 never")
+    weight: float = option(1.0, "how strongly the ID tokens act")
+    lora_weight: float = option(1.0, "strength of the adapter's low-rank weights")
+    seed: int | None = option(None, "seed of the first picture (default: by chance)")
+    batch: int = option(1, "number of pictures, each with the next seed")
+    device: str = option("auto", "auto, cpu, cuda, mps")
+    dtype: str = option("auto", "precision", choices=("auto", "float32", "float16", "bfloat16"))
+    offload: bool = option(False, "keep only the running part on the GPU, and decode in tiles: less memory, slower")
+
+    def settle(self, base: str, **chosen) -> "PortraitSettings":
+        """With every None filled in for a base model; `chosen` replaces other values."""
+        width, height = SIZES_PX[base]
+        usual = {"guidance": GUIDANCE[base], "width": width, "height": height}
+        usual = {key: value for key, value in usual.items() if getattr(self, key) is None}
+        return replace(self, base=base, **usual, **chosen)
+
+    def check(self) -> None:
+        """ConsistentIDError for choices that cannot go together; looks at no file."""
+        problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
+        if problem:
+            raise ConsistentIDError(problem)
+
+    def _list_problems(self):
+        yield bool(self.face) == bool(self.identity), "Name one of --face PHOTO and --identity FILE."
+        yield bool(self.image) != bool(self.mask), "--image and --mask belong together; name both or none."
+        yield (
+            bool(self.controlnet) != bool(self.control_image),
+            "--controlnet and --control-image belong together; name both or none.",
+        )
+        yield (
+            not 0 < self.strength <= 1,
+            f"--strength is {self.strength:g}; it is above 0 and at most 1.",
+        )
+        yield not 0 <= self.merge_at <= 1, f"--merge-at is {self.merge_at:g}; it is a part of the steps, 0 to 1."
+        yield min(self.steps, self.batch) < 1, f"--steps {self.steps} and --batch {self.batch} must be at least 1."
+        sizes = [size for size in (self.width, self.height) if size is not None]
+        yield any(size < 64 or size % 8 for size in sizes), f"Width and height are multiples of 8 from 64; got {sizes}."
+
+    def to_json(self, **more) -> str:
+        return json.dumps({"format": FORMAT, "settings": asdict(self), **more}, ensure_ascii=False)
+
+
+def read_settings(path: str | Path) -> PortraitSettings:
+    """The settings that a PNG of this program was made with."""
+    try:
+        with Image.open(path) as image:
+            record = json.loads(image.info[PNG_KEY])
+        version, settings = record["format"], record["settings"]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise ConsistentIDError(f"{path} is no PNG of this program: it holds no settings ({error!r}).") from error
+    known = {item.name for item in fields(PortraitSettings)}
+    if version != FORMAT or settings.keys() != known:
+        raise ConsistentIDError(f"{path} was made by another version of this program, which had other settings.")
+    return PortraitSettings(**settings | {"lora": tuple(settings["lora"])})
+
+
+def parse_lora(text: str) -> tuple[str, float]:
+    """Path and weight of a LoRA.
+
+    >>> parse_lora("style.safetensors=0.8"), parse_lora("style.safetensors")
+    (('style.safetensors', 0.8), ('style.safetensors', 1.0))
+    """
+    path, equals, weight = text.rpartition("=")
+    try:
+        return (path, float(weight)) if equals else (text, 1.0)
+    except ValueError:
+        raise ConsistentIDError(f"'{text}' is not a LoRA: write FILE, or FILE=WEIGHT with a number.") from None

@@ -1,0 +1,179 @@
+"""The command: photo in, picture and contact sheet out, and a PNG that repeats its run."""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from consistentid.errors import CheckpointError, ConsistentIDError
+from consistentid.hosts.clip_vision import encode_images, load_clip_vision
+from consistentid.hosts.command import add_command
+from consistentid.hosts.model_files import find_files
+from consistentid.hosts.portrait_settings import PortraitSettings, parse_lora, read_settings
+from consistentid.identity.file import save_identity
+
+
+def run_command(*words) -> int:
+    parser = argparse.ArgumentParser()
+    add_command(parser.add_subparsers())
+    arguments = parser.parse_args(["portrait", *map(str, words)])
+    return arguments.run(arguments)
+
+
+@pytest.fixture
+def options(files):
+    named = [word for name, path in files.items() for word in (f"--{name.replace('_', '-')}", path)]
+    return [*named, "--prompt", "a photo of a woman", "--steps", 3, "--width", 64, "--height", 96]
+
+
+def read_pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def test_a_portrait_and_its_repetition(options, photo, tmp_path, capsys):
+    """The PNG holds every choice, chance included: the same file gives the same bits, another seed does not."""
+    first = tmp_path / "first.png"
+    assert run_command("--face", photo, "--batch", 2, "--out", first, *options) == 0
+    out = capsys.readouterr().out
+    assert "Found face, eyes, ears, nose, mouth; with ID embedding." in out and "5 facial tokens" in out
+    names = {"first.png", "first_2.png", "first_stages.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert read_pixels(first).shape == (96, 64, 3) and read_pixels(first).std() > 10
+    assert not np.array_equal(read_pixels(first), read_pixels(tmp_path / "first_2.png"))
+    assert Image.open(tmp_path / "first_stages.png").height > 800
+    settings = json.loads(Image.open(first).text["consistentid"])["settings"]
+    assert (settings["guidance"], settings["base"], settings["steps"]) == (5.0, "sd15", 3)
+    assert f"Seed: {settings['seed']}" in out
+    run_command("--from-png", first, "--out", tmp_path / "again")
+    for name in ("first.png", "first_2.png"):
+        again = tmp_path / name.replace("first", "again")
+        assert np.array_equal(read_pixels(tmp_path / name), read_pixels(again))
+    run_command("--from-png", first, "--seed", settings["seed"] + 1, "--batch", 1, "--out", tmp_path / "other.png")
+    assert not np.array_equal(read_pixels(first), read_pixels(tmp_path / "other.png"))
+
+
+@pytest.fixture
+def identity_file(make_identity, tmp_path):
+    return save_identity(make_identity(), tmp_path / "person.safetensors")
+
+
+def test_every_knob_of_the_adapter_changes_the_picture(options, identity_file, tmp_path):
+    pictures = {}
+    for knob in ((), ("--weight", 0), ("--lora-weight", 0.2), ("--merge-at", 0), ("--scheduler", "ddim")):
+        run_command("--identity", identity_file, "--seed", 1, "--out", tmp_path / "x.png", *options, *knob)
+        pictures[knob] = read_pixels(tmp_path / "x.png")
+    usual = pictures.pop(())
+    assert all(not np.array_equal(usual, picture) for picture in pictures.values())
+
+
+def test_without_insightface(options, photo, tmp_path, capsys):
+    run_command("--face", photo, "--no-id-embedding", "--out", tmp_path / "x.png", *options)
+    assert "without ID embedding" in capsys.readouterr().out
+
+
+def test_inpainting_keeps_what_is_not_masked(options, identity_file, tmp_path):
+    picture = Image.effect_noise((64, 96), 60).convert("RGB").resize((64, 96))
+    mask = Image.fromarray(np.repeat([[0] * 32 + [255] * 32], 96, axis=0).astype(np.uint8))
+    for name, image in (("picture", picture), ("mask", mask)):
+        image.save(tmp_path / f"{name}.png")
+    words = ("--image", tmp_path / "picture.png", "--mask", tmp_path / "mask.png", "--seed", 1)
+    results = []
+    for prompt in ("one face", "two eyes on a nose"):
+        run_command("--identity", identity_file, "--out", tmp_path / "x.png", *options, *words, "--prompt", prompt)
+        results.append(read_pixels(tmp_path / "x.png").astype(int))
+    difference = np.abs(results[0] - results[1])
+    assert difference[:, 48:].mean() > 4 * difference[:, :8].mean()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "--face PHOTO and --identity"),
+        (["--face", "a", "--identity", "b"], "Name one of"),
+        (["--face", "a", "--image", "b"], "--image and --mask"),
+        (["--face", "a", "--controlnet", "b"], "--control-image"),
+        (["--face", "a", "--width", 100], "multiples of 8"),
+        (["--face", "a", "--merge-at", 2], "merge-at is 2"),
+        (["--face", "a", "--steps", 0], "at least 1"),
+    ],
+)
+def test_choices_that_cannot_go_together(words, message):
+    with pytest.raises(ConsistentIDError, match=message):
+        run_command(*words)
+
+
+def test_a_png_of_somebody_else(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    with pytest.raises(ConsistentIDError, match="holds no settings"):
+        run_command("--from-png", tmp_path / "x.png")
+
+
+def test_settings_survive_the_png(options, identity_file, tmp_path):
+    run_command("--identity", identity_file, "--out", tmp_path / "x.png", "--negative", "blåbær", *options)
+    settings = read_settings(tmp_path / "x.png")
+    assert settings.negative == "blåbær" and settings.identity == str(identity_file) and settings.lora == ()
+    assert None not in [getattr(settings, item.name) for item in fields(settings)]
+
+
+def test_lora_words():
+    assert parse_lora("a=b.safetensors=0.5") == ("a=b.safetensors", 0.5)
+    with pytest.raises(ConsistentIDError, match="WEIGHT"):
+        parse_lora("style.safetensors=strong")
+
+
+def test_files_come_from_the_models_folder_and_named_ones_win(tmp_path):
+    for path in ("consistentid/ConsistentID-v1.bin", "consistentid/face_parsing.pth", "checkpoints/sd.safetensors"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    settings = PortraitSettings(identity="x", models_folder=str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"--checkpoint.*sd\.safetensors"):
+        find_files(settings)
+    (tmp_path / "checkpoints" / "Realistic_Vision_V6.safetensors").touch()
+    found = find_files(settings)
+    assert found.adapter == str(tmp_path / "consistentid" / "ConsistentID-v1.bin")
+    assert found.checkpoint.endswith("Realistic_Vision_V6.safetensors") and not found.face_parser
+    with pytest.raises(CheckpointError, match="CLIP"):
+        find_files(PortraitSettings(face="x", models_folder=str(tmp_path)))
+    named = PortraitSettings(identity="x", adapter="mine.bin", checkpoint="mine", models_folder="/nowhere")
+    assert find_files(named) == named
+
+
+def test_image_features_are_the_layer_before_the_last(files, photo):
+    """Of a folder and of the one weights file in it alike."""
+    from consistentid.face.photo import open_photo
+
+    picture = open_photo(photo)
+    folder, file = (
+        load_clip_vision(path) for path in (files["clip_vision"], files["clip_vision"] / "model.safetensors")
+    )
+    caught = {}
+    layers = next(module for name, module in folder.named_modules() if name.endswith("encoder.layers"))
+    handle = layers[-2].register_forward_hook(lambda module, inputs, out: caught.setdefault("out", []).append(out))
+    features, zero = encode_images(folder, [picture, picture[:, ::-1].copy()])
+    handle.remove()
+    outputs = [out[0] if isinstance(out, tuple) else out for out in caught["out"]]
+    assert torch.equal(zero, outputs[0].view(257, 1280)) and torch.equal(features, outputs[1])
+    assert features.shape == (2, 257, 1280) and not torch.allclose(features[0], features[1])
+    assert torch.allclose(encode_images(file, [picture])[0], features[:1], atol=1e-4)
+
+
+def test_another_encoder_is_refused(files):
+    with pytest.raises(CheckpointError, match="is not a CLIP image encoder"):
+        load_clip_vision(files["face_parser"])
+
+
+def test_importing_the_hosts_imports_no_diffusers(standins):
+    """The command line starts without it; only a run needs it."""
+    root = importlib.util.find_spec("consistentid.hosts").submodule_search_locations[0] + "/../.."
+    code = (
+        "import sys; import consistentid.hosts.command, consistentid.hosts.portrait; print('diffusers' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert run.stdout.strip() == "False", run.stderr

@@ -3,9 +3,15 @@
 from . import folders
 from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
-from .face import DetectFace, LoadFaceAnalysis, LoadFaceParser, ParseFace
+from .detail import CropHead, PasteHead
+from .face import DetectFace, LoadFaceAnalysis, LoadFaceCascade
 from .identity import EncodeIdentity, LoadIdentity, SaveIdentity
-from .model import ApplyAdapter, LoadAdapter
+from .likeness import LikenessScore, LoadImageEncoder, RegionLikeness
+from .mixing import AdjustRegions, CombineIdentities, MixIdentities
+from .model import ApplyAdapter, LoadAdapter, ScheduleWeight
+from .people import AddPerson, MaskHead
+from .presets import SelectPreset
+from .regions import EditRegions, LoadFaceParser, ParseFace
 from .sampler import SamplePortrait
 
 folders.register()
@@ -13,15 +19,29 @@ folders.register()
 NODES = [
     LoadAdapter,
     LoadFaceAnalysis,
+    LoadFaceCascade,
     LoadFaceParser,
     LoadCaptioner,
+    LoadImageEncoder,
     DetectFace,
     ParseFace,
+    EditRegions,
     DescribeFace,
     EncodeIdentity,
     SaveIdentity,
     LoadIdentity,
+    CombineIdentities,
+    MixIdentities,
+    AdjustRegions,
+    MaskHead,
+    AddPerson,
+    SelectPreset,
     InjectTokens,
     ApplyAdapter,
+    ScheduleWeight,
     SamplePortrait,
+    CropHead,
+    PasteHead,
+    LikenessScore,
+    RegionLikeness,
 ]

@@ -1,20 +1,28 @@
 """Facial tokens in the text embedding: CONDITIONING that switches at the merge point."""
 
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import node_helpers
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..consistentid.adapter.config import FIXED_SENTENCES, AdapterConfig
-from ..consistentid.caption.align import FacialPrompt, compose_prompt
-from ..consistentid.errors import CaptionError
-from ..consistentid.face.regions import REGION_WORDS
-from ..consistentid.identity import Identity
+from ..consistentid.adapter.config import AdapterConfig
+from ..consistentid.caption.align import FacialPrompt
+from ..consistentid.facial_text import (
+    compose_for_identity,
+    compose_for_people,
+    describe_placement,
+    find_owners,
+    repeat_text,
+    stack_strengths,
+    stack_tokens,
+)
 from . import sockets
 from .hosting import HostedAdapter
-from .patching import make_stage
+from .masks import TokenMask
+from .people import Person, list_people
+from .stages import TOKEN_MASKS, make_stage
 from .text import check_encoders, count_tokens, cut_markers, place_markers, tokenize_text
 
 _negatives: WeakKeyDictionary = WeakKeyDictionary()
@@ -26,7 +34,7 @@ class InjectTokens(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_InjectTokens",
             display_name="Inject Facial Tokens",
-            category=sockets.CATEGORY,
+            category=sockets.SAMPLING,
             description=(
                 "Encodes prompt and negative prompt, and puts the person's facial tokens where the description names "
                 "face, ears, eyes, nose and mouth. Up to the merge point the sampler sees the text alone."
@@ -34,7 +42,7 @@ class InjectTokens(io.ComfyNode):
             inputs=[
                 io.Clip.Input("clip"),
                 sockets.Adapter.Input("adapter"),
-                sockets.Identity.Input("identity"),
+                io.MultiType.Input("identity", [sockets.Identity, sockets.People]),
                 io.String.Input("prompt", multiline=True, dynamic_prompts=True, default=""),
                 io.String.Input("negative", multiline=True, dynamic_prompts=True, default=""),
                 io.String.Input(
@@ -72,46 +80,33 @@ class InjectTokens(io.ComfyNode):
     @classmethod
     def execute(cls, clip, adapter, identity, prompt, negative, merge_at, alignment, caption="") -> io.NodeOutput:
         check_encoders(clip, adapter.config, adapter.adapter.source)
-        composed = compose(clip, adapter.config, identity, prompt, caption, alignment)
-        conditioning = inject_tokens(clip, adapter, identity, composed, negative, merge_at, alignment)
-        return io.NodeOutput(*conditioning, composed.marked, describe_placement(composed))
+        people = list_people(identity)
+        composed = compose(clip, adapter.config, people, prompt, caption, alignment)
+        conditioning = inject_tokens(clip, adapter, people, composed, negative, merge_at, alignment)
+        report = describe_placement(composed, [person.identity for person in people])
+        return io.NodeOutput(*conditioning, composed.marked, report)
 
 
-def compose(clip, config: AdapterConfig, identity: Identity, prompt: str, caption: str, alignment: str) -> FacialPrompt:
-    """The prompt with its facial description; a caption that names no region at all is an error."""
-    caption = caption.strip() or identity.caption
-    if not caption or caption in FIXED_SENTENCES:
-        caption = config.fixed_sentence
+def compose(
+    clip, config: AdapterConfig, people: tuple[Person, ...], prompt: str, caption: str, alignment: str
+) -> FacialPrompt:
+    """The prompt with the facial description of each person."""
     if prompt.split()[-1:] and "embedding:" in prompt.split()[-1]:
         prompt += " "  # or the separator would become part of the embedding's name
-    composed = compose_prompt(
-        prompt,
-        caption,
-        identity.regions,
-        config,
-        lambda text: count_tokens(clip, text, literal=alignment == "published"),
-        alignment,
-    )
-    if alignment != "published" and identity.regions and not composed.regions:
-        words = ", ".join(REGION_WORDS[key] for key in identity.regions)
-        raise CaptionError(
-            f"The facial description names none of the regions found in the photo ({words}), so no facial token can be "
-            "placed. Mention face, ears, eyes, nose or mouth in it, or leave it empty for the fixed sentence. "
-            f"It reads: '{caption[:200]}'"
-        )
-    return composed
+    identities = [person.identity for person in people]
+    if len(people) > 1:
+        return compose_for_people(prompt, caption, identities, config, alignment)
 
+    def count(text: str) -> int:
+        return count_tokens(clip, text, literal=alignment == "published")
 
-def describe_placement(composed: FacialPrompt) -> str:
-    placed, unplaced = (", ".join(REGION_WORDS[key] for key in keys) for keys in (composed.regions, composed.unplaced))
-    report = f"{len(composed.regions)} facial tokens: {placed or 'none'}."
-    return report + (f" No word for: {unplaced}." if unplaced else "")
+    return compose_for_identity(prompt, caption, identities[0], config, count, alignment)
 
 
 def inject_tokens(
     clip,
     hosted: HostedAdapter,
-    identity: Identity,
+    people: tuple[Person, ...],
     composed: FacialPrompt,
     negative: str,
     merge_at: float,
@@ -120,24 +115,44 @@ def inject_tokens(
     """Positive and negative CONDITIONING of a composed prompt."""
     published = alignment == "published"
     marked = cut_markers(clip, composed) if published else place_markers(clip, composed)
-    region_tokens, zero_token = hosted.encode_regions(identity)
-    tokens = _stack_tokens(region_tokens, zero_token, composed.regions, marked.count)
+    identities = [person.identity for person in people]
+    region_tokens, (zero_token, *_) = zip(*map(hosted.encode_regions, identities), strict=True)
+    tokens = stack_tokens(composed, region_tokens, zero_token, marked.count)
+    strengths = stack_strengths(composed, identities, marked.count)
     rows = marked.channel_positions(hosted.config)
+    masks = mask_tokens(people, find_owners(composed), rows)
+
+    def fuse(text: Tensor, region_tokens: Tensor, extra: dict) -> list:
+        return [hosted.fuse(text, region_tokens, rows, strengths), {**extra, **masks(text.shape[1])}]
+
     marked_texts = clip.encode_from_tokens_scheduled(marked.tokens)
-    facial = [[hosted.fuse(text, tokens, rows), extra] for text, extra in marked_texts]
+    facial = [fuse(text, tokens, extra) for text, extra in marked_texts]
     texts = marked_texts
     if published or composed.before_merge != composed.plain:
         texts = clip.encode_from_tokens_scheduled(tokenize_text(clip, composed.before_merge, published))
     negatives = encode_negative(clip, negative, published)
     length = max(text.shape[1] for text, _ in marked_texts)
-    facial_negatives = [
-        [hosted.fuse(repeat_text(text, length), zero_token[None], rows), extra.copy()] for text, extra in negatives
-    ]
+    facial_negatives = [fuse(repeat_text(text, length), zero_token[None], extra) for text, extra in negatives]
     positive = split_stages(texts, facial, merge_at)
     # The released SDXL code has facial tokens in the negative of both stages, by writing in place.
     if hosted.config.delayed_negative and not published:
         return positive, split_stages(negatives, facial_negatives, merge_at)
     return positive, facial_negatives
+
+
+def mask_tokens(people: tuple[Person, ...], owners: tuple[int, ...], rows: Tensor) -> Callable[[int], dict]:
+    """For a text of a given length: the values of a CONDITIONING entry that keep each person's facial tokens in the
+    person's mask. rows: positions of the tokens, [N, D]."""
+
+    def build(length: int) -> dict:
+        masks = []
+        for number, person in enumerate(people):
+            own = [index for index, owner in enumerate(owners[: len(rows)]) if owner == number]
+            if person.mask is not None and own:
+                masks.append(TokenMask(rows[own].unique(), length, person.mask))
+        return {TOKEN_MASKS: masks} if masks else {}
+
+    return build
 
 
 def encode_negative(clip, text: str, published: bool) -> list:
@@ -154,14 +169,3 @@ def split_stages(texts: list, facial: list, merge_at: float) -> list:
         *node_helpers.conditioning_set_values(texts, make_stage("text", merge_at)),
         *node_helpers.conditioning_set_values(facial, make_stage("facial", merge_at)),
     ]
-
-
-def repeat_text(text: Tensor, length: int) -> Tensor:
-    """Repeat an embedding [1, T, D] along T until it has at least `length` tokens; attention to it stays the same."""
-    return text.repeat(1, -(-length // text.shape[1]), 1)
-
-
-def _stack_tokens(region_tokens: dict[str, Tensor], zero_token: Tensor, keys: tuple[str, ...], count: int) -> Tensor:
-    """Region tokens [count, D] in marker order; a marker beyond the regions takes the token of zero pixels."""
-    tokens = [region_tokens[key] for key in keys][:count]
-    return torch.stack(tokens + [zero_token] * max(count - len(tokens), 1))[: max(count, 1)]

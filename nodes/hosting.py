@@ -8,6 +8,7 @@ import comfy.model_patcher
 import comfy.ops
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..consistentid.adapter.checkpoint import Adapter, load_adapter
 from ..consistentid.adapter.config import ID_EMBEDDING_WIDTH, AdapterConfig
@@ -43,7 +44,8 @@ class HostedAdapter:
     adapter: Adapter
     facial: comfy.model_patcher.ModelPatcher
     identity: comfy.model_patcher.ModelPatcher
-    _region_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
+    # By photo features, and with the region features they come from: identities that differ in strengths share them.
+    _region_tokens: WeakTensorKeyDictionary = field(default_factory=WeakTensorKeyDictionary)
     _id_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
 
     @classmethod
@@ -61,14 +63,16 @@ class HostedAdapter:
 
     def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
         """Region tokens {key: [D]} and the token of zero pixels [D]."""
-        if identity not in self._region_tokens:
+        origin, known = self._region_tokens.get(identity.photo_features, (None, None))
+        if origin is not identity.region_features:
             device = load_to_device(self.facial)
             features = identity.stack_regions(identity.regions).float().to(device)
             *tokens, zero = self.adapter.facial_encoder.encode_regions(features).cpu()
-            self._region_tokens[identity] = (dict(zip(identity.regions, tokens, strict=True)), zero)
-        return self._region_tokens[identity]
+            known = dict(zip(identity.regions, tokens, strict=True)), zero
+            self._region_tokens[identity.photo_features] = (identity.region_features, known)
+        return known
 
-    def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor) -> Tensor:
+    def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None) -> Tensor:
         """Facial tokens put into a text embedding [1, T, D] (see FacialEncoder); a new tensor on the same device."""
         if len(positions) and int(positions.max()) >= text.shape[1]:
             raise CaptionError(
@@ -76,7 +80,9 @@ class HostedAdapter:
                 "beyond the shorter one. Remove the textual inversion embeddings from the prompt."
             )
         device = load_to_device(self.facial)
-        fused = self.adapter.facial_encoder(text.float().to(device), region_tokens.to(device), positions.to(device))
+        fused = self.adapter.facial_encoder(
+            text.float().to(device), region_tokens.to(device), positions.to(device), strengths
+        )
         return fused.to(text)
 
     def project_identity(self, identity: Identity) -> Tensor:
@@ -91,7 +97,10 @@ class HostedAdapter:
             self._id_tokens[identity] = tokens.cpu()
         return self._id_tokens[identity]
 
-    def project_keys(self, identity: Identity) -> list[tuple[Tensor, Tensor]]:
-        """ID keys and values of every site, each [2, 4, C]: conditional, unconditional."""
-        tokens = self.project_identity(identity).to(load_to_device(self.identity))
+    def project_keys(self, identity: Identity, avoid: Identity | None = None) -> list[tuple[Tensor, Tensor]]:
+        """ID keys and values of every site, each [2, 4, C]: conditional, and unconditional or those of `avoid`."""
+        tokens = self.project_identity(identity)
+        if avoid is not None:
+            tokens = torch.stack([tokens[0], self.project_identity(avoid)[0]])
+        tokens = tokens.to(load_to_device(self.identity))
         return [tuple(x.cpu() for x in layer(tokens)) for layer in self.adapter.id_layers]

@@ -2,9 +2,11 @@
 
 from comfy_api.latest import io
 
+from ..consistentid.adapter.schedule import EASINGS, Schedule
 from . import folders, sockets
 from .hosting import HostedAdapter
 from .patching import apply_adapter
+from .people import list_people
 
 
 class LoadAdapter(io.ComfyNode):
@@ -13,7 +15,7 @@ class LoadAdapter(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_LoadAdapter",
             display_name="Load ConsistentID Adapter",
-            category=sockets.CATEGORY,
+            category=sockets.LOADERS,
             description="Loads the ConsistentID weights; whether they are for SD1.5 or SDXL is read from the file.",
             inputs=[
                 io.Combo.Input(
@@ -40,12 +42,12 @@ class ApplyAdapter(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_ApplyAdapter",
             display_name="Apply ConsistentID",
-            category=sockets.CATEGORY,
+            category=sockets.SAMPLING,
             description="Makes a MODEL draw this person. Works with any sampler; other patches of the model are kept.",
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 model for an SD1.5 adapter, an SDXL model for an SDXL one"),
                 sockets.Adapter.Input("adapter"),
-                sockets.Identity.Input("identity"),
+                io.MultiType.Input("identity", [sockets.Identity, sockets.People]),
                 io.Float.Input(
                     "weight",
                     default=1.0,
@@ -60,12 +62,45 @@ class ApplyAdapter(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Strength of the adapter's low-rank weights. 1 as trained",
+                    tooltip="Strength of the adapter's low-rank weights. 1 as trained. A model gets them once",
                 ),
+                io.Mask.Input("mask", optional=True, tooltip="Where the person is; left open: everywhere"),
+                sockets.Schedule.Input("schedule", optional=True, tooltip="When and where in the UNet ID tokens act"),
+                sockets.Identity.Input("avoid", optional=True, tooltip="A person the picture shall not look like"),
             ],
             outputs=[io.Model.Output("patched_model", display_name="model")],
         )
 
     @classmethod
-    def execute(cls, model, adapter, identity, weight, lora_weight) -> io.NodeOutput:
-        return io.NodeOutput(apply_adapter(model, adapter, identity, weight, lora_weight))
+    def execute(
+        cls, model, adapter, identity, weight, lora_weight, mask=None, schedule=None, avoid=None
+    ) -> io.NodeOutput:
+        people = list_people(identity, mask)
+        return io.NodeOutput(apply_adapter(model, adapter, people, weight, lora_weight, schedule, avoid))
+
+
+class ScheduleWeight(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        def factor(id, tooltip):
+            return io.Float.Input(id, default=1.0, min=0.0, max=3.0, step=0.05, tooltip=tooltip)
+
+        return io.Schema(
+            node_id="ConsistentID_ScheduleWeight",
+            display_name="Schedule ConsistentID",
+            category=sockets.SAMPLING,
+            description="When, and in which layers, the ID tokens act: factors of Apply ConsistentID's weight.",
+            inputs=[
+                io.Float.Input("start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Part of the steps"),
+                io.Float.Input("end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Part of the steps"),
+                io.Combo.Input("easing", options=list(EASINGS), default="constant", tooltip="From start to end"),
+                factor("composition", "The coarsest layers"),
+                factor("structure", "The middle layers"),
+                factor("detail", "The finest layers"),
+            ],
+            outputs=[sockets.Schedule.Output("schedule", display_name="schedule")],
+        )
+
+    @classmethod
+    def execute(cls, **fields) -> io.NodeOutput:
+        return io.NodeOutput(Schedule(**fields))

@@ -7,7 +7,8 @@ from comfy_api.latest import io
 
 from ..consistentid.errors import IncompatibleModelError
 from . import sockets
-from .patching import KEY, STAGE
+from .patching import KEY
+from .stages import STAGE
 
 
 class SamplePortrait(io.ComfyNode):
@@ -16,7 +17,7 @@ class SamplePortrait(io.ComfyNode):
         return io.Schema(
             node_id="ConsistentID_Sampler",
             display_name="ConsistentID Sampler",
-            category=sockets.CATEGORY,
+            category=sockets.SAMPLING,
             description=(
                 "A KSampler whose merge point is a step number, as published: steps 0 to start_merge_step see the text "
                 "alone, later ones the facial tokens. Any other sampler works too, with merge_at as a fraction."

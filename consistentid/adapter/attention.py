@@ -45,10 +45,14 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
 
 
 def add_id_attention(
-    attended: Tensor, query: Tensor, id_kv: tuple[Tensor, Tensor], heads: int, scale: float = 1.0
+    attended: Tensor, query: Tensor, id_kv: tuple[Tensor, Tensor], heads: int, scale: float | Tensor = 1.0
 ) -> Tensor:
     """Decoupled attention: the result of attending to the text plus `scale` times attention to the ID tokens.
 
-    attended and query: [B, N, C], before `to_out`; id_kv: key and value [B, 4, C].
+    attended and query: [B, N, C], before `to_out`; id_kv: key and value [B, 4, C]; scale: one number, or one for each
+    pixel [B, N, 1].
     """
-    return torch.add(attended, attend(query, *id_kv, heads), alpha=scale)
+    attended_ids = attend(query, *id_kv, heads)
+    if isinstance(scale, Tensor):
+        return torch.addcmul(attended, scale.to(attended_ids), attended_ids)
+    return torch.add(attended, attended_ids, alpha=scale)

@@ -27,6 +27,22 @@ _LAYOUTS = {
     ),
 }
 
+# By the resolution of a block; what is not named here is of the coarsest.
+_GROUPS = {
+    "sd15": {
+        "down_blocks.0": "detail",
+        "up_blocks.3": "detail",
+        "down_blocks.1": "structure",
+        "up_blocks.2": "structure",
+    },
+    "sdxl": {
+        "down_blocks.1": "detail",
+        "up_blocks.1": "detail",
+        "down_blocks.2": "structure",
+        "up_blocks.0": "structure",
+    },
+}
+
 
 class Site(NamedTuple):
     """One transformer block of the UNet, which has one self- and one cross-attention.
@@ -35,6 +51,7 @@ class Site(NamedTuple):
     diffusers: module path in a diffusers UNet, e.g. "down_blocks.0.attentions.0.transformer_blocks.0".
     comfy: module path in ComfyUI's UNet, e.g. "input_blocks.1.1.transformer_blocks.0".
     block: ComfyUI's (kind, number), e.g. ("input", 1); depth: index of the transformer block inside it.
+    group: "composition", "structure" or "detail", from the coarsest to the finest resolution that has attention.
     """
 
     index: int
@@ -42,6 +59,7 @@ class Site(NamedTuple):
     comfy: str
     block: tuple[str, int]
     depth: int
+    group: str
 
     @property
     def self_entry(self) -> int:
@@ -74,6 +92,7 @@ def list_sites(config: AdapterConfig) -> tuple[Site, ...]:
             comfy=f"{_COMFY_MODULES[kind].format(number)}.transformer_blocks.{depth}",
             block=(kind, number),
             depth=depth,
+            group=_GROUPS[config.name].get(transformer.partition(".attentions")[0], "composition"),
         )
         for index, (transformer, kind, number, depth) in enumerate(places)
     )

@@ -1,5 +1,7 @@
 """Facial tokens in ComfyUI's text embedding: the right places, and only those."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -187,6 +189,17 @@ def test_encoding_an_identity_again_costs_nothing(adapter, identity):
     first = adapter.encode_regions(identity)
     assert adapter.encode_regions(identity) is first
     assert adapter.project_identity(identity) is adapter.project_identity(identity)
+    stronger = replace(identity, strengths={"Nose": 0.5}, caption="other")
+    assert adapter.encode_regions(stronger) is first
+
+
+def test_an_identity_that_shares_a_photo_only_is_encoded_anew(adapter, identity, make_identity):
+    tokens, _ = adapter.encode_regions(identity)
+    other = make_identity(seed=1)
+    mixed = replace(identity, region_features={**identity.region_features, "Nose": other.region_features["Nose"]})
+    mixed_tokens, _ = adapter.encode_regions(mixed)
+    assert torch.equal(mixed_tokens["Face"], tokens["Face"])
+    assert torch.allclose(mixed_tokens["Nose"], adapter.encode_regions(other)[0]["Nose"], atol=1e-5)
 
 
 def test_published_reads_embedding_names_as_text(inject, clip):

@@ -269,7 +269,7 @@ def test_every_part_of_a_batch_gets_its_keys(host, conditional, batch):
     """The host repeats each part of a batch for every picture."""
     cond, uncond = torch.full((1, 4, 8), 1.0), torch.full((1, 4, 8), -1.0)
     keys = torch.cat([cond, uncond])
-    key_value = host.nodes.patching.IDKeyValue(keys, keys * 10, torch.float32)
+    key_value = host.nodes.attention.IDKeyValue(keys, keys * 10, torch.float32)
     key, value = key_value.select([bool(part) for part in conditional], torch.zeros(batch, 5, 8))
     expected = [1.0 if part else -1.0 for part in conditional for _ in range(batch // len(conditional))]
     assert key[:, 0, 0].tolist() == expected
@@ -283,7 +283,7 @@ def test_only_positive_conditions_get_the_person(host, tiny, person, apply, monk
     from comfy_extras import nodes_custom_sampler, nodes_perpneg
 
     seen = set()
-    select = host.nodes.patching.IDKeyValue.select
+    select = host.nodes.attention.IDKeyValue.select
 
     def spy(self, conditional, query):
         seen.update(zip(contexts[-1], conditional, strict=True))
@@ -299,7 +299,7 @@ def test_only_positive_conditions_get_the_person(host, tiny, person, apply, monk
         return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
 
     model.set_model_unet_function_wrapper(record)
-    monkeypatch.setattr(host.nodes.patching.IDKeyValue, "select", spy)
+    monkeypatch.setattr(host.nodes.attention.IDKeyValue, "select", spy)
     conds = {name: [[torch.full((1, 77, 768), value), {}]] for name, value in values.items()}
     if guider == "cfg":
         made = nodes_custom_sampler.comfy.samplers.CFGGuider(model)
@@ -335,7 +335,7 @@ def test_real_configurations_of_other_models_are_refused(host, person, apply, na
 
 
 def test_float32_attention_where_the_host_wants_it(host, monkeypatch):
-    patching = host.nodes.patching
+    patching = host.nodes.attention
     seen = []
 
     def spy(attended, query, id_kv, heads, scale):

@@ -1,0 +1,68 @@
+"""A second pass over the faces of a finished picture."""
+
+import torch
+from comfy_api.latest import io
+
+from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
+from . import sockets
+
+
+class CropHead(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_CropHead",
+            display_name="Crop Head",
+            category=sockets.AFTERWARDS,
+            description="Cuts a head out of a picture, enlarged, so that it can be sampled again with the identity.",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture; one"),
+                sockets.Face.Input("face", tooltip="From Detect Face. No face: the picture will stay as it is"),
+                io.Float.Input(
+                    "extra", default=0.4, min=0.0, max=2.0, step=0.05, tooltip="Part of the face added on each side"
+                ),
+                io.Int.Input("side_px", default=768, min=256, max=2048, step=8, tooltip="Side of the crop"),
+            ],
+            outputs=[
+                io.Image.Output("crop", display_name="crop"),
+                sockets.Placement.Output("placement", display_name="placement"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image, face, extra, side_px) -> io.NodeOutput:
+        picture = image[0]
+        placement = Placement(picture, None) if face is None else place_head(picture, face.box, extra)
+        return io.NodeOutput(cut_head(placement, side_px)[None], placement)
+
+
+class PasteHead(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_PasteHead",
+            display_name="Paste Head",
+            category=sockets.AFTERWARDS,
+            description="Puts heads back where Crop Head took them, with soft edges; several heads of a picture too.",
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("crop"),
+                sockets.Placement.Input("placement"),
+                io.Float.Input(
+                    "feather", default=0.15, min=0.0, max=0.5, step=0.01, tooltip="Part of the crop that fades out"
+                ),
+            ],
+            outputs=[io.Image.Output("image", display_name="image", is_output_list=True)],
+        )
+
+    @classmethod
+    def execute(cls, crop, placement, feather) -> io.NodeOutput:
+        pictures: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for image, place in zip(crop, placement, strict=True):
+            known = [index for index, (original, _) in enumerate(pictures) if torch.equal(original, place.picture)]
+            if not known:
+                pictures.append((place.picture, place.picture))
+            index = known[0] if known else -1
+            original, pasted = pictures[index]
+            pictures[index] = (original, paste_head(pasted, image[0], place, feather[0]))
+        return io.NodeOutput([pasted[None] for _, pasted in pictures])

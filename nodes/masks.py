@@ -1,0 +1,52 @@
+"""Attention masks on the grid of each layer: where a person's tokens may act."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Added to a score this leaves an attention weight of exactly 0, in half precision too.
+_NEVER = -1e4
+
+
+class AttentionMask:
+    """A MASK [M, H, W] 0..1 of any resolution; M masks go to the images one by one, and start over when they end."""
+
+    def __init__(self, mask: Tensor):
+        self.mask = mask
+        self._fitted: dict[tuple, Tensor] = {}
+
+    def fit(self, grid: tuple[int, int], images: int, like: Tensor) -> Tensor:
+        """The mask for one layer with a feature map of `grid` (height, width): [images, height * width, 1]."""
+        key = (grid, images, like.device, like.dtype)
+        if key not in self._fitted:
+            fitted = F.adaptive_avg_pool2d(self.mask.float(), grid)
+            rows = [index % len(fitted) for index in range(images)]
+            self._fitted[key] = fitted.clamp(0, 1).flatten(1)[rows, :, None].to(like)
+        return self._fitted[key]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMask:
+    """Text tokens that act only inside a mask: positions [N] in a text of `length` tokens."""
+
+    positions: Tensor
+    length: int
+    mask: AttentionMask
+
+
+def make_bias(masks: list[list[TokenMask]], grid: tuple[int, int], query: Tensor, length: int) -> Tensor:
+    """What to add to attention scores so that masked tokens act inside their masks only: [B, h * w, length].
+
+    masks: those of each part of the batch. query: [B, h * w, C]; length: tokens of the text embedding, which the
+    host repeats where two texts of different lengths share a batch.
+    """
+    bias = torch.zeros(*query.shape[:2], length, device=query.device, dtype=query.dtype)
+    for part, rows in zip(masks, bias.chunk(len(masks)), strict=True):
+        for token_mask in part:
+            fitted = token_mask.mask.fit(grid, len(rows), query).log().clamp_min(_NEVER)
+            starts = torch.arange(0, length, token_mask.length)[:, None]
+            columns = (token_mask.positions + starts).flatten()
+            rows[:, :, columns.to(rows.device)] = fitted.expand(-1, -1, len(columns))
+    return bias

@@ -1,0 +1,76 @@
+"""Several people in one picture: who is where."""
+
+from dataclasses import dataclass
+
+import torch
+from comfy_api.latest import io
+
+from ..consistentid.face.detail import mask_head
+from ..consistentid.identity import Identity
+from . import sockets
+from .masks import AttentionMask
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person of a picture: in the whole of it, or only inside the mask."""
+
+    identity: Identity
+    mask: AttentionMask | None = None
+    weight: float = 1.0
+
+
+def list_people(identity: Identity | tuple[Person, ...], mask=None) -> tuple[Person, ...]:
+    """The people behind a socket that takes an identity or several people."""
+    if isinstance(identity, Identity):
+        return (Person(identity, AttentionMask(mask) if mask is not None else None),)
+    return identity
+
+
+class MaskHead(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_MaskHead",
+            display_name="Mask Head",
+            category=sockets.SAMPLING,
+            description="A soft mask around a detected face: where a person is, for Add Person or for inpainting.",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture the face was detected in; gives the mask its size"),
+                sockets.Face.Input("face", tooltip="From Detect Face. No face: an empty mask"),
+                io.Float.Input("scale", default=2.0, min=0.5, max=10.0, step=0.1, tooltip="Size in face boxes"),
+                io.Float.Input("feather", default=0.3, min=0.0, max=1.0, step=0.05, tooltip="Part that fades out"),
+            ],
+            outputs=[io.Mask.Output("mask", display_name="mask")],
+        )
+
+    @classmethod
+    def execute(cls, image, face, scale, feather) -> io.NodeOutput:
+        if face is None:
+            return io.NodeOutput(torch.zeros(1, *image.shape[1:3]))
+        return io.NodeOutput(mask_head(image[0], face.box, scale, feather)[None])
+
+
+class AddPerson(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_AddPerson",
+            display_name="Add Person",
+            category=sockets.SAMPLING,
+            description=(
+                "Puts a person into one part of the picture. Chain one node for each person, then connect 'people' "
+                "where an identity goes. In the prompt, <A> stands before what is said of the first, <B> of the second."
+            ),
+            inputs=[
+                sockets.Identity.Input("identity"),
+                io.Mask.Input("mask", tooltip="Where this person is: white. Any resolution, soft edges are kept"),
+                sockets.People.Input("people", optional=True, tooltip="The people before this one"),
+                io.Float.Input("weight", default=1.0, min=0.0, max=3.0, step=0.05, tooltip="Times the weight of Apply"),
+            ],
+            outputs=[sockets.People.Output("all_people", display_name="people")],
+        )
+
+    @classmethod
+    def execute(cls, identity, mask, weight, people=()) -> io.NodeOutput:
+        return io.NodeOutput((*people, Person(identity, AttentionMask(mask), weight)))

@@ -1,0 +1,100 @@
+"""Heads out of a picture and back, and two people through the text."""
+
+import numpy as np
+import pytest
+import torch
+
+pytestmark = pytest.mark.host
+
+
+@pytest.fixture
+def detail(host):
+    return host.nodes.detail
+
+
+@pytest.fixture
+def make_face(host):
+    def make(*box):
+        return host.consistentid.face.face.Face(np.array(box, np.float32), None, 1.0, None)
+
+    return make
+
+
+@pytest.fixture
+def picture(astronaut):
+    return torch.from_numpy(astronaut)[None].float() / 255
+
+
+def test_two_heads_of_one_picture_and_one_of_another(detail, make_face, picture):
+    other = picture.flip(2)
+    boxes = [(picture, make_face(60, 60, 120, 130)), (picture, make_face(300, 60, 360, 130))]
+    boxes.append((other, make_face(200, 200, 260, 270)))
+    crops, placements = zip(
+        *(detail.CropHead.execute(image, face, 0.4, 256).result for image, face in boxes), strict=True
+    )
+    assert all(crop.shape == (1, 256, 256, 3) for crop in crops)
+    white = [torch.ones_like(crop) for crop in crops]
+    first, second = detail.PasteHead.execute(white, list(placements), [0.1]).result[0]
+    for result, original, marks in ((first, picture, [(90, 95), (330, 95)]), (second, other, [(230, 235)])):
+        changed = (result != original).any(-1)[0]
+        assert all(torch.allclose(result[0, y, x], torch.ones(3), atol=1e-5) for x, y in marks)
+        assert 0.005 < changed.float().mean() < 0.2
+    assert torch.equal(second[0, 95, 90], other[0, 95, 90])
+
+
+def test_a_picture_without_a_face_stays_as_it_is(detail, host, picture):
+    crop, placement = detail.CropHead.execute(picture, None, 0.4, 512).result
+    (result,) = detail.PasteHead.execute([torch.zeros_like(crop)], [placement], [0.15]).result[0]
+    assert torch.equal(result, picture)
+    assert host.nodes.people.MaskHead.execute(picture, None, 2.0, 0.3).result[0].sum() == 0
+
+
+def test_mask_of_a_face(host, make_face, picture):
+    (mask,) = host.nodes.people.MaskHead.execute(picture, make_face(178, 62, 272, 180), 2.0, 0.3).result
+    assert mask.shape == (1, 512, 512) and mask[0, 121, 225] == 1 and mask[0, 400, 100] == 0
+
+
+@pytest.fixture
+def couple(host, make_identity):
+    left = torch.zeros(1, 64, 64)
+    left[:, :, :32] = 1
+    her = make_identity(("Face", "Left_Eye", "Nose"), 1, caption="a round face, blue eyes, a small nose")
+    him = make_identity(("Left_Eye", "Nose"), 2, caption="brown eyes, a long nose", strengths={"Nose": 0.5})
+    (first,) = host.nodes.people.AddPerson.execute(her, left, 1.0).result
+    (people,) = host.nodes.people.AddPerson.execute(him, 1 - left, 0.8, first).result
+    assert [person.weight for person in people] == [1.0, 0.8] and len(first) == 1
+    return people
+
+
+def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
+    """Each person's tokens stand behind their words, with their features, and only they are masked."""
+    clip, stages = checkpoint[1], host.nodes.stages
+    prompt = "in a park, <A> a woman, <B> a man"
+    positive, negative, marked, report = host.nodes.conditioning.InjectTokens.execute(
+        clip, adapter, couple, prompt, "blurry", 0.5, "auto", ""
+    ).result
+    assert report == "A: 3 facial tokens: face, eyes, nose.\nB: 2 facial tokens: eyes, nose (0.5)."
+    assert marked.index("a woman") < marked.index("blue eyes") < marked.index("a man") < marked.index("brown eyes")
+    plain = marked.replace("<|facial|>", "")
+    text = clip.encode_from_tokens_scheduled(clip.tokenize(plain))[0][0]
+    stage, facial = (entry for entry in positive)
+    assert torch.equal(stage[0], text) and stages.TOKEN_MASKS not in stage[1]
+    changed = (facial[0] != text).any(-1)[0].nonzero().flatten().tolist()
+    words = [token for chunk in clip.tokenize(plain)["l"] for token, _ in chunk]
+    names = [clip.tokenizer.clip_l.inv_vocab[words[row]].removesuffix("</w>") for row in changed]
+    assert names == ["face", "eyes", "nose", "eyes", "nose"]
+    hers, his = facial[1][stages.TOKEN_MASKS]
+    assert [*hers.positions.tolist(), *his.positions.tolist()] == changed
+    assert hers.mask is couple[0].mask and his.mask is couple[1].mask and hers.length == facial[0].shape[1]
+    for entry in negative:
+        masked = entry[1][stages.TOKEN_MASKS]
+        assert [mask.positions.tolist() for mask in masked] == [changed[:3], changed[3:]]
+    alone, *_ = host.nodes.conditioning.InjectTokens.execute(
+        clip, adapter, couple[0].identity, prompt.replace("<A>", "").replace("<B>", ""), "blurry", 0.5, "auto", ""
+    ).result
+    assert all(stages.TOKEN_MASKS not in entry[1] for entry in alone)
+
+
+def test_a_name_without_a_person(host, checkpoint, adapter, couple):
+    with pytest.raises(host.consistentid.errors.CaptionError, match="<C>, but there are 2 people"):
+        host.nodes.conditioning.InjectTokens.execute(checkpoint[1], adapter, couple, "<C> a dog", "", 0.5, "auto", "")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..consistentid.adapter.attention import add_id_attention
 from ..consistentid.adapter.schedule import Schedule, find_progress
 from .masks import AttentionMask, make_bias
-from .stages import TOKEN_MASKS, list_conditional
+from .stages import TOKEN_MASKS, list_areas, list_conditional
 
 
 class IDKeyValue(nn.Module):
@@ -98,9 +98,9 @@ class IDAttentionPatch:
             return None
         if self.mask is None:
             return weight
-        parts = len(extra_options["cond_or_uncond"])
-        fitted = self.mask.fit(_find_grid(extra_options), query.shape[0] // parts, query)
-        return weight * fitted.repeat(parts, 1, 1)
+        areas = list_areas(extra_options)
+        grid, images = _find_grid(extra_options), query.shape[0] // len(areas)
+        return weight * torch.cat([self.mask.fit(grid, images, query, area) for area in areas])
 
     def add(self, function: Callable, **options) -> None:
         self.added.append((function, options))
@@ -128,7 +128,7 @@ def _make_text_bias(query: Tensor, length: int, extra_options: dict) -> Tensor |
     by_part = [masks.get(uuid, []) for uuid in extra_options["uuids"]]
     if not any(by_part):
         return None
-    return make_bias(by_part, _find_grid(extra_options), query, length)
+    return make_bias(by_part, list_areas(extra_options), _find_grid(extra_options), query, length)
 
 
 def _find_grid(extra_options: dict) -> tuple[int, int]:

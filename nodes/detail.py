@@ -1,10 +1,12 @@
 """A second pass over the faces of a finished picture."""
 
-import torch
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
 from . import sockets
+from .layout import split_batches
 
 
 class CropHead(io.ComfyNode):
@@ -31,6 +33,11 @@ class CropHead(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, face, extra, side_px) -> io.NodeOutput:
+        if image.shape[0] != 1:
+            raise ConsistentIDError(
+                f"Crop Head takes one picture, but got a batch of {image.shape[0]}. Connect 'photo' of 'Detect Face', "
+                "which gives them one by one with their faces."
+            )
         picture = image[0]
         placement = Placement(picture, None) if face is None else place_head(picture, face.box, extra)
         return io.NodeOutput(cut_head(placement, side_px)[None], placement)
@@ -57,12 +64,13 @@ class PasteHead(io.ComfyNode):
 
     @classmethod
     def execute(cls, crop, placement, feather) -> io.NodeOutput:
-        pictures: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for image, place in zip(crop, placement, strict=True):
-            known = [index for index, (original, _) in enumerate(pictures) if torch.equal(original, place.picture)]
-            if not known:
-                pictures.append((place.picture, place.picture))
-            index = known[0] if known else -1
-            original, pasted = pictures[index]
-            pictures[index] = (original, paste_head(pasted, image[0], place, feather[0]))
-        return io.NodeOutput([pasted[None] for _, pasted in pictures])
+        crops = split_batches(crop)
+        if len(crops) != len(placement):
+            raise ConsistentIDError(
+                f"{len(crops)} crops came back for {len(placement)} places. Each crop of 'Crop Head' must stay one."
+            )
+        pasted: dict[int, Tensor] = {}
+        for image, place in zip(crops, placement, strict=True):
+            origin = place.picture.data_ptr()
+            pasted[origin] = paste_head(pasted.get(origin, place.picture), image[0], place, feather[0])
+        return io.NodeOutput([picture[None] for picture in pasted.values()])

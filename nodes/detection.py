@@ -39,21 +39,28 @@ class Search(NamedTuple):
 
     def take_faces(self, picture: Tensor, where: str) -> tuple[list[Item], str]:
         """The chosen faces of an IMAGE with one photo, and a line for the report, which starts with `where`."""
+        faces = []
         try:
             photo = read_photo(picture)
+        except FaceNotFoundError as error:
+            return self._leave_out(error, where)
+        try:
             faces = self._find_faces(photo)
             chosen = select_faces(faces, photo, self.select, self.index)
         except FaceNotFoundError as error:
-            if self.on_no_face == "error":
-                raise FaceNotFoundError(f"{where}{error} {self._advise()}") from error
-            if self.on_no_face == "skip":
-                return [], f"{where}{error} Left out."
-            photo, faces, chosen = read_photo(picture), [], []
+            if self.on_no_face != "continue without ID embedding":
+                return self._leave_out(error, where)
+            chosen = []
             line = f"{error} No ID embedding."
         else:
             line = report_faces(photo, faces, chosen, self.select, self.index)
         landmarks = make_preview(draw_landmarks(*photo.shape[:2], chosen))
         return [_make_item(picture, photo, faces, face, landmarks) for face in chosen or [None]], where + line
+
+    def _leave_out(self, error: FaceNotFoundError, where: str) -> tuple[list[Item], str]:
+        if self.on_no_face == "error":
+            raise FaceNotFoundError(f"{where}{error} {self._advise()}") from error
+        return [], f"{where}{error} Left out."
 
     def _find_faces(self, photo: np.ndarray) -> list[Face]:
         if isinstance(self.source, FaceCascade):

@@ -28,9 +28,12 @@ def make_patcher(module: nn.Module) -> comfy.model_patcher.ModelPatcher:
     )
 
 
-def load_to_device(patcher: comfy.model_patcher.ModelPatcher) -> torch.device:
-    """Have the host load the module; returns the device to send inputs to."""
-    comfy.model_management.load_models_gpu([patcher])
+def load_to_device(patcher: comfy.model_patcher.ModelPatcher, whole: bool = False) -> torch.device:
+    """Have the host load the module; returns the device to send inputs to.
+
+    whole: for networks of plain torch layers, which cannot run with a part of them elsewhere.
+    """
+    comfy.model_management.load_models_gpu([patcher], force_full_load=whole)
     return patcher.load_device
 
 

@@ -14,14 +14,21 @@ class AttentionMask:
     """A MASK [M, H, W] 0..1 of any resolution; M masks go to the images one by one, and start over when they end."""
 
     def __init__(self, mask: Tensor):
-        self.mask = mask
+        self.mask = mask.reshape(-1, *mask.shape[-2:])
         self._fitted: dict[tuple, Tensor] = {}
 
-    def fit(self, grid: tuple[int, int], images: int, like: Tensor) -> Tensor:
-        """The mask for one layer with a feature map of `grid` (height, width): [images, height * width, 1]."""
-        key = (grid, images, like.device, like.dtype)
+    def fit(self, grid: tuple[int, int], images: int, like: Tensor, area: tuple | None = None) -> Tensor:
+        """The mask for one layer with a feature map of `grid` (height, width): [images, height * width, 1].
+
+        area: when the layer sees a part of the picture only, the size of the latent and (height, width, top, left).
+        """
+        key = (grid, images, like.device, like.dtype, area)
         if key not in self._fitted:
-            fitted = F.adaptive_avg_pool2d(self.mask.float(), grid)
+            mask = self.mask.float()
+            if area is not None:
+                size, (height, width, top, left) = area
+                mask = F.adaptive_avg_pool2d(mask, size)[:, top : top + height, left : left + width]
+            fitted = F.adaptive_avg_pool2d(mask, grid)
             rows = [index % len(fitted) for index in range(images)]
             self._fitted[key] = fitted.clamp(0, 1).flatten(1)[rows, :, None].to(like)
         return self._fitted[key]
@@ -36,16 +43,18 @@ class TokenMask:
     mask: AttentionMask
 
 
-def make_bias(masks: list[list[TokenMask]], grid: tuple[int, int], query: Tensor, length: int) -> Tensor:
+def make_bias(
+    masks: list[list[TokenMask]], areas: list[tuple | None], grid: tuple[int, int], query: Tensor, length: int
+) -> Tensor:
     """What to add to attention scores so that masked tokens act inside their masks only: [B, h * w, length].
 
-    masks: those of each part of the batch. query: [B, h * w, C]; length: tokens of the text embedding, which the
-    host repeats where two texts of different lengths share a batch.
+    masks, areas: those of each part of the batch (see AttentionMask.fit). query: [B, h * w, C]; length: tokens of the
+    text embedding, which the host repeats where two texts of different lengths share a batch.
     """
     bias = torch.zeros(*query.shape[:2], length, device=query.device, dtype=query.dtype)
-    for part, rows in zip(masks, bias.chunk(len(masks)), strict=True):
+    for part, area, rows in zip(masks, areas, bias.chunk(len(masks)), strict=True):
         for token_mask in part:
-            fitted = token_mask.mask.fit(grid, len(rows), query).log().clamp_min(_NEVER)
+            fitted = token_mask.mask.fit(grid, len(rows), query, area).log().clamp_min(_NEVER)
             starts = torch.arange(0, length, token_mask.length)[:, None]
             columns = (token_mask.positions + starts).flatten()
             rows[:, :, columns.to(rows.device)] = fitted.expand(-1, -1, len(columns))

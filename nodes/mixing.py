@@ -61,6 +61,10 @@ class CombineIdentities(io.ComfyNode):
         caption=("",),
     ) -> io.NodeOutput:
         identities = [*identity_1, *identity_2, *identity_3, *identity_4]
+        if len(caption) > 1:
+            raise ConsistentIDError(
+                f"'caption' got {len(caption)} texts for one person. Connect them to 'Encode Identity', or connect one."
+            )
         return io.NodeOutput(
             *combine_identities(identities, method[0], read_weights(weights[0]), outlier_below[0], caption[0])
         )

@@ -6,6 +6,7 @@ on each cross-attention adds attention to them. A wrapper around sampling places
 
 from collections.abc import Callable
 
+import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from comfy.weight_adapter import LoRAAdapter
@@ -19,7 +20,7 @@ from ..consistentid.identity import Identity
 from .attention import IDAttentionPatch, IDKeyValue
 from .hosting import HostedAdapter, make_patcher
 from .people import Person, list_people
-from .stages import prepare_run
+from .stages import note_conditions, prepare_run
 
 KEY = "consistentid"
 
@@ -55,8 +56,9 @@ def apply_adapter(
     for person in list_people(people):
         if weight * person.weight:
             _add_id_attention(clone, hosted, person, weight, schedule or Schedule(), avoid)
-    clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
-    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, prepare_run)
+    for place, wrapper in ((WrappersMP.OUTER_SAMPLE, prepare_run), (WrappersMP.SAMPLER_SAMPLE, note_conditions)):
+        clone.remove_wrappers_with_key(place, KEY)
+        clone.add_wrapper_with_key(place, KEY, wrapper)
     return clone
 
 
@@ -75,11 +77,22 @@ def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
 def _add_loras(clone: ModelPatcher, hosted: HostedAdapter, lora_weight: float) -> None:
     """Add the low-rank weights up to `lora_weight`, counting what an earlier application has added."""
     patches = _make_lora_patches(clone, hosted)
-    shares = clone.get_attachment(KEY) or {}
-    present = shares.get(hosted.adapter.source, 0.0)
+    key, patch = next(iter(patches.items()))
+    present = _find_share(clone.patches.get(key, []), patch)
     if lora_weight > present:
         clone.add_patches(patches, lora_weight - present)
-        clone.set_attachments(KEY, {**shares, hosted.adapter.source: lora_weight})
+
+
+def _find_share(applied: list[tuple], patch: LoRAAdapter) -> float:
+    """How much of a low-rank patch is among the patches of a weight; a merge of models leaves a part of it."""
+    share = 0.0
+    for strength, content, kept, *_ in applied:
+        share *= kept
+        if isinstance(content, list):  # a merged model: its weight, then its patches
+            share += strength * _find_share(content[1:], patch)
+        elif isinstance(content, LoRAAdapter) and torch.equal(content.weights[0], patch.weights[0]):
+            share += strength
+    return share
 
 
 def _make_lora_patches(clone: ModelPatcher, hosted: HostedAdapter) -> dict[str, LoRAAdapter]:

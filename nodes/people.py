@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from comfy_api.latest import io
 
+from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import mask_head
 from ..consistentid.identity import Identity
 from . import sockets
@@ -22,6 +23,8 @@ class Person:
 
 def list_people(identity: Identity | tuple[Person, ...], mask=None) -> tuple[Person, ...]:
     """The people behind a socket that takes an identity or several people."""
+    if not isinstance(identity, Identity) and mask is not None:
+        raise ConsistentIDError("Each of several people has a mask in 'Add Person'; disconnect 'mask' here.")
     if isinstance(identity, Identity):
         return (Person(identity, AttentionMask(mask) if mask is not None else None),)
     return identity

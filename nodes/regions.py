@@ -9,6 +9,7 @@ from torch import Tensor
 from ..consistentid.adapter.config import CONFIGS
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.editing import MODES, edit_region
+from ..consistentid.face.face import check_same_photo
 from ..consistentid.face.framing import FRAMINGS
 from ..consistentid.face.parsed_face import parse_regions
 from ..consistentid.face.parsing import load_face_parser
@@ -57,7 +58,7 @@ class ParseFace(io.ComfyNode):
             description="Cuts the face into regions: face, eyes, ears, nose, mouth; eyebrows and hair if wanted.",
             inputs=[
                 sockets.FaceParser.Input("face_parser"),
-                io.Image.Input("image", tooltip="The same photo the face was detected in"),
+                io.Image.Input("image", tooltip="The 'photo' that Detect Face gives out with the face"),
                 io.Combo.Input(
                     "side_px",
                     options=[str(config.parsing_px) for config in CONFIGS],
@@ -102,9 +103,10 @@ class ParseFace(io.ComfyNode):
         cls, face_parser, image, side_px, face=None, framing="auto", pairs="first", brows=False, hair=False
     ) -> io.NodeOutput:
         photo = read_photo(image)
+        check_same_photo(face, photo)
         box = None if face is None else face.box
         extra = [key for key, is_wanted in zip(EXTRA_LABELS, (brows, hair), strict=True) if is_wanted]
-        load_to_device(face_parser)
+        load_to_device(face_parser, whole=True)
         parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra)
         found = _describe_found(parsed.regions, (*REGION_LABELS, *extra))
         report = "\n".join([f"{found} {parsed.framing}", *check_regions(parsed.regions)])

@@ -1,12 +1,15 @@
 """The two stages of a portrait, text alone and facial tokens, on the schedule that is really run."""
 
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..consistentid.merge import merge_sigma, merge_step
 
 STAGE = "consistentid_stage"
 NEGATIVES = "consistentid_negatives"
 TOKEN_MASKS = "consistentid_token_masks"
+AREAS = "consistentid_areas"
 
 
 def make_stage(name: str, fraction: float) -> dict:
@@ -21,21 +24,41 @@ def make_stage(name: str, fraction: float) -> dict:
 
 
 def prepare_run(executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
-    """Sampling wrapper: turn the merge point of facial conditioning into noise levels of the schedule being run, and
-    note which conditions are negative and which have facial tokens with a mask."""
+    """Wrapper around a run: turn the merge point of facial conditioning into noise levels of the schedule being run."""
     guider = executor.class_obj
     to_sigma = guider.model_patcher.get_model_object("model_sampling").percent_to_sigma
     schedule = sorted(sigmas.tolist(), reverse=True)
     guider.conds = {
         name: [_place_cond(cond, schedule, to_sigma) for cond in conds] for name, conds in guider.conds.items()
     }
-    negatives = [cond["uuid"] for name, conds in guider.conds.items() if "negative" in name for cond in conds]
-    masks = {
-        cond["uuid"]: cond[TOKEN_MASKS] for conds in guider.conds.values() for cond in conds if TOKEN_MASKS in cond
-    }
-    # The guider's options are a copy that lives as long as the run.
-    guider.model_options["transformer_options"] |= {NEGATIVES: frozenset(negatives), TOKEN_MASKS: masks}
     return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+
+
+def note_conditions(executor, guider, sigmas, extra_args, callback, noise, *args, **kwargs):
+    """Wrapper around the sampler: note by uuid which conditions are negative, which have facial tokens with a mask,
+    and which are for an area.
+
+    Only here all conditions are there. For each area of one list the host has put a copy into the others, with the
+    text of a condition there, but under the first one's uuid; it gets a uuid of its own.
+    """
+    negatives, masks, areas, known = set(), {}, {}, set()
+    for name, conds in guider.conds.items():
+        own = {}
+        for cond in conds:
+            if cond["uuid"] in known:
+                cond["uuid"] = uuid.uuid4()
+            known.add(cond["uuid"])
+            # The first condition with a text is no copy.
+            found = own.setdefault(id(cond["model_conds"].get("c_crossattn")), _list_token_masks(cond))
+            if found:
+                masks[cond["uuid"]] = found
+            if "negative" in name:
+                negatives.add(cond["uuid"])
+            if "area" in cond:
+                areas[cond["uuid"]] = (tuple(noise.shape[-2:]), tuple(cond["area"]))
+    options = extra_args["model_options"]["transformer_options"]
+    options |= {NEGATIVES: frozenset(negatives), TOKEN_MASKS: masks, AREAS: areas}
+    return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
 
 
 def list_conditional(extra_options: dict) -> list[bool]:
@@ -45,6 +68,17 @@ def list_conditional(extra_options: dict) -> list[bool]:
     if negatives is None:
         return [kind == 0 for kind in extra_options["cond_or_uncond"]]
     return [uuid not in negatives for uuid in extra_options["uuids"]]
+
+
+def list_areas(extra_options: dict) -> list[tuple | None]:
+    """For each part of the batch the size of the latent and the area it is cut to, or None for the whole picture."""
+    areas = extra_options.get(AREAS, {})
+    return [areas.get(key) for key in extra_options.get("uuids", extra_options["cond_or_uncond"])]
+
+
+def _list_token_masks(cond: dict) -> list:
+    """The condition's token masks, for its text as it is now: other text may have been put behind it."""
+    return [replace(mask, length=cond["cross_attn"].shape[1]) for mask in cond.get(TOKEN_MASKS, ())]
 
 
 def _place_cond(cond: dict, schedule: list[float], to_sigma: Callable[[float], float]) -> dict:

@@ -11,7 +11,7 @@ from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from .detector import DETECTOR_SIZES_PX, find_faces
 from .face import Face, align_face, measure_sharpness
-from .photo import check_photo
+from .photo import check_photo, identify_photo
 
 TASKS = ("detection", "recognition", "genderage")
 PROVIDERS = {
@@ -20,8 +20,7 @@ PROVIDERS = {
     "CoreML": "CoreMLExecutionProvider",
     "DirectML": "DmlExecutionProvider",
 }
-# Recognisers of InsightFace's other packages: antelopev2, buffalo_s and buffalo_sc.
-OTHER_RECOGNISERS = {"glintr100.onnx", "w600k_mbf.onnx"}
+RECOGNISER = "w600k_r50.onnx"
 ALL_FACES = "all, left to right"
 SELECTIONS = ("largest", "most central", "left to right", "highest score", ALL_FACES)
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
@@ -53,7 +52,7 @@ def load_face_analysis(folder: str | Path, provider: str = "auto"):
     except Exception as error:
         raise CheckpointError(f"InsightFace cannot read the models in {folder} ({files}): {error}") from error
     if "recognition" not in analysis.models:
-        raise CheckpointError(f"No face recogniser among {files} in {folder}; expected w600k_r50.onnx.")
+        raise CheckpointError(f"No face recogniser among {files} in {folder}; expected {RECOGNISER}.")
     analysis.prepare(ctx_id=0, det_size=(DETECTOR_SIZES_PX[0],) * 2)
     return analysis
 
@@ -71,16 +70,18 @@ def detect_faces(
         raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
     check_photo(photo)
     recogniser = _name_recogniser(analysis)
-    if recogniser in OTHER_RECOGNISERS and not any_recogniser:
+    if recogniser not in ("", RECOGNISER) and not any_recogniser:
         raise IncompatibleModelError(
             f"This face analysis recognises faces with {recogniser}, whose embeddings live in another space; "
-            "ConsistentID was trained on w600k_r50.onnx. Load the package buffalo_l."
+            f"ConsistentID was trained on {RECOGNISER}. Load the package buffalo_l."
         )
+    origin = identify_photo(photo)
     pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
     faces = [
         replace(
             _recognise_face(analysis, pixels, face),
             recogniser=recogniser,
+            photo=origin,
             sharpness=measure_sharpness(align_face(photo, face)),
         )
         for face in find_faces(analysis.det_model, pixels, threshold)

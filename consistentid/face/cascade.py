@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import MissingPackageError
 from .face import Face, align_face, measure_sharpness
-from .photo import check_photo
+from .photo import check_photo, identify_photo
 
 # Measured on scikit-image's own pictures: each of her portraits once, and nothing on the 18 without a face.
 CASCADE_PX = 512
@@ -42,8 +42,9 @@ class FaceCascade:
         hits = self.classifier.detect_multi_scale(
             np.asarray(small), SCALE_STEP, 1, (smallest, smallest), (min(small.size),) * 2, NEIGHBOURS
         )
+        origin = identify_photo(photo)
         boxes = sorted((hit["c"], hit["r"], hit["c"] + hit["width"], hit["r"] + hit["height"]) for hit in hits)
-        return [_make_face(photo, np.array(box, dtype=np.float32) / scale, max(small.size)) for box in boxes]
+        return [_make_face(photo, np.array(box, dtype=np.float32) / scale, max(small.size), origin) for box in boxes]
 
 
 def load_face_cascade() -> FaceCascade:
@@ -56,6 +57,6 @@ def load_face_cascade() -> FaceCascade:
     return FaceCascade(Cascade(lbp_frontal_face_cascade_filename()))
 
 
-def _make_face(photo: np.ndarray, box: np.ndarray, detector_px: int) -> Face:
-    face = Face(box, None, 1.0, None, detector_px=detector_px)
+def _make_face(photo: np.ndarray, box: np.ndarray, detector_px: int, origin: str) -> Face:
+    face = Face(box, None, 1.0, None, detector_px=detector_px, photo=origin)
     return replace(face, sharpness=measure_sharpness(align_face(photo, face)))

@@ -52,14 +52,16 @@ def paste_head(picture: Tensor, crop: Tensor, placement: Placement, feather: flo
     if placement.box is None:
         return picture.clone()
     x0, y0, x1, y1 = placement.box
-    patch = _resize(crop[..., : picture.shape[-1]].to(picture), (y1 - y0, x1 - x0))
+    channels = min(crop.shape[-1], picture.shape[-1])  # transparency stays the picture's own
+    patch = _resize(crop[..., :channels].to(picture), (y1 - y0, x1 - x0))
     height, width = picture.shape[:2]
     fade = (
         _make_ramp(y1 - y0, feather, y0 > 0, y1 < height)[:, None]
         * _make_ramp(x1 - x0, feather, x0 > 0, x1 < width)[None]
     )
     pasted = picture.clone()
-    pasted[y0:y1, x0:x1] = torch.lerp(pasted[y0:y1, x0:x1], patch, fade[..., None].to(picture))
+    region = pasted[y0:y1, x0:x1, :channels]
+    region.lerp_(patch, fade[..., None].to(picture))
     return pasted
 
 

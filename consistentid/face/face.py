@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ..errors import ConsistentIDError
+from .photo import identify_photo
+
 CROP_PX = 112
 HALF_SHARP = 100.0
 
@@ -17,7 +20,7 @@ class Face:
     score: 0..1; 1 from a cascade, which gives none. id_embedding: [512] of unit length, None when the person goes
     without one; recogniser: the file that made it. sharpness: see measure_sharpness. age (years) and gender ("female"
     or "male"): None when the model package cannot tell. detector_px: side of the square the detector saw; padded: it
-    needed a black margin around the photo.
+    needed a black margin around the photo. photo: of which it is, see identify_photo.
     """
 
     box: np.ndarray
@@ -30,6 +33,7 @@ class Face:
     detector_px: int = 0
     padded: bool = False
     recogniser: str = ""
+    photo: str = ""
 
     @property
     def area(self) -> float:
@@ -41,18 +45,26 @@ class Face:
         return self.score * self.sharpness / (self.sharpness + HALF_SHARP)
 
 
-def align_face(photo: np.ndarray, face: Face, side_px: int = CROP_PX) -> np.ndarray:
-    """The face alone, RGB uint8 [side_px, side_px, 3], black beyond the photo.
+def align_face(photo: np.ndarray, face: Face) -> np.ndarray:
+    """The face alone, RGB uint8 [112, 112, 3], black beyond the photo.
 
     Rotated and scaled by the landmarks, as the recogniser sees it; without landmarks the box, squashed to a square.
-    side_px: a multiple of 112 or 128.
     """
     if face.landmarks is None:
         box = tuple(round(float(value)) for value in face.box)
-        return np.asarray(Image.fromarray(photo).crop(box).resize((side_px, side_px), Image.Resampling.BILINEAR))
+        return np.asarray(Image.fromarray(photo).crop(box).resize((CROP_PX, CROP_PX), Image.Resampling.BILINEAR))
     from insightface.utils.face_align import norm_crop
 
-    return norm_crop(photo, face.landmarks, side_px)
+    return norm_crop(photo, face.landmarks, CROP_PX)
+
+
+def check_same_photo(face: Face | None, photo: np.ndarray) -> None:
+    """ConsistentIDError when a face was found in another photo."""
+    if face is not None and face.photo and face.photo != identify_photo(photo):
+        raise ConsistentIDError(
+            f"The face was not found in this photo ({photo.shape[1]}x{photo.shape[0]}). Connect the 'photo' that "
+            "'Detect Face' gives out with the face, and change a photo before its face is detected."
+        )
 
 
 def measure_sharpness(crop: np.ndarray) -> float:

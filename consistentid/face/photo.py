@@ -1,5 +1,6 @@
 """What every stage asks of a photo, an RGB uint8 array [H, W, 3]."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -36,3 +37,8 @@ def open_photo(path: str | Path) -> np.ndarray:
         raise ConsistentIDError(f"{path} cannot be read as a picture ({error}). Use a JPEG or PNG file.") from error
     check_photo(photo)
     return photo
+
+
+def identify_photo(photo: np.ndarray) -> str:
+    """SHA-256 of the pixels, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(photo)).hexdigest()

@@ -76,8 +76,10 @@ def unite_origins(people: Sequence[Identity]) -> dict:
 
 
 def _find_outliers(cosines: list[float | None], threshold: float) -> set[int]:
+    """Those unlike the most central one; nobody where they are half of all or more, since then who is who is open."""
     known = [number for number, cosine in enumerate(cosines) if cosine is not None]
-    return {number for number in known if cosines[number] < threshold} if len(known) > 2 else set()
+    unlike = {number for number in known if cosines[number] < threshold}
+    return unlike if 2 * len(unlike) < len(known) else set()
 
 
 def _share_out(
@@ -99,11 +101,14 @@ def _share_out(
         raise ConsistentIDError(f"Unknown method '{method}'; choose {', '.join(METHODS)}.")
     if len(shares) != len(identities) or not all(0 <= share < math.inf for share in shares):
         raise ConsistentIDError(f"{len(identities)} identities need as many weights from 0 up; got {shares}.")
-    shares = [share if number in kept else 0.0 for number, share in enumerate(shares)]
-    total = sum(shares)
+    kept_shares = [share if number in kept else 0.0 for number, share in enumerate(shares)]
+    total = sum(kept_shares)
     if not total:
-        raise ConsistentIDError(f"All weights are 0: {list(weights)}. Give at least one identity of this person more.")
-    return [share / total for share in shares]
+        raise ConsistentIDError(
+            f"No weight is left of {shares}; {len(outliers)} identities were left out as another person. Give the others "
+            "more weight, or lower 'outlier_below'."
+        )
+    return [share / total for share in kept_shares]
 
 
 def _average(used: list[tuple[Identity, float]]) -> Identity:
@@ -156,7 +161,7 @@ def _report_shares(identities, shares, central, cosines, outliers, outlier_below
     ]
     if not outliers and any(cosine is not None and cosine < outlier_below for cosine in cosines):
         lines.append(
-            f"Warning: a cosine below {outlier_below:g} suggests two people. Both are used; with a third photo the odd "
-            "one would be left out."
+            f"Warning: a cosine below {outlier_below:g} suggests several people, and none of them has most of the "
+            "photos. Nothing was left out; add photos of the person you want, or take the others away."
         )
     return "\n".join(lines)

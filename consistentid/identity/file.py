@@ -4,17 +4,15 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..adapter.config import CLIP_TOKENS, CLIP_WIDTH, ID_EMBEDDING_WIDTH
 from ..errors import CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
-from ..face.thumbnail import THUMBNAIL_PX
+from ..face.thumbnail import decode_png, encode_png
 from ..weights import read_metadata, read_weights
 from .person import HIGHEST_STRENGTH, Identity
 
@@ -22,23 +20,12 @@ FORMAT = "consistentid-identity"
 VERSION = 1
 LONGEST_NAME = 200
 _REGION_PREFIX = "region."
+# The name under which ComfyUI and others look for a picture of a model.
+_THUMBNAIL = "modelspec.thumbnail"
+_PNG = "data:image/png;base64,"
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
 # Names of devices on Windows, whatever follows the first point.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
-
-
-@dataclass(frozen=True, eq=False)
-class IdentitySummary:
-    """What an identity file says about itself; the fields are those of Identity."""
-
-    regions: tuple[str, ...]
-    has_embedding: bool
-    caption: str
-    quality: float
-    strengths: dict[str, float]
-    thumbnail: np.ndarray | None
-    sources: tuple[str, ...]
-    notes: dict[str, str]
 
 
 def save_identity(identity: Identity, path: str | Path) -> Path:
@@ -50,11 +37,11 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
     tensors |= {_REGION_PREFIX + key: tensor for key, tensor in identity.region_features.items()}
     if identity.id_embedding is not None:
         tensors["id_embedding"] = identity.id_embedding
-    if identity.thumbnail is not None:
-        tensors["thumbnail"] = torch.tensor(identity.thumbnail)
     person = {name: getattr(identity, name) for name in ("caption", "quality", "strengths", "sources", "notes")}
     person["regions"] = list(identity.region_features)
     metadata = {"format": FORMAT, "version": str(VERSION), "person": json.dumps(person)}
+    if identity.thumbnail is not None:
+        metadata[_THUMBNAIL] = _PNG + encode_png(identity.thumbnail)
     _check_tensors(tensors, _read_person(metadata, path)["regions"], path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -68,11 +55,14 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
 def load_identity(path: str | Path) -> Identity:
     """Read an identity file; IdentityFileError when it is not one, is damaged, or is of a newer version."""
     path = Path(path)
-    person = _read_header(path)
+    if not path.is_file():
+        raise IdentityFileError(f"Identity file not found: {path}")
     try:
+        metadata = read_metadata(path)
+        person = _read_person(metadata, path)
         tensors = read_weights(path)
     except CheckpointError as error:
-        raise _unreadable(error) from error
+        raise IdentityFileError(f"Not a readable identity file, encode the photo again: {error}") from error
     keys = person.pop("regions")
     _check_tensors(tensors, keys, path)
     return Identity(
@@ -80,37 +70,9 @@ def load_identity(path: str | Path) -> Identity:
         zero_features=tensors["zero_features"],
         region_features={key: tensors[_REGION_PREFIX + key] for key in keys},
         id_embedding=tensors.get("id_embedding"),
-        thumbnail=tensors["thumbnail"].numpy() if "thumbnail" in tensors else None,
+        thumbnail=_read_thumbnail(metadata, path),
         **person,
     )
-
-
-def read_summary(path: str | Path) -> IdentitySummary:
-    """What a file says about its person, without reading the features; errors as in load_identity."""
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    person = _read_header(path)
-    try:
-        with safe_open(path, "pt") as file:
-            names = set(file.keys())
-            thumbnail = file.get_tensor("thumbnail") if "thumbnail" in names else None
-    except SafetensorError as error:
-        raise _unreadable(f"{path}: {error}") from error
-    if thumbnail is not None and not _is_thumbnail(thumbnail):
-        raise IdentityFileError(f"{path.name} is damaged: its thumbnail is {thumbnail.dtype} {list(thumbnail.shape)}.")
-    picture = None if thumbnail is None else thumbnail.numpy()
-    person["regions"] = tuple(person["regions"])
-    return IdentitySummary(has_embedding="id_embedding" in names, thumbnail=picture, **person)
-
-
-def _read_header(path: Path) -> dict:
-    if not path.is_file():
-        raise IdentityFileError(f"Identity file not found: {path}")
-    try:
-        return _read_person(read_metadata(path), path)
-    except CheckpointError as error:
-        raise _unreadable(error) from error
 
 
 def _read_person(metadata: dict[str, str], path: Path) -> dict:
@@ -142,6 +104,15 @@ def _read_person(metadata: dict[str, str], path: Path) -> dict:
     return person | {"sources": tuple(person["sources"])}
 
 
+def _read_thumbnail(metadata: dict[str, str], path: Path) -> np.ndarray | None:
+    if _THUMBNAIL not in metadata:
+        return None
+    try:
+        return decode_png(metadata[_THUMBNAIL].removeprefix(_PNG))
+    except ValueError as error:
+        raise IdentityFileError(f"{path.name} is damaged: its thumbnail cannot be read ({error}).") from error
+
+
 def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> None:
     features = (CLIP_TOKENS, CLIP_WIDTH)
     expected = {name: features for name in ("photo_features", "zero_features")}
@@ -156,23 +127,13 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
         or not tensors[name].is_floating_point()
         or not tensors[name].isfinite().all()
     ]
-    wrong += [name for name in tensors.keys() & {"thumbnail"} if not _is_thumbnail(tensors[name])]
-    if wrong or tensors.keys() - expected.keys() - {"thumbnail"}:
+    if wrong or tensors.keys() - expected.keys():
         found = {name: list(tensor.shape) for name, tensor in tensors.items()}
         raise IdentityFileError(f"{path.name} is damaged: {wrong or 'extra tensors'}; it holds {found}.")
 
 
-def _is_thumbnail(tensor: Tensor) -> bool:
-    is_picture = tensor.dtype == torch.uint8 and tensor.ndim == 3 and tensor.shape[2] == 3
-    return is_picture and min(tensor.shape) > 0 and max(tensor.shape) <= THUMBNAIL_PX
-
-
 def _is_between(number, low: float, high: float) -> bool:
     return isinstance(number, float | int) and math.isfinite(number) and low <= number <= high
-
-
-def _unreadable(reason) -> IdentityFileError:
-    return IdentityFileError(f"Not a readable identity file, encode the photo again: {reason}")
 
 
 def find_free_path(folder: Path, name: str) -> Path:

@@ -1,6 +1,5 @@
 """What is known of a person: ID embedding, CLIP features of the photo and of its regions, a caption."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..face.face import Face
+from ..face.face import Face, check_same_photo
+from ..face.photo import identify_photo
 from ..face.regions import REGION_WORDS, Regions
 from ..face.thumbnail import make_thumbnail
 
@@ -67,8 +67,9 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
     """The person in a photo.
 
     features: [1 + R, 257, 1280] of the photo and of its regions, as CLIP sees them; zero: those of zero pixels.
-    face: None, or one without an ID embedding, is known less of.
+    face: None, or one without an ID embedding, is known less of. ConsistentIDError when it is of another photo.
     """
+    check_same_photo(face, regions.photo)
     notes = {"pack version": __version__}
     embedding = None
     if face is not None and face.id_embedding is not None:
@@ -82,6 +83,6 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
         caption=caption.strip(),
         quality=float(face.quality) if face else 0.0,
         thumbnail=make_thumbnail(regions.photo, face.box if face else None),
-        sources=(hashlib.sha256(regions.photo.tobytes()).hexdigest(),),
+        sources=(identify_photo(regions.photo),),
         notes=notes,
     )

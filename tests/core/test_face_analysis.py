@@ -170,4 +170,3 @@ def test_aligned_face(analysis, astronaut):
     assert crop[..., 0].mean() > crop[..., 2].mean() + 20
     x0, y0, x1, y1 = HER_BOX
     np.testing.assert_allclose(crop.mean(axis=(0, 1)), astronaut[y0:y1, x0:x1].mean(axis=(0, 1)), atol=20)
-    assert align_face(astronaut, face, 224).shape == (224, 224, 3)

@@ -1,5 +1,7 @@
 """Identity files: what is saved is what is loaded, and nothing else is accepted."""
 
+import base64
+import io
 import json
 import random
 import struct
@@ -7,13 +9,14 @@ import struct
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from consistentid.errors import ConsistentIDError, IdentityFileError
 from consistentid.face.regions import REGION_WORDS
 from consistentid.face.thumbnail import make_thumbnail
 from consistentid.identity import Identity
-from consistentid.identity.file import find_free_path, load_identity, read_summary, save_identity
+from consistentid.identity.file import find_free_path, load_identity, save_identity
 from consistentid.weights import read_metadata
 
 
@@ -247,8 +250,6 @@ def test_wrong_tensors(fields, tensors, saved):
 def test_wrong_description(name, value, saved):
     rewrite_person(saved, **{name: value})
     assert_refused(saved, "damaged")
-    with pytest.raises(IdentityFileError, match="damaged"):
-        read_summary(saved)
 
 
 @pytest.mark.parametrize("person", ["", "[]", "null", "{}", "{"])
@@ -257,30 +258,37 @@ def test_description_that_is_none(person, saved):
     assert_refused(saved, "damaged")
 
 
-def test_summary_reads_no_features(tmp_path, monkeypatch):
-    picture = np.full((8, 6, 3), 7, np.uint8)
-    identity = make_identity(
-        caption="kind", quality=0.5, thumbnail=picture, sources=("aa",), notes={"n": "x"}, strengths={"Nose": 0.5}
-    )
-    path = save_identity(identity, tmp_path / "a")
-    monkeypatch.setattr("safetensors.torch.load_file", lambda path: pytest.fail("the features were read"))
-    summary = read_summary(path)
-    assert (summary.regions, summary.has_embedding) == (("Face", "Right_Eye", "Nose"), True)
-    assert np.array_equal(summary.thumbnail, picture)
-    for name in ("caption", "quality", "strengths", "sources", "notes"):
-        assert getattr(summary, name) == getattr(identity, name)
-    summary = read_summary(save_identity(make_identity(regions=(), id_embedding=None), tmp_path / "b"))
-    assert (summary.regions, summary.has_embedding, summary.thumbnail) == ((), False, None)
+def test_thumbnail_is_where_comfyui_looks_for_it(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 255, (128, 96, 3), dtype=np.uint8)
+    path = save_identity(make_identity(thumbnail=picture), tmp_path / "a")
+    address = read_metadata(path)["modelspec.thumbnail"]
+    content = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    assert np.array_equal(np.array(Image.open(io.BytesIO(content), formats=["PNG"])), picture)
+    assert np.array_equal(load_identity(path).thumbnail, picture)
+    assert load_identity(save_identity(make_identity(), tmp_path / "b")).thumbnail is None
 
 
-def test_summary_of_damaged_files(saved):
-    content = saved.read_bytes()
-    for length in (4, 60, 300, len(content) - 1):
-        saved.write_bytes(content[:length])
-        with pytest.raises(IdentityFileError, match="identity"):
-            read_summary(saved)
-    with pytest.raises(IdentityFileError, match="not found"):
-        read_summary(saved.with_name("nobody"))
+@pytest.mark.parametrize("size", [(129, 20), (20, 4000)])
+def test_large_thumbnail_is_refused(saved, size):
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, "PNG")
+    rewrite(saved, {"modelspec.thumbnail": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()})
+    assert_refused(saved, "thumbnail")
+
+
+@pytest.mark.parametrize("text", ["", "data:image/png;base64,", "data:image/png;base64,AAAA", "http://x/y.png", "é"])
+def test_thumbnail_that_is_none(saved, text):
+    rewrite(saved, {"modelspec.thumbnail": text})
+    assert_refused(saved, "thumbnail")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_features_that_are_no_numbers(tmp_path, value):
+    identity = make_identity()
+    identity.photo_features[3, 5] = value
+    with pytest.raises(IdentityFileError, match="photo_features"):
+        save_identity(identity, tmp_path / "a")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["Ada", " Ada.safetensors ", "Zoë 山水", "a.b", "console", "x" * 200, "com10"])

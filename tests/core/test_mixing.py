@@ -167,9 +167,9 @@ def test_another_person_is_left_out(untouched):
         assert torch.allclose(person.photo_features, torch.tensor(1.0))
         line = report.splitlines()[2]
         assert line.startswith("Identity 2: weight 0.00") and "cosine 0.10 to identity 4, below 0.25: left out" in line
-        assert report.count("left out") == 1
+        assert report.count("left out") == 1 and "Warning" not in report
     assert torch.allclose(combine_identities(photos, outlier_below=-1)[0].photo_features, torch.tensor(103 / 4))
-    with pytest.raises(ConsistentIDError, match="All weights are 0"):
+    with pytest.raises(ConsistentIDError, match=r"No weight is left of \[0, 1, 0, 0\]; 1 identities were left out"):
         combine_identities(photos, weights=[0, 1, 0, 0])
 
 
@@ -184,9 +184,31 @@ def test_two_that_disagree_are_kept_with_a_warning():
     photos = [make(1.0, id_embedding=embed(x=1)), make(3.0, id_embedding=embed(y=1)), make(2.0, id_embedding=None)]
     person, report = combine_identities(photos)
     assert torch.allclose(person.photo_features, torch.tensor(2.0)) and report.startswith("3 of 3")
-    assert "Warning" in report and "two people" in report
+    assert "Warning" in report and "several people" in report
     assert np.allclose(person.id_embedding[:2], math.sqrt(0.5))
     assert "Warning" not in combine_identities(photos, outlier_below=0.0)[1]
+
+
+@pytest.mark.parametrize("axes", ["xyz", "xxyy", "xxyz", "xyzw"])
+def test_without_a_majority_nobody_is_left_out(axes):
+    """Who is the person, and who the stranger, is then open."""
+    photos = [make(float(number), id_embedding=embed(**{axis: 1})) for number, axis in enumerate(axes)]
+    person, report = combine_identities(photos)
+    assert torch.allclose(person.photo_features, torch.tensor((len(axes) - 1) / 2)) and "Warning" in report
+
+
+def test_a_threshold_that_nobody_reaches(untouched):
+    photos = untouched(*(make(id_embedding=embed(x=1, y=y)) for y in (0.1, 0.2, 0.3)))
+    assert combine_identities(photos, outlier_below=1.0)[1].startswith("3 of 3")
+
+
+def test_features_of_another_encoder():
+    """Zero pixels give the same features to one encoder, whatever its precision."""
+    zero = torch.ones(257, 1280)
+    known, near, far = (replace(make(), zero_features=zero * (1 + share)) for share in (0, 0.09, 0.11))
+    combine_identities([known, near])
+    with pytest.raises(IncompatibleModelError, match="another CLIP_VISION"):
+        combine_identities([known, far])
 
 
 def test_the_most_central_embedding():
@@ -208,7 +230,7 @@ def test_a_typed_caption_wins():
         ({"weights": [1.0, -1.0]}, "from 0 up"),
         ({"weights": [1.0, math.nan]}, "from 0 up"),
         ({"weights": [1.0, math.inf]}, "from 0 up"),
-        ({"weights": [0.0, 0.0]}, "All weights are 0"),
+        ({"weights": [0.0, 0.0]}, "No weight is left"),
         ({"method": "median"}, "choose mean, weighted by quality, best"),
     ],
 )

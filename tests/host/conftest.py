@@ -27,6 +27,18 @@ def tiny(host):
 
 
 @pytest.fixture(scope="session")
+def run(tiny):
+    """Seeded runs of the tiny UNets (see tiny_run.py)."""
+    return load_module(HERE / "tiny_run.py")
+
+
+@pytest.fixture(scope="module")
+def portrait(host, tiny, run):
+    """A person, and a tiny UNet to draw it with."""
+    return run.Portrait(host, tiny)
+
+
+@pytest.fixture(scope="session")
 def standins(host, comfyui) -> Path:
     """A models folder with seeded files in the real formats; made once, then kept in .cache."""
     return load_module(ROOT / "quickstart" / "standins.py").prepare(comfyui)

@@ -42,6 +42,40 @@ def test_two_heads_of_one_picture_and_one_of_another(detail, make_face, picture)
     assert torch.equal(second[0, 95, 90], other[0, 95, 90])
 
 
+def test_equal_pictures_stay_two(detail, make_face, picture):
+    faces = [make_face(60, 60, 120, 130), make_face(300, 60, 360, 130)]
+    twins = [picture.clone(), picture.clone()]
+    crops, placements = zip(
+        *(detail.CropHead.execute(*pair, 0.4, 256).result for pair in zip(twins, faces, strict=True)), strict=True
+    )
+    white = [torch.ones_like(torch.cat(crops))]  # a batch, as a sampler may give back
+    results = detail.PasteHead.execute(white, list(placements), [0.1]).result[0]
+    assert len(results) == 2 and not torch.equal(*results)
+
+
+def test_transparency_is_the_pictures_own(detail, make_face, picture):
+    clear = torch.cat([picture, torch.full_like(picture[..., :1], 0.5)], dim=-1)
+    _, placement = detail.CropHead.execute(clear, make_face(60, 60, 120, 130), 0.4, 256).result
+    (result,) = detail.PasteHead.execute([torch.ones(1, 256, 256, 3)], [placement], [0.1]).result[0]
+    assert torch.equal(result[..., 3], clear[..., 3]) and result[0, 95, 90, :3].min() > 0.999
+
+
+def test_batches_that_do_not_fit_are_refused(detail, host, make_face, picture):
+    error = host.consistentid.errors.ConsistentIDError
+    with pytest.raises(error, match="batch of 2"):
+        detail.CropHead.execute(picture.repeat(2, 1, 1, 1), make_face(60, 60, 120, 130), 0.4, 256)
+    crop, placement = detail.CropHead.execute(picture, make_face(60, 60, 120, 130), 0.4, 256).result
+    with pytest.raises(error, match="2 crops came back for 1 places"):
+        detail.PasteHead.execute([crop, crop], [placement], [0.1])
+
+
+def test_several_people_have_their_own_masks(host, couple):
+    mask = torch.ones(64, 64)
+    assert host.nodes.people.list_people(couple[0].identity, mask)[0].mask.mask.shape == (1, 64, 64)
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="disconnect 'mask'"):
+        host.nodes.people.list_people(couple, mask)
+
+
 def test_a_picture_without_a_face_stays_as_it_is(detail, host, picture):
     crop, placement = detail.CropHead.execute(picture, None, 0.4, 512).result
     (result,) = detail.PasteHead.execute([torch.zeros_like(crop)], [placement], [0.15]).result[0]

@@ -31,7 +31,7 @@ def draw_labels() -> np.ndarray:
 @pytest.fixture
 def parse(host, monkeypatch):
     """Runs ParseFace with a parser that answers with a drawn label map."""
-    monkeypatch.setattr(host.nodes.regions, "load_to_device", lambda parser: "cpu")
+    monkeypatch.setattr(host.nodes.regions, "load_to_device", lambda parser, whole: "cpu")
 
     def run(photo, labels=None, side_px="512", **options):
         labels = draw_labels() if labels is None else labels
@@ -48,6 +48,10 @@ def edit(host):
         return host.nodes.regions.EditRegions.execute(region, mode, mask, regions, image).result
 
     return run
+
+
+def make_face(box, photo=""):
+    return SimpleNamespace(box=np.asarray(box), photo=photo)
 
 
 def make_mask(top, bottom, left, right, size=512):
@@ -77,6 +81,15 @@ def test_extra_regions_are_off_by_default(parse, astronaut):
     assert list(parse(astronaut, hair=True)[0].masks) == [*PUBLISHED, "Hair"]
 
 
+def test_a_face_of_another_photo_is_refused(host, parse, astronaut):
+    """Lists may be paired wrongly by whoever wires them: a photo without a face left out, say."""
+    other = astronaut[:, ::-1]
+    face = make_face(BOX, host.consistentid.face.photo.identify_photo(astronaut))
+    parse(astronaut, face=face)
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="not found in this photo.*'photo'"):
+        parse(other, face=face)
+
+
 def test_pairs(parse, astronaut):
     first, both = (parse(astronaut, pairs=pairs)[0].masks for pairs in ("first", "both"))
     assert list(first) == list(both) == PUBLISHED
@@ -85,7 +98,7 @@ def test_pairs(parse, astronaut):
 
 
 def test_around_a_face(parse, astronaut):
-    face = SimpleNamespace(box=BOX)
+    face = make_face(BOX)
     regions, overlay, crops, masks, report = parse(astronaut, face=face)
     assert regions.frame is None and "large and central enough" in report
     outside = np.ones((512, 512), bool)
@@ -104,7 +117,7 @@ def test_crops_are_what_clip_gets(host, parse, astronaut):
     module = host.consistentid.face.regions
     mean, std = np.float32(module.CLIP_MEAN), np.float32(module.CLIP_STD)
     for framing in ("whole photo", "head"):
-        regions, _, crops, *_ = parse(astronaut, face=SimpleNamespace(box=BOX), framing=framing)
+        regions, _, crops, *_ = parse(astronaut, face=make_face(BOX), framing=framing)
         for key, crop in zip(regions.masks, crops.numpy(), strict=True):
             pixels = module.preprocess_clip(regions.cut(key)).transpose(1, 2, 0) * std + mean
             assert np.abs(pixels - crop).max() < 1e-5
@@ -112,11 +125,11 @@ def test_crops_are_what_clip_gets(host, parse, astronaut):
 
 def test_faults_are_reported(parse, astronaut):
     photo = np.concatenate([astronaut, np.zeros((512, 900, 3), np.uint8)], axis=1)
-    sentence, *faults = parse(photo, face=SimpleNamespace(box=BOX), framing="whole photo")[-1].split("\n")
+    sentence, *faults = parse(photo, face=make_face(BOX), framing="whole photo")[-1].split("\n")
     assert sentence.endswith("CLIP sees the whole photo.")
     assert [fault.split(" ", 1)[0] for fault in faults] == ["face:", "eyes:", "nose:", "mouth:"]
     assert all("lies outside the square CLIP sees" in fault for fault in faults)
-    good = parse(photo, face=SimpleNamespace(box=BOX))[-1]
+    good = parse(photo, face=make_face(BOX))[-1]
     assert "\n" not in good and "leaves the centre square" in good
 
 
@@ -131,7 +144,7 @@ def test_photos_of_any_shape(parse, shape):
 def test_huge_photo(parse):
     photo = np.zeros((6000, 4000, 3), np.uint8)
     labels = np.where(np.isin(draw_labels(), (1, 10)), draw_labels(), 0).astype(np.uint8)
-    regions, overlay, crops, masks, _ = parse(photo, labels, face=SimpleNamespace(box=np.array([100, 100, 800, 900])))
+    regions, overlay, crops, masks, _ = parse(photo, labels, face=make_face(np.array([100, 100, 800, 900])))
     assert overlay.shape == (1, 2048, 1365, 3) and masks.shape == (2, 2048, 1365) and crops.shape == (2, 224, 224, 3)
     assert regions.masks["Nose"].shape == (6000, 4000) and regions.frame == (0, 0, 1600, 1600)
 
@@ -165,7 +178,7 @@ def test_drawn_without_a_parser(edit, astronaut):
 
 
 def test_editing_keeps_the_frame(parse, edit, astronaut):
-    regions = parse(astronaut, face=SimpleNamespace(box=BOX), framing="head")[0]
+    regions = parse(astronaut, face=make_face(BOX), framing="head")[0]
     edited, crops, *_ = edit("hair", "replace", make_mask(20, 60, 160, 290), regions)
     assert edited.frame == regions.frame and list(edited.masks) == [*PUBLISHED, "Hair"]
     rows, columns = np.nonzero((crops[-1] > 0.02).any(-1).numpy())

@@ -1,0 +1,159 @@
+"""Beside other identity packs, with their own code: found in ComfyUI's custom_nodes, or where the environment says."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.host
+
+FOLDERS = {"IPADAPTER_PLUS_PATH": "ComfyUI_IPAdapter_plus", "INSTANTID_PATH": "ComfyUI_InstantID"}
+
+
+def import_neighbour(comfyui: Path, variable: str, module: str):
+    """A module of another pack, or a skip that says what is missing."""
+    folder = Path(os.environ.get(variable) or comfyui / "custom_nodes" / FOLDERS[variable]).expanduser()
+    if not (folder / f"{module}.py").is_file():
+        pytest.skip(f"no {module}.py in {folder}: install {FOLDERS[variable]} there, or set {variable}")
+    package = f"neighbour_{module.lower()}"
+    if package not in sys.modules:
+        sys.modules[package] = ModuleType(package)
+        sys.modules[package].__path__ = [str(folder)]
+    try:
+        return importlib.import_module(f"{package}.{module}")
+    except ImportError as error:
+        pytest.skip(f"{FOLDERS[variable]} cannot be imported: {error}")
+
+
+def randn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def make_layers(name: str, context: int) -> dict[str, torch.Tensor]:
+    """Key and value projections of each cross-attention of a tiny UNet, under the names of IP-Adapter files."""
+    import full_size
+
+    return {
+        f"{2 * number + 1}.{kind}.weight": randn(width // 10, context, seed=number) * 0.05
+        for number, width in enumerate(full_size.WIDTHS[name])
+        for kind in ("to_k_ip", "to_v_ip")
+    }
+
+
+def put_ipadapter(module, name, model, mask):
+    width = {"sd15": 768, "sdxl": 2048}[name]
+    projection = {
+        "proj.weight": randn(4 * width, 1024) * 0.03,
+        "proj.bias": torch.zeros(4 * width),
+        "norm.weight": torch.ones(width),
+        "norm.bias": torch.zeros(width),
+    }
+    weights = {"image_proj": projection, "ip_adapter": make_layers(name, width)}
+    embeds = {"pos_embed": randn(1, 1, 1024), "neg_embed": torch.zeros(1, 1, 1024)}
+    node = module.IPAdapterEmbeds()
+    return node.apply_ipadapter(
+        model, weights, weight=1.5, weight_type="linear", start_at=0.0, end_at=0.9, attn_mask=mask, **embeds
+    )[0]
+
+
+def put_instantid(module, name, model, mask):
+    torch.manual_seed(0)
+    resampler = module.Resampler(dim=32, heads=20, depth=4, num_queries=16, embedding_dim=512, output_dim=2048)
+    weights = {"image_proj": resampler.state_dict(), "ip_adapter": make_layers(name, 2048)}
+    network = module.InstantID(weights, cross_attention_dim=32, output_cross_attention_dim=2048)
+    face = {"bbox": (0, 0, 9, 9), "embedding": randn(512).numpy()}
+    analysis = SimpleNamespace(det_model=SimpleNamespace(), get=lambda image: [face])
+    node = module.InstantIDAttentionPatch()
+    return node.patch_attention(network, analysis, torch.zeros(1, 64, 64, 3), model, 1.5, 0.0, 1.0, mask=mask)[0]
+
+
+NEIGHBOURS = {
+    "IPAdapter_plus sd15": ("sd15", "IPADAPTER_PLUS_PATH", "IPAdapterPlus", put_ipadapter, False),
+    "IPAdapter_plus sd15 masks": ("sd15", "IPADAPTER_PLUS_PATH", "IPAdapterPlus", put_ipadapter, True),
+    "IPAdapter_plus sdxl masks": ("sdxl", "IPADAPTER_PLUS_PATH", "IPAdapterPlus", put_ipadapter, True),
+    "InstantID sdxl masks": ("sdxl", "INSTANTID_PATH", "InstantID", put_instantid, True),
+}
+
+
+@pytest.fixture(scope="module", params=NEIGHBOURS)
+def neighbour(request, host, tiny, run, comfyui):
+    """A portrait, a function that puts the other pack's person into a MODEL, and whether to use masks."""
+    name, variable, module, put, masked = NEIGHBOURS[request.param]
+    loaded = import_neighbour(comfyui, variable, module)
+    return run.Portrait(host, tiny, name), lambda model, mask=None: put(loaded, name, model, mask), masked
+
+
+def make_half(side: int) -> torch.Tensor:
+    mask = torch.zeros(1, 128, 128)
+    mask[:, :, side * 64 : side * 64 + 64] = 1
+    return mask
+
+
+def test_both_in_either_order(host, run, neighbour):
+    portrait, put, masked = neighbour
+    conditions = portrait.make_conditions()
+    theirs = make_half(1) if masked else None
+    people = host.nodes.people.list_people(portrait.identity, make_half(0) if masked else None)
+
+    def sample(one):
+        return run.sample(one, conditions, sigmas=run.SIGMAS[2:])
+
+    def apply(model):
+        return host.nodes.patching.apply_adapter(model, portrait.hosted, people)
+
+    model = portrait.model
+    plain = sample(model)
+    ours, other = apply(model), put(model, theirs)
+    alone = [sample(one) for one in (ours, other)]
+    ours_first, ours_second = put(ours, theirs), apply(other)
+    both = sample(ours_first)
+    assert run.differ(sample(ours_second), both) < 1e-4
+    for one in (plain, *alone):
+        assert run.differ(both, one) > 1e-2
+    # Nothing is left in the models that the two were made of.
+    assert torch.equal(sample(ours), alone[0])
+    assert torch.equal(sample(other), alone[1])
+    assert torch.equal(sample(model), plain)
+
+
+def test_at_one_layer_both_are_added(host, neighbour):
+    """Attention with both, less attention to the text alone, is what each adds."""
+    portrait, put, _ = neighbour
+    model = portrait.model
+    made = {
+        "plain": portrait.apply(None, 1e-9),
+        "ours": portrait.apply(),
+        "other": put(model),
+        "ours first": put(portrait.apply()),
+        "ours second": portrait.apply(put(model)),
+        "masked": put(portrait.apply(), make_half(1)),
+    }
+    site = ("input", 4) if portrait.width == 768 else ("input", 4, 0)
+    width, heads = (64, 8) if portrait.width == 768 else (64, 4)
+    query, key, value = randn(2, 64, width, seed=1), *(randn(2, 77, width, seed=seed) for seed in (2, 3))
+    options = {
+        "n_heads": heads,
+        "cond_or_uncond": [1, 0],
+        "block": site[:2],
+        "transformer_index": 2,
+        "original_shape": [2, 4, 16, 16],
+        "activations_shape": [2, width, 8, 8],
+        "sigmas": torch.ones(2),
+    }
+    outputs = {
+        name: one.model_options["transformer_options"]["patches_replace"]["attn2"][site](query, key, value, options)
+        for name, one in made.items()
+    }
+    plain = outputs["plain"]
+    expected = outputs["ours"] + outputs["other"] - plain
+    assert torch.allclose(outputs["ours first"], expected, atol=1e-5)
+    assert torch.allclose(outputs["ours second"], expected, atol=1e-5)
+    assert not torch.allclose(outputs["other"], plain, atol=1e-2)
+    left, right = slice(0, 3), slice(5, 8)
+    by_pixel = {name: output.unflatten(1, (8, 8)) for name, output in outputs.items()}
+    assert torch.allclose(by_pixel["masked"][:, :, left], by_pixel["ours"][:, :, left], atol=1e-5)
+    assert torch.allclose(by_pixel["masked"][:, :, right], by_pixel["ours first"][:, :, right], atol=1e-5)

@@ -18,12 +18,13 @@ function addThumbnail(node) {
   const picture = document.createElement("img");
   picture.alt = "";
   Object.assign(picture.style, { objectFit: "contain", width: "100%", height: "100%" });
-  node.addDOMWidget("identity_thumbnail", "picture", picture, {
+  const widget = node.addDOMWidget("identity_thumbnail", "picture", picture, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => SIDE_PX,
     getMaxHeight: () => 2 * SIDE_PX,
   });
+  widget.serialize = false; // the workflow file holds the name alone
 
   let shown;
   async function show() {

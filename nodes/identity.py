@@ -8,7 +8,7 @@ import comfy.model_management
 import folder_paths
 import numpy as np
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.adapter.config import CLIP_TOKENS, CLIP_WIDTH
@@ -97,7 +97,7 @@ class LoadIdentity(io.ComfyNode):
         identity = load_identity(folder_paths.get_full_path_or_raise(folders.IDENTITIES, name))
         unknown = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
         thumbnail = make_preview(unknown if identity.thumbnail is None else identity.thumbnail)
-        return io.NodeOutput(identity, thumbnail, identity.describe(), ui=ui.PreviewImage(thumbnail))
+        return io.NodeOutput(identity, thumbnail, identity.describe())
 
     @classmethod
     def fingerprint_inputs(cls, name) -> str:

@@ -102,6 +102,8 @@ class HostedCaptioner:
     def _load(self) -> None:
         device = comfy.model_management.get_torch_device()
         dtype = comfy.model_management.text_encoder_dtype(comfy.model_management.text_encoder_device())
+        if dtype.itemsize < 2:  # float8, in which transformers' layers do not compute
+            dtype = torch.float16
         if self.precision != "full":
             _make_room(estimate_size(self.folder, self.precision), device)
             self.captioner = load_captioner(self.folder, dtype, self.precision, device)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.evaluation.image_encoder import ImageEncoder, load_image_encoder
-from ..consistentid.evaluation.likeness import measure_reference, score_pictures
+from ..consistentid.evaluation.likeness import NO_FACE, Score, measure_reference, score_pictures
 from ..consistentid.evaluation.region_likeness import (
     average_features,
     average_scores,
@@ -52,6 +52,7 @@ class LikenessScore(io.ComfyNode):
                 io.Float.Output("score", display_name="score"),
                 io.Int.Output("index", display_name="index"),
                 io.String.Output("report", display_name="report"),
+                io.Float.Output("second_score", display_name="second_score"),
             ],
             is_input_list=True,
         )
@@ -63,13 +64,13 @@ class LikenessScore(io.ComfyNode):
         watch = _watch(len(pictures) * len(analyses))
         first, *second = (score_pictures(one, photos, pictures, threshold[0], watch) for one in analyses)
         best = first.ranking[: keep[0]]
-        score = first.scores[best[0]].cosine
         return io.NodeOutput(
             batch[best],
             make_preview(draw_scores(pictures, first)),
-            WORST if score is None else score,
+            _read_cosine(first.scores[best[0]]),
             best[0],
             report_likeness(first, *second),
+            _read_cosine(second[0].scores[best[0]] if second else NO_FACE),
         )
 
 
@@ -111,7 +112,7 @@ class HostedImageEncoder:
         self.encoder = encoder
 
     def encode(self, pictures: list[np.ndarray]) -> np.ndarray:
-        load_to_device(self.patcher)
+        load_to_device(self.patcher, whole=True)
         return self.encoder.encode(pictures)
 
 
@@ -134,6 +135,15 @@ class RegionLikeness(io.ComfyNode):
                     optional=True,
                     tooltip="Finds the person in each picture; left open, whole pictures are parsed",
                 ),
+                io.Float.Input(
+                    "threshold",
+                    optional=True,
+                    default=0.5,
+                    min=0.05,
+                    max=0.95,
+                    step=0.05,
+                    tooltip="Detection score; only with face_analysis",
+                ),
             ],
             outputs=[
                 io.Float.Output("score", display_name="score"),
@@ -143,9 +153,11 @@ class RegionLikeness(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, face_parser, image_encoder, reference, images, face_analysis=(None,)) -> io.NodeOutput:
+    def execute(
+        cls, face_parser, image_encoder, reference, images, face_analysis=(None,), threshold=(0.5,)
+    ) -> io.NodeOutput:
         photos, pictures, analysis = _read_photos(reference), _read_photos(images), face_analysis[0]
-        person = None if analysis is None else measure_reference(analysis, photos)
+        person = None if analysis is None else measure_reference(analysis, photos, threshold[0])
         watch = _watch(len(photos) + len(pictures))
 
         def parse(photo):
@@ -153,14 +165,16 @@ class RegionLikeness(io.ComfyNode):
 
         def read(picture):
             watch()
-            load_to_device(face_parser[0])
-            return read_features(picture, parse, image_encoder[0], analysis, person)
+            load_to_device(face_parser[0], whole=True)
+            return read_features(picture, parse, image_encoder[0], analysis, person, threshold[0])
 
-        known = average_features([read(photo) for photo in photos])
+        references = [read(photo) for photo in photos]
+        known = average_features(references)
         features = [read(picture) for picture in pictures]
         scores = [None if found is None else compare_features(known, found) for found in features]
         mean = average_scores(scores)
-        return io.NodeOutput(WORST if mean is None else mean, report_regions(scores))
+        faceless = [place for place, found in enumerate(references) if not found]
+        return io.NodeOutput(WORST if mean is None else mean, report_regions(scores, faceless))
 
 
 def _read_photos(images: list[Tensor]) -> list[np.ndarray]:
@@ -176,6 +190,10 @@ def _join(images: list[Tensor]) -> Tensor:
             "Score pictures of one size at a time."
         )
     return torch.cat(images)
+
+
+def _read_cosine(score: Score) -> float:
+    return WORST if score.cosine is None else score.cosine
 
 
 def _watch(pictures: int):

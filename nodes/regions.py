@@ -1,6 +1,7 @@
 """Parsing a face into regions, and regions by hand."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from comfy_api.latest import io
@@ -9,8 +10,8 @@ from torch import Tensor
 from ..consistentid.adapter.config import CONFIGS
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.editing import MODES, edit_region
-from ..consistentid.face.face import check_same_photo
-from ..consistentid.face.framing import FRAMINGS
+from ..consistentid.face.face import Face, check_same_photo
+from ..consistentid.face.framing import FRAMINGS, choose_frame
 from ..consistentid.face.parsed_face import parse_regions
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.face.preview import draw_labels
@@ -135,6 +136,11 @@ class EditRegions(io.ComfyNode):
                     "regions", optional=True, tooltip="Left open: start from a photo without regions"
                 ),
                 io.Image.Input("image", optional=True, tooltip="The photo; only needed where no regions are connected"),
+                sockets.Face.Input(
+                    "face",
+                    optional=True,
+                    tooltip="CLIP then sees the head where the face is small or off centre; an earlier frame stays",
+                ),
             ],
             outputs=[
                 sockets.Regions.Output("edited_regions", display_name="regions"),
@@ -145,14 +151,27 @@ class EditRegions(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, region, mode, mask=None, regions=None, image=None) -> io.NodeOutput:
+    def execute(cls, region, mode, mask=None, regions=None, image=None, face=None) -> io.NodeOutput:
         if regions is None:
             if image is None:
                 raise ConsistentIDError("There is nothing to edit: connect 'regions', or a photo to 'image'.")
             regions = Regions(read_photo(image), {})
+        regions, framing = _frame_head(regions, face)
         edited = edit_region(regions, region, mode, None if mask is None else _read_mask(mask))
-        report = "\n".join([_describe_found(edited, REGION_LABELS), *check_regions(edited)])
+        faults = check_regions(edited, "connect a face" if face is None else "look at its mask")
+        report = "\n".join([_describe_found(edited, REGION_LABELS) + framing, *faults])
         return io.NodeOutput(edited, *_show_regions(edited), report)
+
+
+def _frame_head(regions: Regions, face: Face | None) -> tuple[Regions, str]:
+    """Regions framed for a face, unless they are framed already, and what is to be told of it."""
+    if face is None:
+        return regions, ""
+    check_same_photo(face, regions.photo)
+    if regions.frame is not None:
+        return regions, " CLIP sees the frame chosen before."
+    frame, sentence = choose_frame(regions.photo, face.box)
+    return replace(regions, frame=frame), f" {sentence}"
 
 
 def _read_mask(mask: Tensor) -> np.ndarray:

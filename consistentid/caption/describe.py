@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError, MissingPackageError
-from .quantisation import build_options, check_precision
+from .quantisation import build_options, check_precision, is_quantised
 
 QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
 MAX_NEW_TOKENS = 512
@@ -51,6 +51,7 @@ class Captioner:
         return self.processor.decode(answer, skip_special_tokens=True).strip()
 
     def _build_prompt(self, question: str) -> str:
+        question = question.replace(getattr(self.processor, "image_token", None) or "<image>", " ")
         if getattr(self.processor, "chat_template", None):
             content = [{"type": "image"}, {"type": "text", "text": question}]
             message = {"role": "user", "content": content}
@@ -67,10 +68,9 @@ def check_captioner(folder: str | Path, precision: str = "full", device: torch.d
     if tuple(int(part) for part in __version__.split(".")[:2]) < (4, 56):
         raise MissingPackageError("transformers>=4.56", f"Describing a face (transformers {__version__} is installed)")
     check_precision(precision, device)
-    config = Path(folder) / "config.json"
-    if not config.is_file():
+    if not (Path(folder) / "config.json").is_file():
         raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
-    if precision == "full" and b'"quantization_config"' in config.read_bytes():
+    if precision == "full" and is_quantised(folder):
         raise CheckpointError(
             f"{folder} holds quantised weights. Choose the precision 8-bit or 4-bit they were made in."
         )

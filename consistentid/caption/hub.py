@@ -1,6 +1,7 @@
 """Vision-language models that other programs left in the Hugging Face cache. Nothing is downloaded."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 _ANSWERS = ("ForConditionalGeneration", "ForCausalLM")
@@ -37,8 +38,15 @@ def _find_snapshot(repository: Path) -> Path | None:
 
 def _is_vision_language(folder: Path) -> bool:
     """Whether the model looks and answers; CLIP, for one, has a vision_config and does not answer."""
+    config = folder / "config.json"
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return "vision_config" in config and any(name.endswith(_ANSWERS) for name in config["architectures"])
+        return _read_config(config, config.stat().st_mtime_ns)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+@cache
+def _read_config(path: Path, _mtime_ns: int) -> bool:
+    """Read once, and again when the file has changed: ComfyUI asks each time it lists its nodes."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    return "vision_config" in config and any(name.endswith(_ANSWERS) for name in config["architectures"])

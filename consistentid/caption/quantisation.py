@@ -49,12 +49,20 @@ def build_options(precision: str, dtype: torch.dtype, device: torch.device | str
     return {"quantization_config": config, "device_map": {"": torch.device(device)}}
 
 
+def is_quantised(folder: str | Path) -> bool:
+    """Whether a folder in transformers' format holds weights that were quantised before they were saved."""
+    return b'"quantization_config"' in (Path(folder) / "config.json").read_bytes()
+
+
 def estimate_size(folder: str | Path, precision: str) -> int:
     """Bytes that the weights in a folder take on the device in 8 or 4 bits; only file headers are read."""
     from safetensors import safe_open
 
+    files = list(Path(folder).glob("model*.safetensors"))
+    if is_quantised(folder):  # packed: their shapes do not tell how many weights there are
+        return sum(path.stat().st_size for path in files)
     weights = 0
-    for path in Path(folder).glob("model*.safetensors"):
+    for path in files:
         with safe_open(path, "pt") as file:
             weights += sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
     return round(weights * _BYTES[precision])

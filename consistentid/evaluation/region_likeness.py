@@ -49,14 +49,15 @@ def read_features(
     encoder,
     analysis=None,
     reference: Reference | None = None,
+    threshold: float = 0.5,
 ) -> dict[str, np.ndarray] | None:
     """Features {region key: [D] of unit length} of an RGB photo; empty when the parser finds no region.
 
     parse: photo -> label map. encoder: an ImageEncoder. With a face analysis and the reference it measured, the face
-    most like the reference is parsed on its own; None when there is no face.
+    most like the reference is parsed on its own; None when there is no face that scores the threshold.
     """
     if analysis is not None:
-        face = score_picture(analysis, reference, photo).face
+        face = score_picture(analysis, reference, photo, threshold).face
         if face is None:
             return None
         photo = crop_square(photo, surround_head(photo, face.box))

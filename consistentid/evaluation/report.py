@@ -1,6 +1,7 @@
 """Scores in words, and as a sheet of pictures. Places are counted from 0, as ComfyUI counts a batch."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -33,11 +34,15 @@ def report_likeness(likeness: Likeness, second: Likeness | None = None) -> str:
     return "\n".join(lines)
 
 
-def report_regions(scores: list[RegionScore | None]) -> str:
-    """The mean over the pictures and one line for each; None stands for a picture without a face."""
+def report_regions(scores: list[RegionScore | None], faceless: Sequence[int] = ()) -> str:
+    """The mean over the pictures and one line for each; None stands for a picture without a face.
+
+    faceless: places of the reference photos that have no face, or no region of one.
+    """
     mean = average_scores(scores)
     scored = sum(score is not None and score.cosine is not None for score in scores)
     first = "Nothing to compare." if mean is None else f"Mean {mean:.3f} over {scored} of {len(scores)}."
+    first += _report_faceless(faceless)
     return "\n".join([first, *(f"index {place}: {_report_region(score)}" for place, score in enumerate(scores))])
 
 
@@ -71,11 +76,15 @@ def draw_sheet(pictures: list[np.ndarray], captions: list[str], columns: int, be
 
 
 def _report_reference(reference: Reference) -> str:
-    without = f" No face in reference {', '.join(map(str, reference.faceless))}." if reference.faceless else ""
+    without = _report_faceless(reference.faceless)
     if reference.baseline is None:
         return f"Give two or more reference photos to see what a real photo scores.{without}"
     photos = reference.photos - len(reference.faceless)
     return f"A real photo scores {reference.baseline:.3f}: each of {photos} against the mean of the others.{without}"
+
+
+def _report_faceless(places: Sequence[int]) -> str:
+    return f" No face in reference {', '.join(map(str, places))}." if places else ""
 
 
 def _report_second(reference: Reference, second: Likeness) -> str:

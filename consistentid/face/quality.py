@@ -16,20 +16,24 @@ _MAY_BE_CUT_OFF = ("hair",)
 _IN_ONE_PIECE = ("face", "nose")
 
 
-def check_regions(regions: Regions) -> list[str]:
-    """One sentence per fault: a region too small for CLIP, outside its view, cut off by the photo, or in pieces."""
-    faults = [_find_fault(regions, key) for key in regions.masks]
+def check_regions(regions: Regions, advice: str = "connect a face and use framing 'head'") -> list[str]:
+    """One sentence per fault: a region too small for CLIP, outside its view, cut off by the photo, or in pieces.
+
+    advice: what to do about a region too small or outside where CLIP looks at the whole photo.
+    """
+    if regions.frame is not None:
+        advice = "look at its mask"
+    faults = [_find_fault(regions, key, advice) for key in regions.masks]
     side = min(regions.view_photo().shape[:2])
     if side < SMALLEST_VIEW_PX:
         faults.insert(0, f"photo: the square CLIP sees has only {side} px, so it is blurred; use a larger photo.")
     return [fault for fault in faults if fault]
 
 
-def _find_fault(regions: Regions, key: str) -> str:
+def _find_fault(regions: Regions, key: str, advice: str) -> str:
     word, mask = REGION_WORDS[key], regions.stretch(key)
     view = _crop_centre(regions.view(mask))
     total, seen = int(mask.sum(dtype=np.int64)), int(view.sum(dtype=np.int64))
-    advice = "connect a face and use framing 'head'" if regions.frame is None else "look at its mask"
     if word not in _MAY_BE_CUT_OFF and seen < (1 - LARGEST_LOSS) * total:
         return f"{word}: {1 - seen / total:.0%} lies outside the square CLIP sees; {advice}."
     pixels = seen / 255 * (CLIP_SIZE_PX / len(view)) ** 2
@@ -38,7 +42,7 @@ def _find_fault(regions: Regions, key: str) -> str:
     if word not in _MAY_BE_CUT_OFF and _reaches_border(mask):
         return f"{word}: reaches the border of the photo, so part of it may be missing."
     if word in _IN_ONE_PIECE and (parts := _count_parts(view)) > 1:
-        return f"{word}: in {parts} parts; if they belong to different people, connect a face."
+        return f"{word}: in {parts} parts; if they belong to different people, parse around a face."
     return ""
 
 

@@ -183,6 +183,14 @@ def test_a_caption_in_the_form_stays_as_written():
     assert normalise_caption(caption) == caption
 
 
+def test_a_clause_has_at_most_twelve_words():
+    assert normalise_caption("Her eyes are big and bright and blue and clear and calm and kind and warm.") == (
+        "a face, two ears, eyes are big and bright and blue and clear and calm, a nose, a mouth"
+    )
+    wordy = "a round face, small ears, blue eyes, a flat nose, a mouth that is " + "very " * 9 + "wide"
+    assert normalise_caption(wordy) != wordy
+
+
 def test_emphasis_and_embeddings_are_dropped_from_other_captions():
     caption = "(blue eyes:1.2) and embedding:ears a (flat nose:0.9)"
     assert normalise_caption(caption) == "a face, two ears, blue eyes, flat nose, a mouth"

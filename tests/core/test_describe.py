@@ -33,6 +33,11 @@ def test_question_is_not_part_of_the_answer(captioner):
     assert len(answer.split()) <= 3
 
 
+def test_a_question_cannot_ask_for_a_second_photo(captioner):
+    spoiled, plain = (captioner.describe(make_photo(), f"face{gap}eyes", 6) for gap in ("<image>", " "))
+    assert spoiled == plain != ""
+
+
 @pytest.mark.parametrize("limit", [1, 5, 30])
 def test_token_limit_and_reports(captioner, limit, monkeypatch):
     monkeypatch.setattr(captioner.model.generation_config, "eos_token_id", None)  # never ends by itself

@@ -75,6 +75,7 @@ def test_what_transformers_is_asked_for(llava_folder, precision, packages, asked
     assert asked["local_files_only"] and asked["use_safetensors"] and not asked["trust_remote_code"]
     if precision == "4-bit":
         assert config.bnb_4bit_quant_type == "nf4" and config.bnb_4bit_compute_dtype == torch.bfloat16
+        assert config.bnb_4bit_use_double_quant
 
 
 def test_full_precision_asks_for_nothing_more(llava_folder, asked):
@@ -94,6 +95,19 @@ def test_quantised_weights_are_not_taken_for_full_ones(llava_folder, tmp_path, p
     with pytest.raises(CheckpointError, match="quantised weights"):
         check_captioner(tmp_path)
     check_captioner(tmp_path, "4-bit", "cuda")
+
+
+def test_size_of_packed_weights(llava_folder, tmp_path):
+    """Two 4-bit weights are one byte; counted by their shapes they would be too few."""
+    from safetensors.torch import save_file
+
+    tensors = {"model.weight": torch.zeros(5000, 1, dtype=torch.uint8), "model.norm": torch.zeros(40)}
+    for name in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"):
+        save_file(tensors, tmp_path / name)
+    config = json.loads((llava_folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"quantization_config": {"load_in_4bit": True}}))
+    for precision in PRECISIONS[1:]:
+        assert 2 * (5000 + 160) < estimate_size(tmp_path, precision) < 2 * (5000 + 160) + 1000
 
 
 def test_size(llava_folder):

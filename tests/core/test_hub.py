@@ -75,6 +75,21 @@ def test_the_version_called_main_wins_and_else_the_newest(cache):
     assert find_cached() == {"a/b": new}
 
 
+def test_a_config_is_read_once_and_a_change_is_seen(cache, monkeypatch):
+    read, reads = json.loads, []
+    monkeypatch.setattr(json, "loads", lambda text: reads.append(text) or read(text))
+    whole, begun = add(cache, "a/b"), add(cache, "c/d", weights=None)
+    for _ in range(3):
+        assert find_cached() == {"a/b": whole}
+    assert len(reads) == 2
+    (begun / "model.safetensors").write_bytes(b"")
+    assert find_cached() == {"a/b": whole, "c/d": begun}, "downloaded meanwhile"
+    assert len(reads) == 2
+    (whole / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    os.utime(whole / "config.json", (1, 1))
+    assert find_cached() == {"c/d": begun} and len(reads) == 3
+
+
 @pytest.mark.parametrize("kind", ["nowhere", "a file", "empty folders"])
 def test_no_cache(cache, kind):
     if kind == "a file":

@@ -10,7 +10,7 @@ from PIL import Image
 
 from consistentid.errors import CheckpointError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from consistentid.evaluation.image_encoder import load_image_encoder
-from consistentid.evaluation.likeness import measure_reference
+from consistentid.evaluation.likeness import measure_reference, score_picture
 from consistentid.evaluation.region_likeness import (
     average_features,
     average_scores,
@@ -220,6 +220,18 @@ def test_with_a_face_analysis_the_person_is_parsed(analysis, astronaut):
     assert abs(crop.mean() - alone.mean()) < 5, "of the two she is taken, not her darker self"
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     assert read_features(mirrored, parse, MeanColours(), analysis, reference) is None and len(seen) == 2
+
+
+def test_the_threshold_reaches_the_detector(analysis, astronaut):
+    reference = measure_reference(analysis, [astronaut])
+    tilted = np.asarray(Image.fromarray(astronaut).rotate(5))
+    score = score_picture(analysis, reference, tilted).face.score
+
+    def read(threshold):
+        parse = lambda photo: np.ones((512, 512), np.uint8)  # noqa: E731
+        return read_features(tilted, parse, MeanColours(), analysis, reference, threshold)
+
+    assert read(score + 1e-4) is None and list(read(score - 1e-4)) == ["Face"]
 
 
 def test_missing_transformers(dinov2_folder, monkeypatch):

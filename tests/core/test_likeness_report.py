@@ -59,6 +59,7 @@ def test_regions_in_words():
         "index 2: no region in common",
     ]
     assert report_regions([None]) == "Nothing to compare.\nindex 0: no face"
+    assert report_regions(scores, [0, 2]).startswith("Mean 0.500 over 1 of 3. No face in reference 0, 2.\n")
 
 
 @pytest.mark.parametrize(("size_hw", "place"), [((100, 50), (slice(0, 256), slice(64, 192)))], ids=["tall"])

@@ -150,6 +150,7 @@ FRAMES = {
     "side of a landscape photo": ((400, 1000), (40, 100, 140, 220), "auto", (0, 40, 240, 280), "leaves the centre"),
     "top of a portrait photo": ((1000, 500), (200, 20, 330, 190), "auto", (95, 0, 435, 340), "leaves the centre"),
     "small": ((1000, 1000), (450, 400, 550, 520), "auto", (380, 340, 620, 580), "only 12% of the shorter side"),
+    "less than a quarter": ((800, 800), (312, 300, 488, 470), "auto", (224, 209, 576, 561), "only 22% of the shorter"),
     "a quarter is enough": ((800, 800), (300, 300, 500, 500), "auto", None, "large and central"),
     "cut by the border": ((500, 500), (-60, 150, 200, 400), "auto", None, "large and central"),
     "head as chosen": ((512, 512), (150, 100, 300, 300), "head", (25, 0, 425, 400), "as chosen"),

@@ -25,6 +25,7 @@ GOOD = {
     "a speck beside the face": make_regions(Face=[FACE, (600, 620, 600, 620)]),
     "a speck at the border": make_regions(Face=[FACE, (0, 6, 100, 110)]),
     "landscape, in the middle": make_regions((400, 1000), Face=(100, 300, 400, 600)),
+    "9% outside": make_regions((400, 1000), Face=(100, 300, 282, 482)),
     "landscape, framed": make_regions((400, 1000), frame=(20, 100, 320, 400), Face=(150, 350, 60, 260)),
     "a small mask of the whole photo": Regions(
         np.zeros((800, 900, 3), np.uint8), {"Face": np.pad(np.full((20, 20), 255, np.uint8), 30)}
@@ -45,6 +46,7 @@ FAULTS = {
         ["nose: only 21 of CLIP's 224x224 pixels; look at its mask"],
     ),
     "outside": (make_regions((400, 1000), Face=(100, 300, 200, 400)), ["face: 50% lies outside the square CLIP sees"]),
+    "15% outside": (make_regions((400, 1000), Face=(100, 300, 270, 470)), ["face: 15% lies outside the square CLIP"]),
     "all outside": (make_regions((1000, 400), Left_Ear=(20, 90, 100, 130)), ["ears: 100% lies outside"]),
     "cut off left": (make_regions(Face=(200, 500, 0, 300)), ["face: reaches the border of the photo"]),
     "cut off below": (make_regions(Face=FACE, Upper_Lip=(760, 798, 300, 400)), ["mouth: reaches the border"]),
@@ -63,3 +65,10 @@ def test_faults(regions, faults):
     assert len(found) == len(faults)
     for sentence, start in zip(found, faults, strict=True):
         assert sentence.startswith(start) and sentence.endswith(".")
+
+
+def test_advice_is_that_of_the_caller_unless_the_head_is_framed():
+    regions = FAULTS["small"][0]
+    assert check_regions(regions)[0].endswith("; connect a face and use framing 'head'.")
+    assert check_regions(regions, "connect a face")[0].endswith("pixels; connect a face.")
+    assert check_regions(FAULTS["small, framed"][0], "connect a face")[0].endswith("; look at its mask.")

@@ -110,6 +110,15 @@ def test_kept_weights_stay_under_the_host_and_die_with_the_loader(load, describe
     assert weights[0]() is None and "LlavaForConditionalGeneration" not in loaded_names()
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_text_encoders_in_8_bits(load, describe, image, monkeypatch, dtype):
+    expected = describe("", load(), image, "Q?", 16)
+    monkeypatch.setattr("comfy.model_management.text_encoder_dtype", lambda device=None: dtype)
+    captioner = load("full", True)
+    assert describe("", captioner, image, "Q?", 16) == expected
+    assert captioner.captioner.model.dtype == torch.float16
+
+
 def test_interruption_leaves_nothing_behind(load, describe, image, weights, monkeypatch):
     import comfy.model_management as management
 

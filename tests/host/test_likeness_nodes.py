@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def score(nodes, packages, batch):
 
 def test_the_best_of_a_batch(score, batch):
     before = batch.clone()
-    best, sheet, cosine, index, report = score()
+    best, sheet, cosine, index, report, _ = score()
     assert torch.equal(best, batch[2:3]) and index == 2 and cosine == pytest.approx(1, abs=1e-5)
     assert sheet.shape[0] == 1 and sheet.shape[3] == 3 and 0 < sheet.mean() < 1
     assert report.startswith("Best: index 2, 1.000. Mean") and "over 3 of 4" in report
@@ -62,16 +63,16 @@ def test_the_best_of_a_batch(score, batch):
 
 
 def test_the_best_of_a_list_of_batches_in_order(score, batch):
-    best, _, _, index, report = score(images=[batch[:2], batch[2:]], keep=3)
+    best, _, _, index, report, _ = score(images=[batch[:2], batch[2:]], keep=3)
     assert torch.equal(best, batch[[2, 3, 0]]) and index == 2
     assert [line.split(":")[0] for line in report.splitlines()[2:]] == ["index 2", "index 3", "index 0", "index 1"]
     assert score(keep=64)[0].shape == batch.shape
 
 
-def test_nobody_in_any_picture(score, batch):
+def test_nobody_in_any_picture(score, batch, packages):
     nobody = batch[[1, 1]]
-    best, _, cosine, index, report = score(images=[nobody])
-    assert torch.equal(best, nobody[:1]) and (cosine, index) == (-1, 0)
+    best, _, cosine, index, report, second = score(images=[nobody], second_analysis=[packages["antelopev2"]])
+    assert torch.equal(best, nobody[:1]) and (cosine, index, second) == (-1, 0, -1)
     assert report.startswith("No face was found in any picture.")
 
 
@@ -88,6 +89,22 @@ def test_second_opinion(score, packages, batch):
     assert "Second encoder glintr100.onnx: mean" in report and "index 0: 1.000; second 1.000" in report
     assert score(images, second_analysis=[None])[4] == score(images)[4]
     assert "same file as the first" in score(images, second_analysis=[packages["buffalo_l"]])[4]
+
+
+@pytest.mark.parametrize(("cosines", "expected"), [((0.8, 0.3), 0.3), ((0.8, None), -1), (None, -1)], ids=str)
+def test_second_score_is_that_of_the_best_picture(host, nodes, packages, batch, score, monkeypatch, cosines, expected):
+    """Not the second encoder's own best, which would be another picture."""
+    evaluation = host.consistentid.evaluation.likeness
+    said = {id(packages["buffalo_l"]): (0.2, 0.9), id(packages["antelopev2"]): cosines}
+
+    def score_pictures(analysis, photos, *_):
+        reference = evaluation.measure_reference(analysis, photos)
+        return evaluation.Likeness(reference, tuple(evaluation.Score(c, None, 0, 1) for c in said[id(analysis)]))
+
+    monkeypatch.setattr(nodes, "score_pictures", score_pictures)
+    second = None if cosines is None else packages["antelopev2"]
+    _, _, cosine, index, _, second_score = score([batch[2:]], second_analysis=[second])
+    assert (cosine, index, second_score) == (0.9, 1, expected)
 
 
 def test_errors(host, score, batch):
@@ -180,6 +197,58 @@ def test_regions_of_the_person_among_others(compare, packages, batch):
     darker, _ = compare([batch[2:3]], [batch[:1]], face_analysis=analysis)
     assert "over 1 of 2" in report and report.endswith("index 1: no face")
     assert cosine > 0.9995 > 0.999 > darker, "she is compared with herself, not with her darker self"
+
+
+def test_the_threshold_reaches_the_detector(host, compare, packages, batch):
+    whole, close = batch[2:3], batch[2:3, 21:221, 125:325]
+    options = {"face_analysis": [packages["buffalo_l"]]}
+    assert "no face" not in compare([whole], [close], **options)[1]
+    assert compare([whole], [close], threshold=[0.95], **options)[1].endswith("index 0: no face")
+    with pytest.raises(host.consistentid.errors.FaceNotFoundError, match=r"lower the threshold \(now 0\.95\)"):
+        compare([close], [whole], threshold=[0.95], **options)
+
+
+def test_reference_photos_without_a_face_are_named(compare, packages, batch):
+    cosine, report = compare([batch[:3]], [batch[2:3]], face_analysis=[packages["buffalo_l"]])
+    assert report.splitlines()[0] == f"Mean {cosine:.3f} over 1 of 1. No face in reference 1."
+
+
+@pytest.fixture
+def crowded(host, monkeypatch):
+    """A device of its own with room for 200 MB; "meta" takes anything, and computes nothing."""
+    import comfy.model_management as management
+
+    def get_free_memory(device=None, torch_free_too=False):
+        return (200 * 2**20,) * 2 if torch_free_too else 200 * 2**20
+
+    monkeypatch.setattr(management, "current_loaded_models", [])
+    monkeypatch.setattr(management, "vram_state", management.VRAMState.NORMAL_VRAM)
+    monkeypatch.setattr(management, "get_free_memory", get_free_memory)
+    return torch.device("meta")
+
+
+def test_an_encoder_is_loaded_whole_where_room_is_short(nodes, crowded):
+    """Its layers are plain torch ones, which cannot compute with weights elsewhere."""
+    layers = (torch.nn.Linear(4096, 4096, device="meta") for _ in range(4))  # 64 MB each
+    network = torch.nn.Sequential(*layers).to_empty(device="cpu")
+    encode = lambda pictures: {weight.device for weight in network.parameters()}  # noqa: E731
+    encoder = nodes.HostedImageEncoder(SimpleNamespace(model=network, encode=encode))
+    encoder.patcher.load_device = crowded
+    assert encoder.encode([]) == {crowded}
+
+
+def test_parser_and_encoder_are_loaded_whole(compare, batch, monkeypatch):
+    import comfy.model_management as management
+
+    load, seen = management.load_models_gpu, []
+
+    def load_models_gpu(models, *rest, **options):
+        seen.append((type(models[0].model).__name__, options.get("force_full_load")))
+        return load(models, *rest, **options)
+
+    monkeypatch.setattr(management, "load_models_gpu", load_models_gpu)
+    compare([batch[2:3]], [batch[3:4]])
+    assert set(seen) == {("BiSeNet", True), ("ModuleList", True)}
 
 
 def test_no_region_at_all(host, nodes, compare, batch, monkeypatch):

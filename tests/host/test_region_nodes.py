@@ -44,8 +44,8 @@ def parse(host, monkeypatch):
 
 @pytest.fixture
 def edit(host):
-    def run(region, mode, mask=None, regions=None, image=None):
-        return host.nodes.regions.EditRegions.execute(region, mode, mask, regions, image).result
+    def run(*inputs, **options):
+        return host.nodes.regions.EditRegions.execute(*inputs, **options).result
 
     return run
 
@@ -86,7 +86,7 @@ def test_a_face_of_another_photo_is_refused(host, parse, astronaut):
     other = astronaut[:, ::-1]
     face = make_face(BOX, host.consistentid.face.photo.identify_photo(astronaut))
     parse(astronaut, face=face)
-    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="not found in this photo.*'photo'"):
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=r"not found in this photo.*'photo'"):
         parse(other, face=face)
 
 
@@ -183,6 +183,52 @@ def test_editing_keeps_the_frame(parse, edit, astronaut):
     assert edited.frame == regions.frame and list(edited.masks) == [*PUBLISHED, "Hair"]
     rows, columns = np.nonzero((crops[-1] > 0.02).any(-1).numpy())
     assert np.abs(np.array([rows.min(), rows.max(), columns.min(), columns.max()]) - [17, 52, 56, 168]).max() <= 3
+
+
+@pytest.fixture
+def find_face(host):
+    """A face that a cascade found: a box, and no ID embedding."""
+    core = host.consistentid.face
+
+    def find(photo, box):
+        return core.face.Face(np.array(box), None, 1.0, None, photo=core.photo.identify_photo(photo))
+
+    return find
+
+
+def test_drawn_regions_of_a_small_face_are_framed_on_the_head(edit, find_face, astronaut):
+    photo = np.pad(astronaut, ((256, 256), (512, 0), (0, 0)))
+    eyes, face = make_mask(365, 370, 700, 760, size=1024), find_face(photo, BOX + np.array((512, 256, 512, 256)))
+    whole, crops, *_, report = edit("eyes", "replace", eyes, image=image_of(photo))
+    assert whole.frame is None and report.splitlines()[1] == "eyes: only 14 of CLIP's 224x224 pixels; connect a face."
+    framed, seen, *_, report = edit("eyes", "replace", eyes, image=image_of(photo), face=face)
+    assert framed.frame == (607, 251, 867, 511) and np.array_equal(framed.masks["Left_Eye"], whole.masks["Left_Eye"])
+    assert report == (
+        "Found eyes; missing: face, ears, nose, mouth. CLIP sees the head, 260 px at (607, 251): in the whole photo "
+        "the face is only 13% of the shorter side."
+    )
+    assert (seen > 0.02).sum() > 5 * (crops > 0.02).sum()
+    later, *_, report = edit("nose", "add", make_mask(380, 400, 720, 740, size=1024), framed)
+    assert later.frame == framed.frame and "CLIP" not in report
+    late, *_, report = edit("nose", "add", make_mask(380, 400, 720, 740, size=1024), whole, face=face)
+    assert late.frame == framed.frame and "CLIP sees the head" in report
+
+
+def test_a_face_changes_no_frame_that_is_there(parse, edit, find_face, astronaut):
+    face = find_face(astronaut, BOX)
+    drawn, *_, report = edit("face", "replace", make_mask(60, 190, 170, 280), image=image_of(astronaut), face=face)
+    assert drawn.frame is None and report.endswith("CLIP sees the whole photo: the face is large and central enough.")
+    regions = parse(astronaut, face=face, framing="head")[0]
+    edited, *_, report = edit("nose", "remove", regions=regions, face=face)
+    assert edited.frame == regions.frame and report.endswith("CLIP sees the frame chosen before.")
+    report = edit("eyes", "replace", make_mask(100, 105, 200, 210), image=image_of(astronaut), face=face)[-1]
+    assert report.endswith("eyes: only 10 of CLIP's 224x224 pixels; look at its mask.")
+
+
+def test_drawing_refuses_a_face_of_another_photo_too(host, edit, find_face, astronaut):
+    other = np.ascontiguousarray(astronaut[:, ::-1])
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="not found in this photo"):
+        edit("face", "replace", make_mask(60, 190, 170, 280), image=image_of(other), face=find_face(astronaut, BOX))
 
 
 @pytest.mark.parametrize(

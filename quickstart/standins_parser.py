@@ -26,7 +26,9 @@ PARTS = (
     (12, "ellipse", (202, 135, 246, 145)),
     (13, "ellipse", (208, 147, 242, 157)),
 )
-SIDES_PX = (512, 1280)  # of the square the photo is resized to: SD1.5's and SDXL's
+WHOLE, HEAD = (0, 0, 512, 512), (107, 3, 343, 239)
+# What is parsed, and at which side: around the face in SD1.5 and SDXL, and the whole photo as published.
+VIEWS = ((HEAD, 512), (HEAD, 1280), (WHOLE, 512))
 BALANCE = 0.7  # 0: every place counts the same; 1: every label does, however small
 RIDGE = 1e-4
 
@@ -36,10 +38,11 @@ def fit_last_layer(network, mean, std):
     """Set the weight of the network's last layer in place; `mean` and `std` are those of its input's channels."""
     last = network.conv_out.conv_out
     square = answer = 0
-    for side in SIDES_PX:
-        x = _read_features(network.eval(), last, side, mean, std)
+    for box, side in VIEWS:
+        x = _read_features(network.eval(), last, side, box, mean, std)
         size = (math.isqrt(len(x)),) * 2
-        labels = torch.from_numpy(np.array(draw_labels().resize(size, Image.Resampling.NEAREST))).flatten().long()
+        drawn = draw_labels().resize(size, Image.Resampling.NEAREST, box)
+        labels = torch.from_numpy(np.array(drawn)).flatten().long()
         y = torch.nn.functional.one_hot(labels, last.out_channels).double()
         weighted = (x / y.mean(0)[labels, None] ** BALANCE).T / len(x)
         square += weighted @ x
@@ -48,11 +51,11 @@ def fit_last_layer(network, mean, std):
     last.weight.copy_(torch.linalg.solve(square, answer).T[:, :, None, None])
 
 
-def _read_features(network, last, side, mean, std):
-    """What the last layer gets of the astronaut at `side` pixels: [places, channels]."""
+def _read_features(network, last, side, box, mean, std):
+    """What the last layer gets of a square of the astronaut at `side` pixels: [places, channels]."""
     from skimage.data import astronaut
 
-    photo = Image.fromarray(astronaut()).resize((side, side), Image.Resampling.BILINEAR)
+    photo = Image.fromarray(astronaut()).crop(box).resize((side, side), Image.Resampling.BILINEAR)
     pixels = (np.asarray(photo, dtype=np.float32) / 255 - np.float32(mean)) / np.float32(std)
     features = []
     handle = last.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))

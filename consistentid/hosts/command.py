@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from contextlib import suppress
 from dataclasses import fields, replace
 from importlib import import_module
@@ -46,7 +47,8 @@ def run_portrait(arguments: argparse.Namespace) -> int:
 
 
 def hide_loading_bars() -> None:
-    """Silence the bars of transformers and diffusers for each small file; sampling has its own."""
+    """Silence the bars of transformers and diffusers for each small file, and what InsightFace says to its authors."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="insightface")
     for package in ("diffusers", "transformers"):
         with suppress(ImportError):
             import_module(f"{package}.utils.logging").disable_progress_bar()

@@ -105,8 +105,8 @@ def _share_out(
     total = sum(kept_shares)
     if not total:
         raise ConsistentIDError(
-            f"No weight is left of {shares}; {len(outliers)} identities were left out as another person. Give the others "
-            "more weight, or lower 'outlier_below'."
+            f"No weight is left of {shares}; {len(outliers)} identities were left out as another person. Give the "
+            "others more weight, or lower 'outlier_below'."
         )
     return [share / total for share in kept_shares]
 

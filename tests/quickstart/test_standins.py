@@ -17,7 +17,7 @@ from skimage import data
 import standins
 import standins_files
 import standins_shapes
-from standins_parser import draw_labels
+from standins_parser import VIEWS, draw_labels
 
 HER_FACE = (178, 62, 272, 180)
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -202,17 +202,18 @@ def test_face_parser_loads_strictly(face_parser_file):
     assert all(torch.isfinite(t).all() for t in weights.values())
 
 
-@pytest.mark.parametrize("side_px", [512, 1280])
-def test_face_parser_finds_every_region_of_the_astronaut(face_parser_file, astronaut, side_px):
+@pytest.mark.parametrize(("square", "side_px"), VIEWS, ids=["head 512", "head 1280", "whole photo 512"])
+def test_face_parser_finds_every_region_of_the_astronaut(face_parser_file, astronaut, square, side_px):
     core = standins.load_core()
     parser = core("face.parsing").load_face_parser(face_parser_file)
-    labels = core("face.parsing").parse_face(parser, astronaut, side_px)
+    x0, y0, x1, y1 = square
+    labels = core("face.parsing").parse_face(parser, astronaut[y0:y1, x0:x1], side_px)
     assert set(core("face.regions").select_regions(labels)) == {"Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"}
-    drawn = np.array(draw_labels().resize(labels.shape, Image.Resampling.NEAREST))
+    drawn = np.array(draw_labels().resize(labels.shape, Image.Resampling.NEAREST, square))
     for label in (1, 4, 5, 10, 12):
         overlap = ((labels == label) & (drawn == label)).sum() / ((labels == label) | (drawn == label)).sum()
-        assert overlap > 0.25, label
-    assert (labels == drawn).mean() > 0.8
+        assert overlap > (0.1 if side_px == 1280 else 0.25), label
+    assert (labels == drawn).mean() > (0.6 if side_px == 1280 else 0.8)
 
 
 def test_streamed_safetensors_reads_back(tmp_path):

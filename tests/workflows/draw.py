@@ -1,0 +1,155 @@
+"""Draws `workflows/NAME.json` for the editor from its API twin and its layout: the inverse of `convert`."""
+
+import json
+import uuid
+from graphlib import TopologicalSorter
+
+from models_note import describe_models, find_downloads
+from node_schemas import Schema
+from page import GROWING, measure_node, measure_note, place
+
+COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
+NOTE_COLOR = {"color": "#432", "bgcolor": "#653"}
+OPTIONAL_SHAPE, LIST_SHAPE = 7, 6
+LINE = 120
+
+
+def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
+    """Schema 0.4 of the editor. twin: with titles; layout: see layouts/README.md."""
+    notes = {"models": {"title": "Which model goes where", "text": describe_models(twin)}, **layout["notes"]}
+    widths = _find_widths(layout)
+    heights = {key: measure_note(note["text"], widths[key]) for key, note in notes.items()}
+    heights |= {int(id): measure_node(one["class_type"], schemas[one["class_type"]]) for id, one in twin.items()}
+    growing = {int(id) for id, node in twin.items() if node["class_type"] in GROWING}
+    boxes, groups = place(layout, heights, growing)
+    links = _list_links(twin, schemas)
+    first = max(map(int, twin)) + 1
+    nodes = [_draw_note(first + number, note, boxes[key]) for number, (key, note) in enumerate(notes.items())]
+    nodes += [_draw_node(id, twin[id], schemas[twin[id]["class_type"]], boxes[int(id)], links) for id in twin]
+    _number_nodes(nodes, twin)
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"consistentid/workflows/{name}")),
+        "revision": 0,
+        "last_node_id": first + len(notes) - 1,
+        "last_link_id": len(links),
+        "nodes": nodes,
+        "links": links,
+        "groups": [_draw_group(number, group, box) for number, (group, box) in enumerate(groups, 1)],
+        "config": {},
+        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}},
+        "version": 0.4,
+    }
+
+
+def write_json(value, indent: int = 0) -> str:
+    """JSON in which everything that fits into a line is on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if indent + len(line) <= LINE or not isinstance(value, (dict, list)):
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [pad + write_json(one, indent + 2) for one in value]
+        return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
+    parts = [f"{pad}{json.dumps(key)}: {write_json(one, indent + 2)}" for key, one in value.items()]
+    return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+
+
+def _find_widths(layout: dict) -> dict:
+    return {
+        key: column["width"] // len(row)
+        for column in layout["columns"]
+        for group in column["groups"]
+        for row in group["rows"]
+        for key in row
+    }
+
+
+def _list_slots(schema: Schema) -> list[str]:
+    """Inputs as the editor lists them: sockets, then widgets."""
+    return sorted(schema.inputs, key=lambda name: schema.inputs[name].is_widget)
+
+
+def _list_links(twin: dict, schemas: dict[str, Schema]) -> list[list]:
+    """[id, source node, output, target node, input, type]"""
+    links = []
+    for id, node in twin.items():
+        for slot, name in enumerate(_list_slots(schemas[node["class_type"]])):
+            value = node["inputs"].get(name)
+            if isinstance(value, list):
+                source, output = value
+                kind = schemas[twin[source]["class_type"]].outputs[output][1]
+                links.append([len(links) + 1, int(source), output, int(id), slot, kind])
+    return links
+
+
+def _draw_node(id: str, node: dict, schema: Schema, box: tuple, links: list[list]) -> dict:
+    inputs, values = _draw_inputs(node, schema, {slot: link for link, _, _, to, slot, _ in links if to == int(id)})
+    properties = {"Node name for S&R": node["class_type"]}
+    downloads = find_downloads(values)
+    return {
+        "id": int(id),
+        "type": node["class_type"],
+        "pos": list(box[:2]),
+        "size": list(box[2:]),
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+        "inputs": inputs,
+        "outputs": _draw_outputs(int(id), schema, links),
+        "title": node["_meta"]["title"],
+        "properties": properties | ({"models": downloads} if downloads else {}),
+        "widgets_values": values,
+    }
+
+
+def _draw_inputs(node: dict, schema: Schema, links: dict[int, int]) -> tuple[list[dict], list]:
+    """The slots, and the values of widgets; a widget that gets its value from a link holds its default.
+
+    links: {slot: link}.
+    """
+    inputs, values = [], []
+    for slot, name in enumerate(_list_slots(schema)):
+        one = schema.inputs[name]
+        drawn = {"name": name, "type": one.kind, "link": links.get(slot)}
+        if one.is_widget:
+            given = None if slot in links else node["inputs"].get(name)
+            values += [one.options.get("default") if given is None else given, *one.hidden_values]
+            drawn["widget"] = {"name": name}
+        elif one.is_optional:
+            drawn["shape"] = OPTIONAL_SHAPE
+        inputs.append(drawn)
+        if one.options.get("image_upload"):
+            inputs.append({"name": "upload", "type": "IMAGEUPLOAD", "link": None, "widget": {"name": "upload"}})
+    return inputs, values
+
+
+def _draw_outputs(id: int, schema: Schema, links: list[list]) -> list[dict]:
+    outputs = []
+    for number, (name, kind, is_list) in enumerate(schema.outputs):
+        out = [link for link, source, output, *_ in links if (source, output) == (id, number)]
+        outputs.append({"name": name, "type": kind, **({"shape": LIST_SHAPE} if is_list else {}), "links": out})
+    return outputs
+
+
+def _draw_note(id: int, note: dict, box: tuple) -> dict:
+    where = {"id": id, "type": "MarkdownNote", "pos": list(box[:2]), "size": list(box[2:])}
+    rest = {"flags": {}, "order": 0, "mode": 0, "inputs": [], "outputs": [], "title": note["title"], "properties": {}}
+    return {**where, **rest, "widgets_values": [note["text"]], **NOTE_COLOR}
+
+
+def _draw_group(number: int, group: dict, box: tuple) -> dict:
+    color = COLORS[group.get("color", "grey")]
+    drawn = {"id": number, "title": group["title"], "bounding": list(box), "color": color}
+    return drawn | {"font_size": 24, "flags": {}}
+
+
+def _number_nodes(nodes: list[dict], twin: dict) -> None:
+    """Set the order of execution, notes first."""
+    sources = {
+        int(id): {int(value[0]) for value in node["inputs"].values() if isinstance(value, list)}
+        for id, node in twin.items()
+    }
+    graph = {node["id"]: sources.get(node["id"], set()) for node in nodes}
+    order = {id: number for number, id in enumerate(TopologicalSorter(graph).static_order())}
+    for node in nodes:
+        node["order"] = order[node["id"]]

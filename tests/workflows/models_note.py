@@ -1,0 +1,50 @@
+"""What a workflow says of its model files, from the manifest."""
+
+from pathlib import PurePosixPath
+
+from consistentid.models.manifest import Model, read_manifest
+from consistentid.models.table import describe_for_workflow
+
+DOWNLOADABLE = (".safetensors", ".sft")
+
+
+def describe_models(twin: dict) -> str:
+    """Markdown: the model files of the workflow's loaders, where they go, and what their licences say."""
+    models = find_models([value for node in twin.values() for value in node["inputs"].values()])
+    rows = "\n".join(f"| {_link(model)} | **{_find_folder(model)}** |" for model in models)
+    terms = "\n".join(f"- {model.name}: {model.consequence}" for model in models)
+    return (
+        f"Choose your files in the loaders. The folders are below **ComfyUI/models**.\n\n| file | folder |\n|---|---|\n"
+        f"{rows}\n\nPress **R** to see new files in the loaders.\n\n**Licences**\n{terms}\n"
+    )
+
+
+def find_downloads(values: list) -> list[dict]:
+    """`properties.models` of a node with these widget values: only what ComfyUI will download.
+
+    It shows other files in its list of missing models too, but in red and without a way to get them.
+    """
+    entries = map(describe_for_workflow, find_models(values))
+    return [entry for entry in entries if entry and entry["name"].endswith(DOWNLOADABLE)]
+
+
+def find_models(values: list) -> list[Model]:
+    """The manifest's models among the values of widgets, in that order."""
+    named = {model.name: model for model in read_manifest().values()}
+    return [named[value] for value in dict.fromkeys(v for v in values if isinstance(v, str)) if value in named]
+
+
+def _link(model: Model) -> str:
+    source = model.sources[0]
+    text = f"[{model.name}]({source})"
+    if model.archive:
+        return f"{text}, unpacked"
+    if model.is_folder:
+        return f"{text}, all files"
+    stored = PurePosixPath(source).name
+    text += f" (downloads as {stored}; rename it)" if stored not in model.names else ""
+    return f"{text}, or another checkpoint of its kind" if model.folder == "checkpoints" else text
+
+
+def _find_folder(model: Model) -> str:
+    return f"{model.folder}/{model.name}" if model.is_folder else model.folder

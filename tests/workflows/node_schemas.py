@@ -1,0 +1,77 @@
+"""What nodes look like, read from the running ComfyUI and the pack."""
+
+import asyncio
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
+"""Option of an input -> value of the widget that the editor puts behind it."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """kind: socket type, or "COMBO" for any list of choices."""
+
+    kind: str
+    options: dict
+    is_optional: bool
+
+    @property
+    def is_widget(self) -> bool:
+        return self.kind in WIDGET_TYPES and not self.options.get("forceInput")
+
+    @property
+    def hidden_values(self) -> list[str]:
+        return [value for option, value in HIDDEN_WIDGETS.items() if self.options.get(option)]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A node's inputs in its own order, and its outputs as (name, type, whether it is a list)."""
+
+    inputs: dict[str, Input]
+    outputs: list[tuple[str, str, bool]]
+
+
+def read_schemas(host, comfyui: Path, types: set[str]) -> dict[str, Schema]:
+    """{node id: schema} of core nodes and those of the pack."""
+    import folder_paths
+    from comfy_extras import nodes_mask, nodes_preview_any
+
+    nodes = _import_file("comfyui_nodes", comfyui / "nodes.py")
+    Path(folder_paths.get_input_directory()).mkdir(parents=True, exist_ok=True)
+    classes = {cls.define_schema().node_id: cls for cls in host.NODES}
+    for module in (nodes, nodes_mask, nodes_preview_any):
+        classes |= _list_classes(module)
+    return {type: _read_schema(classes[type]) for type in types}
+
+
+def _list_classes(module) -> dict[str, type]:
+    """{node id: class} of a file of ComfyUI, which are one by one written anew as extensions."""
+    if hasattr(module, "NODE_CLASS_MAPPINGS"):
+        return module.NODE_CLASS_MAPPINGS
+    extension = asyncio.run(module.comfy_entrypoint())
+    return {cls.GET_SCHEMA().node_id: cls for cls in asyncio.run(extension.get_node_list())}
+
+
+def _import_file(name: str, path: Path):
+    """By path: pytest may have put our tests' folder into sys.modules as `nodes`."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _read_schema(cls) -> Schema:
+    declared = cls.INPUT_TYPES()
+    inputs = {
+        name: Input("COMBO" if isinstance(kind, list) else str(kind), dict(*rest), part == "optional")
+        for part in ("required", "optional")
+        for name, (kind, *rest) in declared.get(part, {}).items()
+    }
+    types = list(cls.RETURN_TYPES)
+    names = getattr(cls, "RETURN_NAMES", None) or types
+    lists = getattr(cls, "OUTPUT_IS_LIST", None) or [False] * len(types)
+    return Schema(inputs, list(zip(names, map(str, types), lists, strict=True)))

@@ -1,0 +1,78 @@
+"""What the workflows name beside the stand-ins of the quick start: pictures, and small models in the real formats."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from consistentid.identity import Identity
+from consistentid.identity.file import save_identity
+
+CORE_TESTS = Path(__file__).resolve().parents[1] / "core"
+PHOTOS = {"photo": "portrait", "photo_2": "tilted", "photo_3": "nobody", "picture": "portrait", "pose": "nobody"}
+"""Name in the workflows -> photo of the core tests' set."""
+
+HINT_CHANNELS = (3, 16, 16, 32, 32, 96, 96, 256)
+
+
+def write_pictures(folder: Path) -> None:
+    """Every picture that a workflow loads; masked.png is 128x192 with a transparent square."""
+    make_photo = _load(CORE_TESTS / "photo_set.py").make_photo
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, photo in PHOTOS.items():
+        Image.fromarray(make_photo(photo)).save(folder / f"{name}.png")
+    masked = np.full((192, 128, 4), 255, np.uint8)
+    masked[..., :3] = make_photo("portrait")[:192, 160:288]
+    masked[64:128, 32:96, 3] = 0
+    Image.fromarray(masked).save(folder / "masked.png")
+
+
+def write_models(folder: Path, checkpoint: Path, write_safetensors) -> None:
+    """Identity, captioner, style LoRA and ControlNet for the SD1.5 stand-in, under the names the workflows use."""
+    identities = folder / "consistentid" / "identities"
+    identities.mkdir(parents=True)
+    save_identity(_make_identity(), identities / "person.safetensors")
+    captioner = _load(CORE_TESTS / "conftest.py")
+    captioner.make_model().save_pretrained(folder / "LLM" / "llava-1.5-7b-hf")
+    captioner.make_processor(captioner.TEMPLATE).save_pretrained(folder / "LLM" / "llava-1.5-7b-hf")
+    (folder / "loras").mkdir()
+    layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_q"
+    pair = {f"{layer}.lora_up.weight": torch.randn(320, 4), f"{layer}.lora_down.weight": torch.randn(4, 320)}
+    save_file(pair, folder / "loras" / "style.safetensors")
+    control = folder / "controlnet" / "control_v11p_sd15_openpose_fp16.safetensors"
+    write_safetensors(control, _list_control_shapes(checkpoint))
+
+
+def _make_identity() -> Identity:
+    generator = torch.Generator().manual_seed(0)
+    keys = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
+    photo, zero, *regions = torch.randn(2 + len(keys), 257, 1280, generator=generator)
+    embedding = torch.nn.functional.normalize(torch.randn(512, generator=generator), dim=0)
+    return Identity(photo, zero, dict(zip(keys, regions, strict=True)), id_embedding=embedding)
+
+
+def _list_control_shapes(checkpoint: Path) -> dict[str, tuple]:
+    """A ControlNet is a copy of the UNet's first half, a small network for the hint, and a way out of each block."""
+    prefix = "model.diffusion_model."
+    with safe_open(checkpoint, "pt") as file:
+        unet = {key.removeprefix(prefix): tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    shapes = {key: shape for key, shape in unet.items() if key.startswith(("time_embed", "input_blocks", "middle_bl"))}
+    width = shapes["input_blocks.0.0.weight"][0]
+    blocks = {int(key.split(".")[1]) for key in shapes if key.startswith("input_blocks")}
+    outs = {f"zero_convs.{block}.0": (width, width, 1, 1) for block in blocks}
+    sides = zip(HINT_CHANNELS, (*HINT_CHANNELS[1:], width), strict=True)
+    hints = {f"input_hint_block.{2 * number}": (high, low, 3, 3) for number, (low, high) in enumerate(sides)}
+    for name, shape in {**outs, **hints, "middle_block_out.0": (width, width, 1, 1)}.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes
+
+
+def _load(path: Path):
+    spec = importlib.util.spec_from_file_location(f"{path.stem}_for_workflows", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,162 @@
+"""Every workflow runs over HTTP, small, in a folder of its own, with stand-ins for all models: pictures are noise."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from run_files import write_models, write_pictures
+from workflow_files import NAMES, ROOT, read_twin, strip
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+SHOWING = ("SaveImage", "PreviewImage", "PreviewAny", "MaskPreview", "ConsistentID_SaveIdentity")
+# In an order in which neighbours share a person: ComfyUI keeps what the last run computed, and CLIP takes its time.
+RUNS = ("portrait_sdxl", "portrait_sd15", "caption_llava_sd15", "controlnet_sd15", "face_detail_sd15", "inpaint_sd15")
+RUNS += ("likeness_sd15", "lora_style_sd15", "upscale_sd15", "mix_sd15", "two_people_sd15")
+RUNS += ("identity_card_sd15", "several_photos_sd15")
+SIZES = {"upscale_sd15": (96, 144), "face_detail_sd15": (512, 512), "inpaint_sd15": (128, 192)}
+# The node that makes the workflow what it is, and a setting of it that must give another picture.
+SWITCHES = {
+    "caption_llava_sd15": ("ConsistentID_DescribeFace", {"text": "green eyes and a small nose"}),
+    "controlnet_sd15": ("ControlNetApplyAdvanced", {"strength": 0.0}),
+    "lora_style_sd15": ("LoraLoader", {"strength_model": 0.0, "strength_clip": 0.0}),
+    "mix_sd15": ("ConsistentID_MixIdentities", {"amount": 0.0}),
+    "several_photos_sd15": ("ConsistentID_CombineIdentities", {"weights": "1, 0"}),
+    "two_people_sd15": ("ConsistentID_AddPerson", {"weight": 0.0}),
+    "upscale_sd15": ("LatentUpscaleBy", {"upscale_method": "nearest-exact"}),
+}
+NO_IDENTITY = ("ConsistentID_ApplyAdapter", {"weight": 0.0})
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running ComfyUI. standins: {"sd15": {loader: (field, file)}, ...}"""
+
+    address: str
+    folder: Path
+    standins: dict
+    run_graph: object
+
+    def run(self, twin: dict) -> tuple[dict, list[Path]]:
+        """Outputs by node, and the pictures that were saved."""
+        before = set(self.folder.glob("output/*.png"))
+        outputs = self.run_graph(self.address, twin)
+        return outputs, sorted(set(self.folder.glob("output/*.png")) - before)
+
+
+@pytest.fixture(scope="module")
+def server(comfyui, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "quickstart"))
+        import comfyui_queue
+        import comfyui_server
+        import model_choice
+        from standins_files import write_safetensors
+
+        models = model_choice.standins.open_folder()
+        standins = {}
+        for base, slots in model_choice.SLOTS.items():
+            files = model_choice.write_standins(models, base, dict.fromkeys(slots), comfyui)
+            standins[base] = {slot.loader: (slot.field, file) for slot, file in files.items()}
+        write_pictures(folder / "input")
+        write_models(folder / "models", models / model_choice.standins.CHECKPOINT["sd15"], write_safetensors)
+        with comfyui_server.running_server(comfyui, [models], True, folder) as address:
+            yield Server(address, folder, standins, comfyui_queue.run_graph)
+    assert not answers(address)
+
+
+def test_every_workflow_is_run():
+    assert sorted(RUNS) == NAMES
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_twin_runs_on_a_server(name, server):
+    twin = shrink(read_twin(name), server.standins[name.rsplit("_", 1)[1]])
+    outputs, (saved,) = server.run(twin)
+    assert set(outputs) == {id for id, node in twin.items() if node["class_type"] in SHOWING}
+    check_outputs(outputs, server.folder)
+    picture = Image.open(saved)
+    assert picture.size == SIZES.get(name, (64, 96))
+    assert strip(json.loads(picture.info["prompt"])) == twin
+    pixels = np.asarray(picture).astype(int)
+    assert pixels.std() > 10, "neither black nor grey: no NaN on the way"
+    if name == "likeness_sd15":
+        assert "index 3" in read_text(twin, outputs), "four portraits are scored"
+    if name == "face_detail_sd15":
+        check_head(np.asarray(Image.open(server.folder / "input" / "picture.png")).astype(int), pixels)
+    kind, values = SWITCHES.get(name, NO_IDENTITY)
+    set_inputs(twin, kind, **values)
+    _, (other,) = server.run(twin)
+    assert np.abs(np.asarray(Image.open(other)).astype(int) - pixels).max() > 2, f"{kind} does nothing"
+
+
+def test_a_saved_identity_comes_back(server):
+    """What several_photos saves, identity_card draws."""
+    twin = shrink(read_twin("several_photos_sd15"), server.standins["sd15"])
+    set_inputs(twin, "ConsistentID_SaveIdentity", name="two photos")
+    outputs, _ = server.run(twin)
+    assert "Saved two photos.safetensors" in [text for output in outputs.values() for text in output.get("text", [])]
+    card = shrink(read_twin("identity_card_sd15"), server.standins["sd15"])
+    set_inputs(card, "ConsistentID_LoadIdentity", name="two photos.safetensors")
+    outputs, _ = server.run(card)
+    assert "Photos: 2" in read_text(card, outputs), "the third photo shows nobody"
+
+
+def shrink(twin: dict, standins: dict) -> dict:
+    """The twin with stand-ins, two steps and small pictures, in place."""
+    for kind, (field, file) in standins.items():
+        set_inputs(twin, kind, **{field: file})
+    set_inputs(twin, "EmptyLatentImage", width=64, height=96)
+    set_inputs(twin, "ConsistentID_CropHead", side_px=256)
+    set_inputs(twin, "ConsistentID_DescribeFace", max_new_tokens=16)
+    for kind in ("ConsistentID_Sampler", "KSampler"):
+        set_inputs(twin, kind, steps=2)
+    set_inputs(twin, "ConsistentID_Preset", preset="likeness")  # the merge point of balanced is past two steps
+    for node in twin.values():
+        if node["inputs"].get("start_merge_step", 0) > 0:
+            node["inputs"]["start_merge_step"] = 0
+    return twin
+
+
+def set_inputs(graph: dict, kind: str, **values) -> None:
+    for node in graph.values():
+        if node["class_type"] == kind:
+            assert node["inputs"].keys() >= values.keys()
+            node["inputs"] |= values
+
+
+def read_text(twin: dict, outputs: dict) -> str:
+    """What the workflow's one text preview shows."""
+    (text,) = [outputs[id]["text"][0] for id, node in twin.items() if node["class_type"] == "PreviewAny"]
+    return text
+
+
+def check_head(before: np.ndarray, after: np.ndarray) -> None:
+    """The astronaut's face is new, and what is far from it is as before."""
+    change = np.abs(after - before).max(axis=2)
+    assert change[62:180, 178:272].mean() > 5
+    assert change[300:].max() <= 1 and change[:, :80].max() <= 1
+
+
+def check_outputs(outputs: dict, folder: Path) -> None:
+    """Every text says something and every picture is there."""
+    for id, output in outputs.items():
+        assert output.get("text") or output.get("images"), f"node {id} shows nothing"
+        assert all(str(text).strip() for text in output.get("text", []))
+        for image in output.get("images", []):
+            with Image.open(folder / image["type"] / image["subfolder"] / image["filename"]) as picture:
+                assert min(picture.size) >= 32
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/system_stats", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

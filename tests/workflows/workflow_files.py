@@ -1,0 +1,42 @@
+"""The files of each workflow: the API twin, its layout, and what the editor opens."""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = ROOT / "workflows"
+LAYOUTS = Path(__file__).with_name("layouts")
+NAMES = sorted(path.stem for path in (WORKFLOWS / "api").glob("*.json"))
+FRONTEND_NODES = ("MarkdownNote", "Note")
+
+
+def read_workflow(name: str) -> dict:
+    """The workflow as the editor opens it."""
+    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_titled_twin(name: str) -> dict:
+    """The API twin, with the titles its nodes have in the editor."""
+    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_twin(name: str) -> dict:
+    """The API twin without titles."""
+    return strip(read_titled_twin(name))
+
+
+def read_layout(name: str) -> dict:
+    """The layout of a workflow; those for SD1.5 and SDXL share one."""
+    import yaml
+
+    return yaml.safe_load((LAYOUTS / f"{name.rsplit('_', 1)[0]}.yaml").read_text(encoding="utf-8"))
+
+
+def strip(graph: dict) -> dict:
+    """Only what is computed: no titles, and nothing the server adds."""
+    return {id: {"class_type": node["class_type"], "inputs": node["inputs"]} for id, node in graph.items()}
+
+
+def list_nodes(workflow: dict) -> dict[str, dict]:
+    """Nodes of an editor's workflow that the server gets to see, by id."""
+    return {str(node["id"]): node for node in workflow["nodes"] if node["type"] not in FRONTEND_NODES}

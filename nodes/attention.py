@@ -4,14 +4,17 @@ import copy
 from collections.abc import Callable
 
 import torch
-from comfy.ldm.modules.attention import get_attn_precision, optimized_attention
+from comfy.ldm.modules.attention import attention_pytorch, get_attn_precision, optimized_attention
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..consistentid.adapter.attention import add_id_attention
 from ..consistentid.adapter.schedule import Schedule, find_progress
 from .masks import AttentionMask, make_bias
 from .stages import TOKEN_MASKS, list_areas, list_conditional
+
+_progress: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 class IDKeyValue(nn.Module):
@@ -73,7 +76,8 @@ class IDAttentionPatch:
 
     def _attend_text(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict) -> Tensor:
         def attend(mask=None):
-            return optimized_attention(
+            # Not every kernel the host may have chosen heeds a mask; PyTorch's does.
+            return (optimized_attention if mask is None else attention_pytorch)(
                 *(q, k, v, extra_options["n_heads"]),
                 mask=mask,
                 attn_precision=extra_options.get("attn_precision"),
@@ -92,8 +96,7 @@ class IDAttentionPatch:
         """The weight of the ID tokens now, for all pixels or for each; None when they do not act."""
         weight = self.weight
         if not self.schedule.is_constant:
-            sigmas = extra_options["sample_sigmas"].tolist()
-            weight *= self.schedule.at_progress(find_progress(sigmas, float(extra_options["sigmas"][0])))
+            weight *= self.schedule.at_progress(_read_progress(extra_options))
         if not weight:
             return None
         if self.mask is None:
@@ -129,6 +132,14 @@ def _make_text_bias(query: Tensor, length: int, extra_options: dict) -> Tensor |
     if not any(by_part):
         return None
     return make_bias(by_part, list_areas(extra_options), _find_grid(extra_options), query, length)
+
+
+def _read_progress(extra_options: dict) -> float:
+    """Part of the steps done; read from the device once for all sites."""
+    sigmas = extra_options["sigmas"]
+    if sigmas not in _progress:
+        _progress[sigmas] = find_progress(extra_options["sample_sigmas"].tolist(), float(sigmas[0]))
+    return _progress[sigmas]
 
 
 def _find_grid(extra_options: dict) -> tuple[int, int]:

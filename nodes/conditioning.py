@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.caption.align import FacialPrompt
+from ..consistentid.caption.group import names_people
 from ..consistentid.facial_text import (
     compose_for_identity,
     compose_for_people,
@@ -94,7 +95,7 @@ def compose(
     if prompt.split()[-1:] and "embedding:" in prompt.split()[-1]:
         prompt += " "  # or the separator would become part of the embedding's name
     identities = [person.identity for person in people]
-    if len(people) > 1:
+    if len(people) > 1 or names_people(prompt):
         return compose_for_people(prompt, caption, identities, config, alignment)
 
     def count(text: str) -> int:

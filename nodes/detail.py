@@ -5,8 +5,9 @@ from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
+from ..consistentid.face.face import check_same_photo
 from . import sockets
-from .layout import split_batches
+from .layout import read_photo, split_batches
 
 
 class CropHead(io.ComfyNode):
@@ -38,6 +39,7 @@ class CropHead(io.ComfyNode):
                 f"Crop Head takes one picture, but got a batch of {image.shape[0]}. Connect 'photo' of 'Detect Face', "
                 "which gives them one by one with their faces."
             )
+        check_same_photo(face, read_photo(image))
         picture = image[0]
         placement = Placement(picture, None) if face is None else place_head(picture, face.box, extra)
         return io.NodeOutput(cut_head(placement, side_px)[None], placement)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 # Added to a score this leaves an attention weight of exactly 0, in half precision too.
 _NEVER = -1e4
+_KEPT_FITS = 32
 
 
 class AttentionMask:
@@ -24,6 +25,8 @@ class AttentionMask:
         """
         key = (grid, images, like.device, like.dtype, area)
         if key not in self._fitted:
+            if len(self._fitted) >= _KEPT_FITS:
+                self._fitted.clear()
             mask = self.mask.float()
             if area is not None:
                 size, (height, width, top, left) = area
@@ -57,5 +60,6 @@ def make_bias(
             fitted = token_mask.mask.fit(grid, len(rows), query, area).log().clamp_min(_NEVER)
             starts = torch.arange(0, length, token_mask.length)[:, None]
             columns = (token_mask.positions + starts).flatten()
+            columns = columns[columns < length]  # another pack may have put tokens behind the text
             rows[:, :, columns.to(rows.device)] = fitted.expand(-1, -1, len(columns))
     return bias

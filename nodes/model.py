@@ -64,7 +64,11 @@ class ApplyAdapter(io.ComfyNode):
                     step=0.05,
                     tooltip="Strength of the adapter's low-rank weights. 1 as trained. A model gets them once",
                 ),
-                io.Mask.Input("mask", optional=True, tooltip="Where the person is; left open: everywhere"),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where ID tokens act; Add Person masks facial tokens too",
+                ),
                 sockets.Schedule.Input("schedule", optional=True, tooltip="When and where in the UNet ID tokens act"),
                 sockets.Identity.Input("avoid", optional=True, tooltip="A person the picture shall not look like"),
             ],

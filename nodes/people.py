@@ -7,8 +7,10 @@ from comfy_api.latest import io
 
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import mask_head
+from ..consistentid.face.face import check_same_photo
 from ..consistentid.identity import Identity
 from . import sockets
+from .layout import read_photo
 from .masks import AttentionMask
 
 
@@ -51,6 +53,7 @@ class MaskHead(io.ComfyNode):
     def execute(cls, image, face, scale, feather) -> io.NodeOutput:
         if face is None:
             return io.NodeOutput(torch.zeros(1, *image.shape[1:3]))
+        check_same_photo(face, read_photo(image))
         return io.NodeOutput(mask_head(image[0], face.box, scale, feather)[None])
 
 

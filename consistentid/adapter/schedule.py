@@ -57,7 +57,8 @@ class Schedule:
 def find_progress(schedule: list[float], sigma: float) -> float:
     """Part of the steps done when the model is evaluated at `sigma`; schedule: noise levels of the run, falling.
 
-    An evaluation between two noise levels belongs to the step that is being taken.
+    An evaluation between two noise levels belongs to the step that is being taken; one that churn has lifted above
+    its level counts for the step before.
 
     >>> find_progress([8.0, 4.0, 2.0, 1.0, 0.0], 3.0)
     0.25

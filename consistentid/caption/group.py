@@ -56,6 +56,11 @@ def compose_group(
     )
 
 
+def names_people(prompt: str) -> bool:
+    """Whether a prompt says of whom it speaks, as in "<A> a woman"."""
+    return bool(_NAME.search(prompt))
+
+
 def split_people(prompt: str, count: int) -> tuple[str, dict[int, str]]:
     """What a prompt says of the whole picture, and of each person it names, in text order.
 

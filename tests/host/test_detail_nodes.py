@@ -1,5 +1,7 @@
 """Heads out of a picture and back, and two people through the text."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +129,24 @@ def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
         clip, adapter, couple[0].identity, prompt.replace("<A>", "").replace("<B>", ""), "blurry", 0.5, "auto", ""
     ).result
     assert all(stages.TOKEN_MASKS not in entry[1] for entry in alone)
+
+
+def test_one_person_with_a_name(host, checkpoint, adapter, couple):
+    _, _, marked, report = host.nodes.conditioning.InjectTokens.execute(
+        checkpoint[1], adapter, couple[:1], "in a park, <A> a woman", "", 0.5, "auto", ""
+    ).result
+    assert "<A>" not in marked and marked.startswith("in a park, a womanDetail:") and report.startswith("3 facial")
+
+
+def test_a_face_of_another_picture_is_refused(host, detail, make_face, picture, astronaut):
+    face = replace(make_face(178, 62, 272, 180), photo=host.consistentid.face.photo.identify_photo(astronaut))
+    detail.CropHead.execute(picture, face, 0.4, 256)
+    for execute in (
+        lambda: detail.CropHead.execute(picture.flip(1), face, 0.4, 256),
+        lambda: host.nodes.people.MaskHead.execute(picture.flip(1), face, 2.0, 0.3),
+    ):
+        with pytest.raises(host.consistentid.errors.ConsistentIDError, match="not found in this photo"):
+            execute()
 
 
 def test_a_name_without_a_person(host, checkpoint, adapter, couple):

@@ -95,7 +95,7 @@ def test_full_mask_is_no_mask(host, tiny, couple, apply):
     assert differ(masked, sample(apply(tiny.make_model(), hosted, a))) < 1e-4
 
 
-def test_empty_mask_is_nobody(host, tiny, couple, apply):
+def test_empty_mask_leaves_the_low_rank_weights_alone(host, tiny, couple, apply):
     hosted, a, _ = couple
     mask = host.nodes.masks.AttentionMask(torch.zeros(1, 16, 16))
     masked = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, mask),)))
@@ -158,6 +158,13 @@ def test_schedule_over_the_steps(host, tiny, couple, apply, record):
     assert len(record) == 16, "a run that starts late has its own steps"
 
 
+def test_fitted_masks_do_not_pile_up(host):
+    mask = host.nodes.masks.AttentionMask(torch.rand(1, 64, 64))
+    for side in range(1, 200):
+        assert mask.fit((side, 1), 1, torch.zeros(1)).shape == (1, side, 1)
+    assert len(mask._fitted) <= 32
+
+
 def test_easing_changes_the_weight(host, tiny, couple, apply):
     hosted, a, _ = couple
     make = host.consistentid.adapter.schedule.Schedule
@@ -211,6 +218,8 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
         "sigmas": torch.ones(4),
     }
     keys = attention.IDKeyValue(torch.zeros(2, 4, 32), torch.zeros(2, 4, 32), torch.float32)
+    longer = [torch.cat([tensor, tensor[:, :3]], dim=1) for tensor in (key, value)]
+    attention.IDAttentionPatch(keys, None, 0.0, None)(query, *longer, dict(options))  # 157 tokens, not two texts
     for previous in (None, lambda q, k, v, _: optimized_attention(q, k, v, 4) + 1):
         patch = attention.IDAttentionPatch(keys, None, 0.0, previous)
         one, two = (patch(query, *pair, dict(options)).unflatten(1, (8, 8)) for pair in ((key, value), other))

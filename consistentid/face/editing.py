@@ -1,5 +1,7 @@
 """Regions by hand: masks that replace, extend or take away what a face parser found."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
@@ -32,7 +34,9 @@ def edit_region(regions: Regions, word: str, mode: str, mask: np.ndarray | None 
         masks[[*present, *keys][0]] = changed
     if not masks:
         raise ConsistentIDError(f"Without '{word}' no region is left. Draw another one first.")
-    return Regions(regions.photo, {key: masks[key] for key in REGION_WORDS if key in masks}, regions.frame)
+    ordered = {key: masks[key] for key in REGION_WORDS if key in masks}
+    drawn = ", ".join(filter(None, (regions.notes.get("drawn by hand"), word)))
+    return replace(regions, masks=ordered, notes={**regions.notes, "drawn by hand": drawn})
 
 
 def _change_mask(before: list[np.ndarray], mode: str, mask: np.ndarray | None) -> np.ndarray | None:

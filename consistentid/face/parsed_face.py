@@ -57,4 +57,7 @@ def parse_regions(
             "Use a sharper, frontal photo, or crop it to head and shoulders."
         )
     frame, sentence = choose_frame(photo, box, framing)
-    return ParsedFace(Regions(photo, masks, frame), labels, square, sentence)
+    notes = {
+        "regions": f"{getattr(parser, 'source', '')}, {side_px} px, {'around the face' if square else 'whole photo'}"
+    }
+    return ParsedFace(Regions(photo, masks, frame, notes), labels, square, sentence)

@@ -130,8 +130,10 @@ class OutputHead(nn.Module):
 class BiSeNet(nn.Module):
     """Normalised image [B, 3, H, W] -> logits [B, 19, H, W] of the main head and of two auxiliary heads.
 
-    The auxiliary heads belong to the weights and to training; `auxiliary=False` skips them.
+    The auxiliary heads belong to the weights and to training; `auxiliary=False` skips them. source: the file's name.
     """
+
+    source = ""
 
     def __init__(self):
         super().__init__()
@@ -157,6 +159,7 @@ def load_face_parser(path: str | Path) -> BiSeNet:
     with torch.device("meta"):
         parser = BiSeNet()
     load_strictly(parser, weights, Path(path).name)
+    parser.source = Path(path).name
     return parser.float()
 
 

@@ -4,7 +4,7 @@ A photo is an RGB uint8 array [H, W, 3] throughout this package. Labels are thos
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -49,12 +49,14 @@ class Regions:
     """A photo and the masks of its facial regions; treat it as immutable.
 
     photo: RGB uint8 [H, W, 3]. masks: {region key: uint8 [h, w], 0..255}; each covers the whole photo, whatever its
-    size. frame: [x0, y0, x1, y1] in pixels, the part of the photo that CLIP looks at; None for the whole.
+    size. frame: [x0, y0, x1, y1] in pixels, the part of the photo that CLIP looks at; None for the whole. notes: how
+    they were found, as text.
     """
 
     photo: np.ndarray
     masks: dict[str, np.ndarray]
     frame: tuple[int, int, int, int] | None = None
+    notes: dict[str, str] = field(default_factory=dict)
 
     def view(self, image: np.ndarray) -> np.ndarray:
         """The part that CLIP looks at, of an image or mask of the photo's size."""

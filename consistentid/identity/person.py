@@ -70,7 +70,7 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
     face: None, or one without an ID embedding, is known less of. ConsistentIDError when it is of another photo.
     """
     check_same_photo(face, regions.photo)
-    notes = {"pack version": __version__}
+    notes = {"pack version": __version__, **regions.notes}
     embedding = None
     if face is not None and face.id_embedding is not None:
         embedding = torch.from_numpy(face.id_embedding)

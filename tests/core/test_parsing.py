@@ -116,6 +116,7 @@ def test_real_network_sees_the_crop(astronaut):
     parser.load_state_dict(make_weights("bisenet"), strict=False)
     box = np.array([170, 60, 280, 190])
     parsed = parse_regions(parser, astronaut, 128, box, extra=("Brows", "Hair"))
+    assert parsed.regions.notes["regions"].endswith("128 px, around the face")
     assert parsed.square == surround_head(astronaut, box) == (95, -5, 355, 255)
     crop = np.zeros((260, 260, 3), np.uint8)
     crop[5:] = astronaut[:255, 95:355]

@@ -114,3 +114,9 @@ def test_errors(regions, word, mode, mask, message):
 def test_the_last_region_stays(regions):
     with pytest.raises(ConsistentIDError, match="Without 'face' no region is left"):
         edit_region(Regions(regions.photo, {"Face": regions.masks["Face"]}), "face", "remove")
+
+
+def test_what_was_drawn_is_noted(regions):
+    drawn = edit_region(regions, "nose", "replace", make_mask(10, 20, 20, 30))
+    both = edit_region(drawn, "eyes", "remove")
+    assert regions.notes == {} and both.notes == {"drawn by hand": "nose, eyes"}

@@ -27,10 +27,13 @@ def main(words: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True)
     add_models(subparsers)
     add_portrait(subparsers)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     arguments = parser.parse_args(words)
     try:
         return arguments.run(arguments)
-    except ConsistentIDError as error:
+    except (ConsistentIDError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

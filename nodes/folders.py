@@ -6,7 +6,7 @@ from pathlib import Path
 import folder_paths
 
 from ..consistentid.errors import CheckpointError
-from ..consistentid.models.find import describe_missing, find_model, list_model_folders, names_model
+from ..consistentid.models.find import PARTIAL, describe_missing, find_model, list_model_folders, names_model
 from ..consistentid.models.manifest import Model, read_manifest
 
 ADAPTERS = "consistentid"
@@ -41,7 +41,8 @@ def list_files(*ids: str) -> list[str]:
     wanted = [models[id] for id in ids]
     others = [model for model in models.values() if model not in wanted]
     kinds = dict.fromkeys(kind for model in wanted for kind in model.kinds)
-    found = [file for kind in kinds for file in folder_paths.get_filename_list(kind)]
+    listed = [file for kind in kinds for file in folder_paths.get_filename_list(kind)]
+    found = [file for file in listed if not any(part.endswith(PARTIAL) for part in Path(file).parts)]
     known = [file for file in found if any(names_model(model, Path(file).name) for model in wanted)]
     return list(dict.fromkeys(known + [file for file in found if not _is_claimed(Path(file), others)]))
 

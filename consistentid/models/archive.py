@@ -6,7 +6,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from .manifest import File, ManifestError, require_safe_path
+from .manifest import File
+from .paths import PathError, require_safe_path
 from .transfer import DownloadError, Watch, WrongContentError
 
 _MOST_EXPANSION = 10  # weights hardly compress
@@ -30,11 +31,13 @@ def unpack(archive: Path, folder: Path, files: tuple[File, ...], watch: Watch) -
 
 def _choose_entries(opened: zipfile.ZipFile, files: tuple[File, ...], archive: Path) -> dict[str, zipfile.ZipInfo]:
     entries: dict[str, zipfile.ZipInfo] = {}
+    seen = set()
     for entry in opened.infolist():
         _check_entry(entry, archive)
         if not entry.is_dir() and not entry.filename.startswith("__MACOSX/"):
-            if entry.filename in entries:
+            if entry.filename.casefold() in seen:
                 raise WrongContentError(f"{archive} holds '{entry.filename}' twice. Nothing was unpacked.")
+            seen.add(entry.filename.casefold())
             entries[entry.filename] = entry
     tops = {name.partition("/")[0] for name in entries}
     if len(tops) == 1 and all("/" in name for name in entries):
@@ -52,8 +55,10 @@ def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     try:
         require_safe_path(name.removesuffix("/"))
-    except ManifestError as error:
-        raise WrongContentError(f"{archive} was refused: entry '{name}' may land outside the folder.") from error
+    except PathError as error:
+        raise WrongContentError(
+            f"{archive} was refused: entry '{name}' may land outside the folder, or is no file name on Windows."
+        ) from error
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise WrongContentError(f"{archive} was refused: entry '{name}' is a link or a device, not a file.")
     if entry.flag_bits & 1:

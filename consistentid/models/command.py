@@ -16,7 +16,7 @@ def add_command(subparsers) -> None:
     for name, run, text in (
         ("list", _list, "what is there and what is missing; downloads nothing"),
         ("get", _get, "download models, after their licences were accepted"),
-        ("verify", _verify, "compare files with the known hashes"),
+        ("verify", _verify, "compare files with the known hashes; one under an unknown name is found by its hash"),
         ("licences", _show_licences, "licences, what follows from them, and which were accepted"),
     ):
         action = actions.add_parser(name, help=text, description=text.capitalize() + ".")
@@ -55,15 +55,16 @@ def _get(arguments) -> int:
 
     folder = choose_models_folder(arguments.models_folder)
     records = Records(folder)
-    failed = 0
-    for model in _choose_models(arguments.names):
+    failed = []
+    chosen = _choose_models(arguments.names)
+    for model in chosen:
         try:
             _ask_for_licence(model, records, arguments.accept_licence)
             with ProgressBar() as bar:
                 fetched = get_model(model, folder, bar.watch)
-        except ConsistentIDError as error:
+        except (ConsistentIDError, OSError) as error:
             print(f"{model.id}: {error}", file=sys.stderr)
-            failed += 1
+            failed.append(model.id)
             continue
         except KeyboardInterrupt:
             print("Unfinished downloads go on where they stopped.", file=sys.stderr)
@@ -74,6 +75,8 @@ def _get(arguments) -> int:
                 f"  The manifest has no hash of {', '.join(fetched.unstated)}. What came was recorded in "
                 f"{records.path}; `verify` compares with that."
             )
+    if failed and len(chosen) > 1:
+        print(f"{len(failed)} of {len(chosen)} models failed: {', '.join(failed)}.", file=sys.stderr)
     return 1 if failed else 0
 
 

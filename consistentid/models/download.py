@@ -8,9 +8,11 @@ from pathlib import Path
 from .archive import require_space, unpack
 from .find import PARTIAL, compute_sha256, list_search_folders, search_model
 from .hub import is_offline, list_snapshot, locate_file
-from .manifest import Model
+from .manifest import File, Model
 from .records import Records
 from .transfer import Address, DownloadError, Watch, WrongContentError, discard, finish, transfer
+
+_COMMIT = f"commit{PARTIAL}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,9 @@ def _fetch_folder(model: Model, target: Path, watch: Watch) -> dict[Path, tuple[
     gathered = target.with_name(target.name + PARTIAL)
     gathered.mkdir(exist_ok=True)
     hashes = (_gather_archive if model.archive else _gather_files)(model, target, gathered, watch)
+    for path in gathered.rglob("*"):
+        if path.is_file() and path.relative_to(gathered).as_posix() not in hashes:
+            path.unlink()
     if target.exists():
         for name in hashes:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +119,9 @@ def _gather_archive(model: Model, target: Path, gathered: Path, watch: Watch) ->
 
 def _gather_files(model: Model, target: Path, gathered: Path, watch: Watch) -> dict[str, tuple[str, str]]:
     listed = list_snapshot(model.snapshot) if model.snapshot else model.files
-    files = [file for file in listed if not (target / file.path).is_file()]
+    if model.snapshot:
+        _keep_commit(listed[0].source.revision, gathered)
+    files = [file for file in listed if not _is_there(target / file.path, file, watch)]
     plan = [(locate_file(file), gathered / file.path) for file in files]
     missing = [(address, path.with_name(path.name + PARTIAL)) for address, path in plan if not path.exists()]
     _require_space_for(missing, gathered)
@@ -128,6 +135,28 @@ def _gather_files(model: Model, target: Path, gathered: Path, watch: Watch) -> d
             finish(partial, path)
         hashes[path.name] = (sha256, address.url)
     return hashes
+
+
+def _is_there(path: Path, file: File, watch: Watch) -> bool:
+    """Whether a file is in place; DownloadError when it is known to be of another version."""
+    if not path.is_file():
+        return False
+    same_size = file.size in (None, path.stat().st_size)
+    if not same_size or (file.sha256 and compute_sha256(path, watch.check) != file.sha256):
+        raise DownloadError(
+            f"{path} is not the file of {file.source.address}. Delete or rename {path.parent}, then get it again."
+        )
+    return True
+
+
+def _keep_commit(commit: str, gathered: Path) -> None:
+    """Empty a folder that holds files of another commit, or of none that is known."""
+    mark = gathered / _COMMIT
+    if mark.exists() and mark.read_text(encoding="utf-8") == commit:
+        return
+    shutil.rmtree(gathered)
+    gathered.mkdir()
+    mark.write_text(commit, encoding="utf-8")
 
 
 def _require_space_for(plan: list[tuple[Address, Path]], folder: Path) -> None:

@@ -40,13 +40,13 @@ def list_search_folders(model: Model, models_folder: Path) -> list[Path]:
     return [models_folder / kind for kind in model.kinds]
 
 
-def find_model(model: Model, folders: Iterable[Path], by_hash: bool = False) -> Path:
+def find_model(model: Model, folders: Iterable[Path]) -> Path:
     """Full path of a model's file or folder; CheckpointError says where it was looked for and what to do.
 
-    folders: search folders; those inside them are searched too. by_hash: also read files of other names.
+    folders: search folders; those inside them are searched too.
     """
     folders = list(folders)
-    found = search_model(model, folders) or (search_by_hash(model, folders) if by_hash else None)
+    found = search_model(model, folders)
     if not found:
         raise describe_missing(model, model.name, folders)
     return found
@@ -55,9 +55,12 @@ def find_model(model: Model, folders: Iterable[Path], by_hash: bool = False) -> 
 def search_model(model: Model, folders: Iterable[Path]) -> Path | None:
     """By name: exact names in the manifest's order, the least nested first; else the only one with a prefix.
 
-    Upper and lower case are the same. A name with a prefix counts only if its size is not known to be another.
+    Upper and lower case are the same. A name with a prefix counts only if its size is not known to be another, a
+    repository's folder only if it holds weights.
     """
     found = [path for folder in folders for path in _list_candidates(model, folder)]
+    if model.snapshot:
+        found = [path for path in found if any(path.glob("*.safetensors"))]
     known = [name.casefold() for name in model.names]
     exact = [path for path in found if path.name.casefold() in known]
     if exact:
@@ -146,4 +149,8 @@ def _suggest_nearest(model: Model, name: str, folders: list[Path]) -> str:
     for place, inside, files in (step for folder in folders for step in _walk(folder)):
         names |= {item.casefold(): place / item for item in (inside if model.is_folder else files)}
     nearest = difflib.get_close_matches(name.casefold(), names, n=1)
-    return f"Is it {names[nearest[0]]} under another name? " if nearest else ""
+    if not nearest:
+        return ""
+    path = names[nearest[0]]
+    incomplete = model.is_folder and path.name == name
+    return f"{path} is not complete. " if incomplete else f"Is it {path} under another name? "

@@ -5,7 +5,8 @@ The library's own download is not used: see transfer.py, which does the same for
 
 from fnmatch import fnmatch
 
-from .manifest import File, Snapshot, Source, require_safe_path
+from .manifest import File, Snapshot, Source
+from .paths import require_distinct, require_safe_path
 from .transfer import Address, DownloadError
 
 
@@ -57,6 +58,7 @@ def list_snapshot(snapshot: Snapshot) -> tuple[File, ...]:
             files.append(File(path, entry.size or None, entry.lfs["sha256"] if entry.lfs else None, source))
     if not files:
         raise DownloadError(f"{snapshot.address} has no file like {', '.join(snapshot.patterns)}.")
+    require_distinct(file.path for file in files)
     return tuple(files)
 
 

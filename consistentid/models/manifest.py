@@ -5,10 +5,11 @@ import re
 import types
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 from ..errors import ConsistentIDError
+from .paths import require_distinct, require_safe_path
 
 MANIFEST = Path(__file__).resolve().parents[2] / "models_manifest.json"
 HUB = "https://huggingface.co"
@@ -16,7 +17,7 @@ VERSION = 2
 
 
 class ManifestError(ConsistentIDError):
-    """The manifest, or a list of files that a server gave, is not as it should be."""
+    """The manifest is not as it should be."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Model:
     def __post_init__(self):
         for path in (self.folder, *self.other_folders, *self.names):
             require_safe_path(path)
+        require_distinct(file.path for file in self.files)
         if self.marker is None:
             _require([file.path for file in self.files] == [self.name], f"{self.id}: files is not just {self.name}")
         _require(bool(self.files or self.archive or self.snapshot), f"{self.id} has no files")
@@ -169,13 +171,6 @@ def parse_manifest(text: str) -> dict[str, Model]:
         _require(model.id not in models, f"id '{model.id}' is there twice")
         models[model.id] = model
     return models
-
-
-def require_safe_path(path: str) -> None:
-    """ManifestError unless the path is relative, with plain names and forward slashes only."""
-    parts = PurePosixPath(path).parts
-    plain = path == "/".join(parts) and ".." not in parts and not path.startswith("/")
-    _require(plain and path not in ("", ".") and not re.search(r'[\\:*?"<>|\x00-\x1f]', path), f"unsafe path '{path}'")
 
 
 def _require(condition: bool, problem: str) -> None:

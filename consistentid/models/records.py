@@ -5,12 +5,16 @@ Where the manifest states no hash, the hash of the first download is kept and la
 
 import json
 import os
+import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..errors import ConsistentIDError
 from .manifest import Model
+
+RETRIES = 5
+PAUSE_S = 0.1
 
 
 class Records:
@@ -66,7 +70,11 @@ class Records:
             return {"licences": {}, "files": {}}
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-            return {"licences": dict(content["licences"]), "files": dict(content["files"])}
+            parts = {part: dict(content[part]) for part in ("licences", "files")}
+            for name, entry in (item for part in parts.values() for item in part.items()):
+                if not isinstance(entry, dict):
+                    raise TypeError(f"'{name}' is {entry!r}")
+            return parts
         except (ValueError, KeyError, TypeError) as error:
             raise ConsistentIDError(
                 f"{self.path} is damaged ({error}). Delete it: licences are then asked for again, and files whose "
@@ -80,7 +88,17 @@ class Records:
             yield content
             written = self.path.with_suffix(".json.new")
             written.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-            os.replace(written, self.path)
+            _replace(written, self.path)
+
+
+def _replace(written: Path, path: Path) -> None:
+    """Windows refuses it while another process reads the old file, which takes a moment only."""
+    for _ in range(RETRIES):
+        try:
+            return os.replace(written, path)
+        except PermissionError:
+            time.sleep(PAUSE_S)
+    os.replace(written, path)
 
 
 def _join_licence(model: Model) -> str:

@@ -114,7 +114,7 @@ def _try_once(address: Address, partial: Path, watch: Watch) -> None:
     except ImportError as error:
         raise MissingPackageError("requests", "Downloading models", error) from error
     start = _measure(partial)
-    tag = _tag_file(partial).read_text(encoding="utf-8") if _tag_file(partial).exists() else ""
+    tag = _read_tag(partial)
     if start and (not (tag or address.sha256) or (address.size is not None and start > address.size)):
         discard(partial)
         start = 0
@@ -141,11 +141,10 @@ def _receive(response, address: Address, partial: Path, start: int, watch: Watch
         discard(partial)
         raise _Cut("the server has less than what came before")
     _check_status(response, address)
-    begin = start if response.status_code == 206 else 0
-    if response.status_code == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        discard(partial)
-        raise _Cut(f"asked from byte {start}, the server sent '{response.headers.get('Content-Range')}'")
+    begin = _choose_begin(response, partial, start)
     total = _read_total(response, address, begin)
+    if not begin:
+        discard(partial)
     tag = response.headers.get("ETag", "")
     _tag_file(partial).write_text("" if tag.startswith("W/") else tag, encoding="utf-8")
     done = begin
@@ -164,6 +163,17 @@ def _receive(response, address: Address, partial: Path, start: int, watch: Watch
         raise DownloadError(f"{address.url} sends more than the {total:,} bytes it should have.")
     if total is not None and done < total:
         raise _Cut(f"{done:,} of {total:,} bytes came")
+
+
+def _choose_begin(response, partial: Path, start: int) -> int:
+    """The byte at which the answer begins. _Cut, without the part, when it continues another one."""
+    sent, tag = response.headers.get("Content-Range", ""), response.headers.get("ETag", "")
+    if response.status_code != 206:
+        return 0
+    if not sent.startswith(f"bytes {start}-") or (tag and _read_tag(partial) not in ("", tag)):
+        discard(partial)
+        raise _Cut(f"asked from byte {start}, the server sent '{sent}', version {tag or 'unknown'}")
+    return start
 
 
 def _check_status(response, address: Address) -> None:
@@ -197,6 +207,10 @@ def _not_a_file(url: str) -> DownloadError:
 
 def _measure(partial: Path) -> int:
     return partial.stat().st_size if partial.exists() else 0
+
+
+def _read_tag(partial: Path) -> str:
+    return _tag_file(partial).read_text(encoding="utf-8") if _tag_file(partial).exists() else ""
 
 
 def _tag_file(partial: Path) -> Path:

@@ -26,13 +26,25 @@ CONTENT = bytes(range(256)) * 8000
 DINO = "/facebook/dinov2-base"
 
 
-def publish(mirror, repository, name, content) -> dict:
+def publish(mirror, repository, name, content, commit=COMMIT) -> dict:
     """Serve a file as the hub does: metadata at the branch, content at the commit. Returns its entry in the list."""
     sha256 = hashlib.sha256(content).hexdigest()
-    head = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{sha256}"'}
-    for revision in ("main", COMMIT):
+    head = {"X-Repo-Commit": commit, "X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{sha256}"'}
+    for revision in ("main", commit):
         mirror[f"{repository}/resolve/{revision}/{name}"] = Served(content, head=head)
     return {"rfilename": name, "size": len(content), "lfs": {"sha256": sha256, "size": len(content), "pointerSize": 9}}
+
+
+def publish_all(mirror, contents: dict[str, bytes], commit=COMMIT) -> None:
+    """Serve a repository whose JSON files are small, and therefore have no stated hash."""
+    siblings = [publish(mirror, DINO, name, content, commit) for name, content in contents.items()]
+    for entry in siblings:
+        if entry["rfilename"].endswith(".json"):
+            entry["lfs"] = None
+    listing = {"id": "facebook/dinov2-base", "sha": commit, "siblings": siblings, "tags": [], "downloads": 0}
+    mirror[f"/api{DINO.replace('/facebook', '/models/facebook')}/revision/main?blobs=true"] = Served(
+        json.dumps(listing).encode()
+    )
 
 
 @pytest.fixture
@@ -146,13 +158,7 @@ def test_two_processes_download_once(start, mirror, tmp_path):
 
 
 def test_a_whole_repository_becomes_a_folder(start, mirror, tmp_path):
-    contents = {"model.safetensors": CONTENT, "config.json": b"{}", "pytorch_model.bin": b"twice the same"}
-    siblings = [publish(mirror, DINO, name, content) for name, content in contents.items()]
-    siblings[1]["lfs"] = None
-    listing = {"id": "facebook/dinov2-base", "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}
-    mirror[f"/api{DINO.replace('/facebook', '/models/facebook')}/revision/main?blobs=true"] = Served(
-        json.dumps(listing).encode()
-    )
+    publish_all(mirror, {"model.safetensors": CONTENT, "config.json": b"{}", "pytorch_model.bin": b"twice the same"})
     code, out, err = finish(start("get", "region_encoder", "--accept-licence"))
     assert code == 0, err + str(mirror.asked)
     folder = tmp_path / "consistentid/dinov2-base"
@@ -165,3 +171,58 @@ def test_a_whole_repository_becomes_a_folder(start, mirror, tmp_path):
     mirror.asked.clear()
     assert finish(start("get", "region_encoder"))[0] == 0
     assert [path.rpartition("/")[2] for path, _ in mirror.asked if "/resolve/" in path] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_folder_is_of_one_commit(start, mirror, tmp_path, moved):
+    publish_all(mirror, {"config.json": b"{1}", "gone.json": b"{}", "model.safetensors": CONTENT})
+    weights = f"{DINO}/resolve/{COMMIT}/model.safetensors"
+    mirror[weights].faults = [file_server.answer(404)]
+    assert finish(start("get", "region_encoder", "--accept-licence"))[0] == 1
+    folder = tmp_path / "consistentid/dinov2-base"
+    assert (folder.with_name("dinov2-base.partial") / "gone.json").exists() and not folder.exists()
+
+    mirror.asked.clear()
+    if moved:
+        later = COMMIT[::-1]
+        publish_all(mirror, {"config.json": b"{2}", "model.safetensors": CONTENT[::-1]}, later)
+    code, _, err = finish(start("get", "region_encoder"))
+    assert code == 0, err
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    if moved:
+        assert found == {"config.json": b"{2}", "model.safetensors": CONTENT[::-1]}
+    else:
+        assert found == {"config.json": b"{1}", "gone.json": b"{}", "model.safetensors": CONTENT}
+        assert [path for path, _ in mirror.asked if "/resolve/" in path] == [weights]
+
+
+@pytest.mark.parametrize("config", [b"{ }", b"{}"], ids=["another size", "same"])
+def test_a_folder_of_another_version_is_not_completed(start, mirror, tmp_path, config):
+    publish_all(mirror, {"config.json": b"{}", "model.safetensors": CONTENT})
+    folder = tmp_path / "consistentid/dinov2-base"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_bytes(config)
+    code, _, err = finish(start("get", "region_encoder", "--accept-licence"))
+    assert (folder / "config.json").read_bytes() == config
+    if config == b"{}":
+        assert code == 0 and (folder / "model.safetensors").read_bytes() == CONTENT
+    else:
+        assert code == 1 and f"Delete or rename {folder}" in err and not (folder / "model.safetensors").exists()
+
+
+def test_weights_of_another_version_are_noticed_by_their_hash(start, mirror, tmp_path):
+    shards = {"a.safetensors": CONTENT, "b.safetensors": CONTENT}
+    publish_all(mirror, {"config.json": b"{}", **shards})
+    assert finish(start("get", "region_encoder", "--accept-licence"))[0] == 0
+    folder = tmp_path / "consistentid/dinov2-base"
+    (folder / "b.safetensors").unlink()
+    publish_all(mirror, {"config.json": b"{}", **{name: CONTENT[::-1] for name in shards}}, COMMIT[::-1])
+    code, _, err = finish(start("get", "region_encoder"))
+    assert code == 1 and "a.safetensors is not the file of" in err and not (folder / "b.safetensors").exists()
+
+
+def test_a_repository_with_one_name_in_two_cases_is_refused(start, mirror, tmp_path):
+    publish_all(mirror, {"config.json": b"{}", "Config.json": b"{}", "model.safetensors": CONTENT})
+    code, _, err = finish(start("get", "region_encoder", "--accept-licence"))
+    assert code == 1 and "'config.json' is there twice" in err and "Traceback" not in err
+    assert not (tmp_path / "consistentid/dinov2-base").exists()

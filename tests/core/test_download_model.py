@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import os
 import shutil
 import stat
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from consistentid.errors import ConsistentIDError
-from consistentid.models import download, transfer
+from consistentid.models import download, records, transfer
 from consistentid.models.download import get_model
 from consistentid.models.manifest import File, Model, Source
 from consistentid.models.records import Records
@@ -180,10 +181,10 @@ def test_the_first_download_of_an_unknown_file_is_remembered(files, tmp_path):
     assert (
         entry["sha256"] == hash_of(CONTENT) and entry["size"] == len(CONTENT) and entry["source"] == files.url + "/file"
     )
-    records = Records(tmp_path)
-    assert [v.state for v in verify_model(model, fetched.path, records)] == [AS_DOWNLOADED]
+    kept = Records(tmp_path)
+    assert [v.state for v in verify_model(model, fetched.path, kept)] == [AS_DOWNLOADED]
     fetched.path.write_bytes(CONTENT[::-1])
-    (verdict,) = verify_model(model, fetched.path, records)
+    (verdict,) = verify_model(model, fetched.path, kept)
     assert verdict.state == CHANGED and verdict.is_bad and verdict.sha256 == hash_of(CONTENT[::-1])
 
 
@@ -200,6 +201,36 @@ def test_damaged_records_are_an_error_with_a_way_out(tmp_path):
     (tmp_path / "consistentid/downloads.json").write_text("{")
     with pytest.raises(ConsistentIDError, match=r"downloads\.json is damaged.*Delete it"):
         Records(tmp_path).has_accepted(make_model())
+
+
+@pytest.mark.parametrize("times", [3, 1000])
+def test_records_wait_while_another_process_reads_them(tmp_path, monkeypatch, times):
+    """As on Windows, where an open file cannot be replaced."""
+    replace, refusals = os.replace, [PermissionError(13, "in use")] * times
+
+    def refuse(source, target):
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr(records, "PAUSE_S", 0)
+    monkeypatch.setattr(os, "replace", refuse)
+    if times == 1000:
+        with pytest.raises(PermissionError):
+            Records(tmp_path).accept(make_model())
+    else:
+        Records(tmp_path).accept(make_model())
+    assert Records(tmp_path).has_accepted(make_model()) is (times == 3)
+
+
+def test_leftovers_of_an_older_download_do_not_come_along(files, tmp_path):
+    content = zip_up({"det.onnx": DETECTOR})
+    files["/file"] = Served(content)
+    leftover = tmp_path / "insightface/models/faces.partial/old.onnx"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"old")
+    get(make_package(content), tmp_path)
+    assert list_all(tmp_path) == {"insightface/models/faces/det.onnx"}
 
 
 @pytest.mark.parametrize("top", ["", "faces/"])
@@ -239,6 +270,8 @@ HOSTILE = {
     "absolute": (lambda: zip_up({"/tmp/evil.onnx": b"x"}), "may land outside"),
     "backslashes": (lambda: zip_up({"..\\evil.onnx": b"x"}), "may land outside"),
     "drive": (lambda: zip_up({"C:evil.onnx": b"x"}), "may land outside"),
+    "device": (lambda: zip_up({"con.onnx": b"x"}), "no file name on Windows"),
+    "same name": (lambda: zip_up({"det.onnx": b"x", "DET.onnx": b"y"}), "'DET.onnx' twice"),
     "link": (lambda: zip_up({link_entry(): b"/etc/passwd"}), "link or a device"),
     "bomb": (lambda: zip_up({"det.onnx": bytes(5_000_000)}, zipfile.ZIP_DEFLATED), "unpacks to 5,000,000 bytes"),
     "not a zip": (lambda: b"PK\x03\x04 but then nothing sensible", "not a sound zip"),

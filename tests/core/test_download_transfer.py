@@ -78,6 +78,43 @@ def test_a_changed_file_is_not_glued_to_the_old_part(files, partial):
     assert fetch(files, partial) == CONTENT[::-1]
 
 
+def test_an_old_part_is_gone_before_the_new_version_is_noted(files, partial, monkeypatch):
+    """Stopped in between, the old part would be continued as one of the new version."""
+    files["/file"].faults = [cut(HALF)] + [answer(503)] * 6
+    with pytest.raises(DownloadError, match="503"):
+        fetch(files, partial)
+    files["/file"] = Served(CONTENT[::-1], etag='"v2"')
+    opened = Path.open
+
+    def stop(path, mode="r", *rest, **named):
+        if path == partial and mode == "wb":
+            raise KeyboardInterrupt
+        return opened(path, mode, *rest, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(files, partial)
+    assert fetch(files, partial) == CONTENT[::-1]
+
+
+def test_an_answer_of_another_size_leaves_the_part(files, partial):
+    files["/file"].faults = [cut(HALF), answer(200, b"not the file")]
+    with pytest.raises(DownloadError, match="12 bytes instead of"):
+        fetch(files, partial)
+    assert partial.read_bytes() == CONTENT[:HALF]
+
+
+def test_a_server_that_ignores_the_condition_is_noticed(files, partial):
+    def go_on(handler, served):
+        range = {"ETag": '"v2"', "Content-Range": f"bytes {HALF}-{SIZE - 1}/{SIZE}"}
+        handler.send(206, CONTENT[::-1][HALF:], range)
+
+    files["/file"].faults = [cut(HALF), go_on]
+    assert fetch(files, partial) == CONTENT
+    assert files.ranges("/file") == [None, f"bytes={HALF}-", None]
+
+
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
 def test_a_part_that_nothing_identifies_is_not_continued(files, partial, etag):
     partial.write_bytes(b"of another file")

@@ -15,6 +15,7 @@ from consistentid.models.find import (
     list_model_folders,
     list_search_folders,
     names_model,
+    search_by_hash,
     search_model,
 )
 from consistentid.models.manifest import read_manifest
@@ -101,9 +102,8 @@ def test_a_renamed_file_is_found_by_its_content(tmp_path):
     model = replace(adapter, files=(known,))
     put(tmp_path / "a/same_size.bin", content[::-1])
     renamed = put(tmp_path / "b/renamed.bin", content)
-    with pytest.raises(CheckpointError):
-        find_model(model, [tmp_path])
-    assert find_model(model, [tmp_path], by_hash=True) == renamed
+    assert search_model(model, [tmp_path]) is None
+    assert search_by_hash(model, [tmp_path]) == renamed
 
 
 def test_the_error_names_file_folders_source_and_nearest(tmp_path):
@@ -147,6 +147,15 @@ def test_the_nearest_folder_is_named_too(tmp_path):
     put(tmp_path / "LLM/llava-v1.5-7b/weights.safetensors")
     with pytest.raises(CheckpointError, match=r"Is it .*llava-v1\.5-7b under another name"):
         find_model(MODELS["captioner"], [tmp_path / "LLM"])
+
+
+def test_a_folder_of_a_repository_needs_weights(tmp_path):
+    config = put(tmp_path / "consistentid/dinov2-base/config.json")
+    assert search("region_encoder", tmp_path) is None
+    with pytest.raises(CheckpointError, match=r"dinov2-base is not complete\. .*models get region_encoder"):
+        find_model(MODELS["region_encoder"], [tmp_path / "consistentid"])
+    put(config.with_name("model.safetensors"))
+    assert search("region_encoder", tmp_path) == config.parent
 
 
 @pytest.mark.parametrize("name", ["ConsistentID-v1.bin", "CONSISTENTID-V1.bin", "hub-ConsistentID-v1.bin"])

@@ -12,8 +12,8 @@ from consistentid.models.manifest import (
     Source,
     parse_manifest,
     read_manifest,
-    require_safe_path,
 )
+from consistentid.models.paths import PathError, require_safe_path
 from consistentid.models.table import MARKS, describe_for_workflow, format_size, render_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,16 +104,31 @@ def change(path: str, value) -> str:
     ],
 )
 def test_a_wrong_manifest_is_refused_by_name(path, value, message):
-    with pytest.raises(ManifestError, match=message):
+    with pytest.raises((ManifestError, PathError), match=message):
         parse_manifest(change(path, value))
 
 
 @pytest.mark.parametrize(
-    "path", ["", ".", "..", "/a", "a/../b", "a//b", "a/", "./a", "C:a", "a\\b", "a\x00", "a\n", "~?"]
+    "path",
+    [
+        *("", ".", "..", "/a", "a/../b", "a//b", "a/", "./a", "C:a", "a\\b", "a\x00", "a\n", "~?"),
+        *("NUL", "con.onnx", "a/Aux.tar.gz/b", "com1", "LPT9.bin", "nul .txt", "CONIN$", "com¹.x", "a.", "a./b", "a "),
+    ],
 )
 def test_unsafe_paths(path):
-    with pytest.raises(ManifestError, match="unsafe path"):
+    with pytest.raises(PathError, match="unsafe path"):
         require_safe_path(path)
+
+
+@pytest.mark.parametrize("path", ["console.onnx", "nullable", "com10.bin", "a.con", ".hidden", "a b.c", "模型.bin"])
+def test_safe_paths(path):
+    require_safe_path(path)
+
+
+def test_files_of_a_model_differ_in_more_than_case():
+    files = copy.deepcopy(CONTENT["models"][4]["files"])
+    with pytest.raises(PathError, match=r"'det_10g\.onnx' is there twice"):
+        parse_manifest(change("models.4.files", [*files, {**files[0], "path": "DET_10G.onnx"}]))
 
 
 def test_addresses():

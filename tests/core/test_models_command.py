@@ -1,9 +1,11 @@
 """`python -m consistentid models`: what it prints, what it returns, and that it is quick."""
 
+import hashlib
 import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from consistentid.models.manifest import read_manifest
 from consistentid.models.records import Records
 from consistentid.models.table import render_markdown
+from consistentid.models.transfer import DownloadError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,6 +104,64 @@ def test_verify_of_a_missing_file_fails_only_when_it_is_asked_for(models, capsys
     assert models("verify") == 0
     assert models("verify", "adapter_sd15") == 1
     assert "models get adapter_sd15" in capsys.readouterr().out
+
+
+def test_verify_finds_a_renamed_file_by_its_hash(models, tmp_path, monkeypatch, capsys):
+    from consistentid.models import command
+
+    content = b"the parser"
+    model = read_manifest()["face_parser"]
+    known = replace(model.files[0], size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(command, "read_manifest", lambda: {"face_parser": replace(model, files=(known,))})
+    put(tmp_path / "facexlib/renamed.pth", content)
+    assert models("verify", "face_parser") == 0
+    assert f"face_parser: sound: {tmp_path / 'facexlib/renamed.pth'}" in capsys.readouterr().out
+
+
+def test_get_goes_on_after_a_model_that_failed(models, monkeypatch, capsys):
+    from consistentid.models import download
+
+    def get_model(model, folder, watch):
+        if model.id == "adapter_sd15":
+            raise PermissionError(13, "Permission denied", "adapter")
+        if model.id == "face_parser":
+            raise DownloadError("gone")
+        return download.Fetched(folder / model.name, True)
+
+    monkeypatch.setattr(download, "get_model", get_model)
+    assert models("get", "sd15", "--accept-licence") == 1
+    out, err = capsys.readouterr()
+    assert "clip_vision: now at" in out and "face_analysis: now at" in out
+    assert err.splitlines() == [
+        "adapter_sd15: [Errno 13] Permission denied: 'adapter'",
+        "face_parser: gone",
+        "2 of 4 models failed: adapter_sd15, face_parser.",
+    ]
+
+
+def test_a_file_system_error_is_one_line(models, tmp_path, capsys):
+    (tmp_path / "consistentid/downloads.json").mkdir(parents=True)
+    assert models("licences") == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "downloads.json" in told
+
+
+def test_damaged_records_are_one_line(models, tmp_path, capsys):
+    put(tmp_path / "consistentid/downloads.json", b'{"licences": {"face_parser": "x"}, "files": {}}')
+    assert models("licences") == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "downloads.json is damaged ('face_parser' is 'x')" in told
+
+
+def test_a_console_that_lacks_the_letters_shows_their_numbers(tmp_path):
+    folder = tmp_path / "模型"
+    folder.mkdir()
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "CONSISTENTID_MODELS": str(folder)}
+    run = subprocess.run(
+        [sys.executable, "-m", "consistentid", "models", "list"], cwd=ROOT, env=environment, capture_output=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert rb"\u6a21\u578b" in run.stdout and b"adapter_sd15" in run.stdout
 
 
 @pytest.mark.parametrize("words", [["-m", "consistentid"], ["-I", str(ROOT / "consistentid")]], ids=["module", "path"])

@@ -38,6 +38,8 @@ def test_known_files_come_first_and_those_of_others_not_at_all(folders, tmp_path
         "consistentid/dinov2-base/model.safetensors",
         "consistentid/identities/anna.safetensors",
         "consistentid/ConsistentID-v1.bin.partial",
+        "consistentid/other-model.partial/model.safetensors",
+        "consistentid/other-model.partial/ConsistentID-v1.bin",
         "facexlib/detection.pth",
     ):
         put(tmp_path / "models" / name)

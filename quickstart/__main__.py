@@ -17,6 +17,9 @@ from quickstart_failure import Failure
 
 
 def main():
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a console that lacks a letter of a path or a caption
     try:
         if sys.argv[1:2] == ["test"]:
             return test(sys.argv[2:])
@@ -85,6 +88,9 @@ def _parser():
     options.add_argument("--base", choices=("sd15", "sdxl"), default="sd15", help="base model (default: sd15)")
     options.add_argument(
         "--checkpoint", help="a checkpoint of that base model: its name in ComfyUI's list; a path without ComfyUI"
+    )
+    options.add_argument(
+        "--base-config", help="without ComfyUI and offline: a diffusers folder of the base model of --checkpoint"
     )
     options.add_argument("--seed", type=int)
     options.add_argument("--steps", type=int)

@@ -38,15 +38,17 @@ def make_portrait(args):
             )
         paths = found | write_standins(found, args.base)
         settings = choose_settings(hosts["portrait_settings"].PortraitSettings, args, paths, bool(missing))
+        files = hosts["portrait_files"].plan_files(
+            Path(args.out) / f"portrait_{datetime.now():%Y%m%d_%H%M%S}.png", settings.batch
+        )
         portrait = hosts["portrait"].draw_portrait(settings, progress=sys.stderr.isatty())
+        labels = ", ".join(TITLES[name] for name in missing)
+        note = f"Stand-ins for {labels}: noise, not a portrait." if missing else ""
+        hosts["portrait_files"].save_portrait(portrait, files, note)
     except core("errors").ConsistentIDError as error:
         raise Failure(str(error)) from error
-    labels = ", ".join(TITLES[name] for name in missing)
-    note = f"Stand-ins for {labels}: noise, not a portrait." if missing else ""
-    out = Path(args.out) / f"portrait_{datetime.now():%Y%m%d_%H%M%S}.png"
-    (picture,), sheet = hosts["portrait_files"].save_portrait(portrait, out, note)
     print("\n".join(portrait.report))
-    print(f"\nPortrait       {picture.resolve()}\nContact sheet  {sheet.resolve()}")
+    print(f"\nPortrait       {files.pictures[0].resolve()}\nContact sheet  {files.sheet.resolve()}")
     if missing:
         print(f"\nStand-ins were used for {labels}: the picture is noise, not a portrait.")
     return 0
@@ -95,6 +97,7 @@ def choose_settings(settings, args, paths, small):
         guidance=run["cfg"],
         merge_at=run["start_merge_step"] / run["steps"],
         seed=args.seed,
+        base_config=args.base_config or "",
         **{key: getattr(args, key) or size[key] for key in ("width", "height", "steps")},
         **{name: str(path) for name, path in paths.items()},
     )

@@ -58,6 +58,8 @@ def prepare(names, base="sd15"):
         if not path.exists():
             print(f"  making {path}", flush=True)
             part = path.with_name(f"{path.name}.part")
+            shutil.rmtree(part, ignore_errors=True)  # what an interrupted run left: a folder or a file
+            part.unlink(missing_ok=True)
             writers[name][1](part)
             part.rename(path)
     return paths
@@ -181,7 +183,7 @@ def _list_letters():
 def _read_tokenizer(folder):
     from transformers import CLIPTokenizer
 
-    return CLIPTokenizer.from_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def _open_folder():

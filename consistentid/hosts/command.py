@@ -20,7 +20,8 @@ def add_command(subparsers) -> None:
         description="Draws a portrait with diffusers, without ComfyUI. Brackets in the prompt are text.",
         allow_abbrev=False,
     )
-    parser.add_argument("--out", default="portrait.png", help="PNG to write (default: %(default)s)")
+    parser.add_argument("--out", default="", help="PNG to write, or a folder (default: portrait_DATE_TIME.png)")
+    parser.add_argument("--overwrite", action="store_true", help="write over pictures that are there already")
     parser.add_argument("--from-png", metavar="PNG", help="repeat the run that made a PNG; other options change it")
     for item in fields(PortraitSettings):
         _add_option(parser, item)
@@ -30,19 +31,23 @@ def add_command(subparsers) -> None:
 def run_portrait(arguments: argparse.Namespace) -> int:
     """Draw and save; returns the exit code."""
     from .portrait import draw_portrait
-    from .portrait_files import save_portrait
+    from .portrait_files import plan_files, save_portrait
 
     hide_loading_bars()
     settings = read_settings(arguments.from_png) if arguments.from_png else PortraitSettings()
     given = {item.name: getattr(arguments, item.name) for item in fields(settings)}
     given = {name: tuple(value) if name == "lora" else value for name, value in given.items() if value is not None}
-    portrait = draw_portrait(replace(settings, **given), progress=sys.stderr.isatty())
-    pictures, sheet = save_portrait(portrait, arguments.out)
+    settings = replace(settings, **given)
+    settings.check()
+    sources = (arguments.from_png or "", *settings.list_files())
+    files = plan_files(arguments.out, settings.batch, sources, arguments.overwrite)
+    portrait = draw_portrait(settings, progress=sys.stderr.isatty())
+    save_portrait(portrait, files)
     print("\n".join(portrait.report))
     print(f"Seed: {portrait.settings.seed}")
-    for path in pictures:
+    for path in files.pictures:
         print(f"Portrait       {path}")
-    print(f"Contact sheet  {sheet}")
+    print(f"Contact sheet  {files.sheet}")
     return 0
 
 

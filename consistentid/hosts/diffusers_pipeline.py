@@ -59,24 +59,32 @@ def load_pipeline(
     kind = getattr(diffusers, f"{family}{'ControlNet' * bool(controlnet)}{'Inpaint' * inpaint}Pipeline")
     if not path.exists():
         raise CheckpointError(f"Checkpoint not found: {path}")
+    for option, folder in (("--controlnet", controlnet), ("--base-config", base_config)):
+        if folder and not Path(folder).is_dir():  # diffusers would look for it on the internet
+            raise CheckpointError(f"{option} {folder} is not a folder; name a folder of diffusers on this machine.")
     try:
         parts = {"dtype": dtype}
         if controlnet:
-            parts["controlnet"] = diffusers.ControlNetModel.from_pretrained(controlnet, dtype=dtype)
+            load_controlnet = diffusers.ControlNetModel.from_pretrained
+            parts["controlnet"] = load_controlnet(controlnet, dtype=dtype, local_files_only=True)
         if path.is_dir():
-            pipeline = kind.from_pretrained(path, **parts)
+            pipeline = kind.from_pretrained(path, local_files_only=True, **parts)
         else:
-            parts |= {"config": str(base_config)} if base_config else {}
+            parts |= {"config": str(base_config), "local_files_only": True} if base_config else {}
             pipeline = kind.from_single_file(str(path), **parts)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:
         advice = "" if path.is_dir() or base_config else " Without a network, name a diffusers folder of the same base "
         advice += "model with --base-config; only its configuration and tokenizers are read." if advice else ""
         raise CheckpointError(
-            f"diffusers cannot load {path} as an {config.title} checkpoint ({type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}).{advice}"
+            f"diffusers cannot load {path} as an {config.title} checkpoint ({_describe_error(error)}).{advice}"
         ) from error
     check_base(pipeline.unet, config, "The adapter", path.name)
     return pipeline
+
+
+def _describe_error(error: Exception) -> str:
+    """Its kind and first line. diffusers raises plain Exceptions too for files that are damaged or something else."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0] or 'no details'}"
 
 
 def import_diffusers():
@@ -97,7 +105,7 @@ def set_scheduler(pipeline, name: str) -> None:
 
 
 def load_loras(pipeline, loras: list[tuple[str, float]]) -> None:
-    """Load LoRA files (`.safetensors`) of any kind diffusers knows, each with its weight."""
+    """Load LoRA files (`.safetensors`) of any kind diffusers knows, each with its weight. Raises CheckpointError."""
     try:
         import peft  # noqa: F401
     except ImportError as error:
@@ -107,7 +115,15 @@ def load_loras(pipeline, loras: list[tuple[str, float]]) -> None:
         path = Path(path)
         if path.suffix != ".safetensors" or not path.is_file():
             raise CheckpointError(f"{path} is not a LoRA file: a .safetensors file is needed.")
-        pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+        try:
+            pipeline.load_lora_weights(
+                str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True
+            )
+            pipeline.set_adapters(name)
+        except Exception as error:
+            raise CheckpointError(
+                f"{path} is no LoRA that diffusers can load for this base model ({_describe_error(error)})."
+            ) from error
     pipeline.set_adapters(names, [weight for _, weight in loras])
 
 

@@ -36,15 +36,15 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     """Run the whole engine once. progress: show diffusers' progress bar. Raises ConsistentIDError."""
     settings.check()
     settings = find_files(settings)
+    device, dtype = choose_device(settings)
     adapter = load_adapter(settings.adapter)
     seed = random.randrange(2**32) if settings.seed is None else settings.seed
-    settings = settings.settle(adapter.config.name, seed=seed)
-    device, dtype = choose_device(settings)
+    settings = settings.settle(adapter.config.name, seed=seed, device=device, dtype=dtype)
     loaders = (adapter.facial_encoder, adapter.id_projection)
     for network in loaders:
         network.to("cpu" if settings.offload else device, torch.float32)
     identity, stages, report = _read_identity(settings, adapter, device)
-    pipeline = _prepare_pipeline(settings, adapter, device, dtype, progress)
+    pipeline = _prepare_pipeline(settings, adapter, progress)
     clip = ClipText(pipeline, adapter.config)
     composed = compose_for_identity(
         settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
@@ -59,17 +59,27 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     return Portrait(images, stages, report, settings)
 
 
-def choose_device(settings: PortraitSettings) -> tuple[str, torch.dtype]:
-    """Device and precision; on their own the GPU in float16, or the CPU in float32."""
+def choose_device(settings: PortraitSettings) -> tuple[str, str]:
+    """Device and precision by name; on their own the GPU in float16, or the CPU in float32.
+
+    ConsistentIDError for a device that this machine has not.
+    """
     device = settings.device
     if device == "auto":
         device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
-    if settings.offload and device == "cpu":
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
+        reason = str(error).strip().partition("\n")[0]
+        raise ConsistentIDError(
+            f"The device '{device}' cannot be used here ({reason}). Name another with --device; --device auto takes "
+            "what there is, and --dtype auto the precision that suits it."
+        ) from error
+    on_cpu = torch.device(device).type == "cpu"
+    if settings.offload and on_cpu:
         raise ConsistentIDError("--offload keeps parts off the GPU, but this run is on the CPU. Leave it out.")
-    dtype = settings.dtype
-    if dtype == "auto":
-        dtype = "float32" if device == "cpu" else "float16"
-    return device, getattr(torch, dtype)
+    usual = "float32" if on_cpu else "float16"
+    return device, usual if settings.dtype == "auto" else settings.dtype
 
 
 def _read_identity(
@@ -85,15 +95,16 @@ def _read_identity(
     return identity, [(title, Image.fromarray(picture)) for title, picture in stages.pictures], [stages.report]
 
 
-def _prepare_pipeline(settings: PortraitSettings, adapter: Adapter, device: str, dtype: torch.dtype, progress: bool):
+def _prepare_pipeline(settings: PortraitSettings, adapter: Adapter, progress: bool):
+    dtype, inpaint = getattr(torch, settings.dtype), bool(settings.image)
     pipeline = load_pipeline(
-        settings.checkpoint, adapter.config, dtype, settings.controlnet, bool(settings.image), settings.base_config
+        settings.checkpoint, adapter.config, dtype, settings.controlnet, inpaint, settings.base_config
     )
     pipeline.set_progress_bar_config(disable=not progress)
     set_scheduler(pipeline, settings.scheduler)
     if settings.lora:
         load_loras(pipeline, [parse_lora(text) for text in settings.lora])
-    place_pipeline(pipeline, device, settings.offload)
+    place_pipeline(pipeline, settings.device, settings.offload)
     return pipeline
 
 

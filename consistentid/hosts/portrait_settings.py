@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from types import UnionType
+from typing import get_args
 
 from PIL import Image
 
@@ -13,6 +15,8 @@ PNG_KEY = "consistentid"
 FORMAT = 1
 SIZES_PX = {"sd15": (512, 768), "sdxl": (864, 1152)}
 GUIDANCE = {"sd15": 5.0, "sdxl": 7.5}
+FACE_ORDERS = ("largest", "most central", "left to right", "highest score")  # without importing face.analysis
+SEEDS = 2**63
 
 
 def option(default, text: str, **more):
@@ -33,7 +37,7 @@ class PortraitSettings:
     negative: str = option("", "what to avoid")
     caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
     alignment: str = option("auto", "which region meets which word", choices=("auto", "published", "matched"))
-    select: str = option("largest", "which face of the photo, by what order")
+    select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
     index: int = option(0, "which face of that order, from 0")
     framing: str = option("auto", "what CLIP sees of the photo", choices=("auto", "whole photo", "head"))
     id_embedding: bool = option(True, "InsightFace's embedding; without it the regions alone describe the face")
@@ -92,8 +96,23 @@ class PortraitSettings:
         )
         yield not 0 <= self.merge_at <= 1, f"--merge-at is {self.merge_at:g}; it is a part of the steps, 0 to 1."
         yield min(self.steps, self.batch) < 1, f"--steps {self.steps} and --batch {self.batch} must be at least 1."
+        yield (
+            bool(self.image) and int(self.steps * self.strength) < 1,
+            f"--steps {self.steps} with --strength {self.strength:g} leaves no step to run. Raise one of them.",
+        )
+        yield (
+            self.seed is not None and not 0 <= self.seed <= SEEDS - self.batch,
+            f"--seed {self.seed} with --batch {self.batch}: seeds are from 0 to {SEEDS - 1}.",
+        )
         sizes = [size for size in (self.width, self.height) if size is not None]
         yield any(size < 64 or size % 8 for size in sizes), f"Width and height are multiples of 8 from 64; got {sizes}."
+
+    def list_files(self) -> list[str]:
+        """The files that this run reads, as they were named."""
+        return [
+            *(self.face, self.identity, self.image, self.mask, self.control_image, self.checkpoint, self.adapter),
+            *(self.clip_vision, self.face_parser, *(parse_lora(text)[0] for text in self.lora)),
+        ]
 
     def to_json(self, **more) -> str:
         return json.dumps({"format": FORMAT, "settings": asdict(self), **more}, ensure_ascii=False)
@@ -105,12 +124,27 @@ def read_settings(path: str | Path) -> PortraitSettings:
         with Image.open(path) as image:
             record = json.loads(image.info[PNG_KEY])
         version, settings = record["format"], record["settings"]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+        names = settings.keys()
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ConsistentIDError(f"{path} is no PNG of this program: it holds no settings ({error!r}).") from error
     known = {item.name for item in fields(PortraitSettings)}
-    if version != FORMAT or settings.keys() != known:
+    if version != FORMAT or names != known:
         raise ConsistentIDError(f"{path} was made by another version of this program, which had other settings.")
+    for item in fields(PortraitSettings):
+        if not _is_possible(item, settings[item.name]):
+            raise ConsistentIDError(
+                f"{path} holds settings that are not valid: {item.name} is {settings[item.name]!r}."
+            )
     return PortraitSettings(**settings | {"lora": tuple(settings["lora"])})
+
+
+def _is_possible(item, value) -> bool:
+    """Whether a value read from JSON can be that of a field."""
+    if item.default == ():
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    kinds = get_args(item.type) if isinstance(item.type, UnionType) else (item.type,)
+    kinds += (int,) if float in kinds else ()
+    return type(value) in kinds and value in item.metadata.get("choices", (value,))
 
 
 def parse_lora(text: str) -> tuple[str, float]:

@@ -50,6 +50,7 @@ def test_a_portrait_and_its_repetition(options, photo, tmp_path, capsys):
     assert Image.open(tmp_path / "first_stages.png").height > 800
     settings = json.loads(Image.open(first).text["consistentid"])["settings"]
     assert (settings["guidance"], settings["base"], settings["steps"]) == (5.0, "sd15", 3)
+    assert "auto" not in (settings["device"], settings["dtype"])
     assert f"Seed: {settings['seed']}" in out
     run_command("--from-png", first, "--out", tmp_path / "again")
     for name in ("first.png", "first_2.png"):
@@ -67,7 +68,8 @@ def identity_file(make_identity, tmp_path):
 def test_every_knob_of_the_adapter_changes_the_picture(options, identity_file, tmp_path):
     pictures = {}
     for knob in ((), ("--weight", 0), ("--lora-weight", 0.2), ("--merge-at", 0), ("--scheduler", "ddim")):
-        run_command("--identity", identity_file, "--seed", 1, "--out", tmp_path / "x.png", *options, *knob)
+        words = ("--identity", identity_file, "--seed", 1, "--out", tmp_path / "x.png", "--overwrite")
+        run_command(*words, *options, *knob)
         pictures[knob] = read_pixels(tmp_path / "x.png")
     usual = pictures.pop(())
     assert all(not np.array_equal(usual, picture) for picture in pictures.values())
@@ -83,7 +85,7 @@ def test_inpainting_keeps_what_is_not_masked(options, identity_file, tmp_path):
     mask = Image.fromarray(np.repeat([[0] * 32 + [255] * 32], 96, axis=0).astype(np.uint8))
     for name, image in (("picture", picture), ("mask", mask)):
         image.save(tmp_path / f"{name}.png")
-    words = ("--image", tmp_path / "picture.png", "--mask", tmp_path / "mask.png", "--seed", 1)
+    words = ("--image", tmp_path / "picture.png", "--mask", tmp_path / "mask.png", "--seed", 1, "--overwrite")
     results = []
     for prompt in ("one face", "two eyes on a nose"):
         run_command("--identity", identity_file, "--out", tmp_path / "x.png", *options, *words, "--prompt", prompt)

@@ -61,6 +61,29 @@ def test_the_vocabulary_is_clips(tmp_path):
     assert tokenizer.decode(ids).replace(" ", "") == text.replace(" ", "")
 
 
+def test_what_an_interrupted_run_left_is_no_obstacle(tmp_path, monkeypatch):
+    """A part is a folder or a file."""
+    monkeypatch.setattr(headless_standins, "HOME", tmp_path / "home")
+    monkeypatch.setattr(headless_standins, "write_face_parser", lambda path: path.write_bytes(b"new"))
+    monkeypatch.setattr(headless_standins, "write_clip_vision", headless_standins.write_tokenizer)
+    folder = headless_standins._open_folder()
+    (folder / "face_parsing.pth.part").mkdir()
+    (folder / "face_parsing.pth.part" / "rest").touch()
+    (folder / "clip_vision.part").touch()
+    paths = headless_standins.prepare(["face_parser", "clip_vision"])
+    assert paths["face_parser"].read_bytes() == b"new" and (paths["clip_vision"] / "vocab.json").is_file()
+    assert set(folder.iterdir()) == set(paths.values())
+
+
+def test_a_console_without_the_letters_of_a_path(tmp_path):
+    home = str(tmp_path / "画像")
+    environment = os.environ | {"HOME": home, "USERPROFILE": home, "PATH": "", "PYTHONIOENCODING": "cp1252"}
+    environment.pop("COMFYUI_PATH", None)
+    command = [sys.executable, str(QUICKSTART), "portrait", "--engine", "comfyui"]
+    run = subprocess.run(command, capture_output=True, env=environment)
+    assert b"\\u753b" in run.stdout and b"git is not installed" in run.stderr and b"Traceback" not in run.stderr
+
+
 def test_files_are_the_same_in_each_run(tmp_path):
     for folder in ("a", "b"):
         headless_standins.make_vae().save_pretrained(tmp_path / folder)
@@ -93,11 +116,19 @@ def test_a_real_adapter_needs_a_real_checkpoint(models):
 
 
 def test_choices_are_those_of_the_workflow_unless_given():
-    given = {"base": "sd15", "photo": "me.jpg", "prompt": None, "negative": None, "seed": 1, "width": None}
+    given = {
+        "base": "sd15",
+        "photo": "me.jpg",
+        "prompt": None,
+        "negative": None,
+        "seed": 1,
+        "width": None,
+        "base_config": "base",
+    }
     args = Namespace(**given, height=640, steps=None)
     usual = headless_run.choose_settings(dict, args, {"adapter": Path("a.bin")}, small=False)
     assert (usual["width"], usual["height"], usual["steps"]) == (512, 640, 50)
     assert (usual["guidance"], usual["merge_at"], usual["adapter"]) == (5.0, 0.6, "a.bin")
-    assert "woman" in usual["prompt"]
+    assert "woman" in usual["prompt"] and usual["base_config"] == "base"
     small = headless_run.choose_settings(dict, args, {}, small=True)
     assert (small["width"], small["height"], small["steps"]) == (256, 640, 8)

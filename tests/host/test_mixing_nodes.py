@@ -41,8 +41,13 @@ def test_a_list_and_single_chains_are_combined(nodes, photos):
     assert torch.allclose(whole.photo_features, mean, atol=1e-6)
     parts, _ = combine(nodes, photos[:1], [photos[1]], [photos[2]], [photos[3]])
     assert torch.equal(parts.photo_features, whole.photo_features)
-    assert combine(nodes, photos[:2], caption=["mine", "other"])[0].caption == "mine"
+    assert combine(nodes, photos[:2], caption=["mine"])[0].caption == "mine"
     assert combine(nodes, photos[:2], method="best")[0] is photos[0]
+
+
+def test_captions_of_each_photo_are_refused(host, nodes, photos):
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match="2 texts for one person"):
+        combine(nodes, photos[:2], caption=["mine", "other"])
 
 
 def test_own_weights(host, nodes, photos):

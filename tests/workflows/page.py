@@ -10,7 +10,7 @@ SLOT, WIDGET, TEXT_BOX, FRAME = 20, 24, 110, 14
 NOTE_LINE, NOTE_LETTER, TABLE_FRAME = 14, 5.8, 0.4
 # The room that some nodes need for what they show; those that show pictures take what is left over.
 ROOM = {"LoadImage": 260, "PreviewImage": 210, "SaveImage": 420, "PreviewAny": 190, "MaskPreview": 210}
-ROOM |= {"ConsistentID_InjectTokens": 120}
+ROOM |= {"ConsistentID_InjectTokens": 120, "ConsistentID_LoadIdentity": 256}
 GROWING = {"LoadImage", "SaveImage", "PreviewImage", "MaskPreview"}
 
 Box = tuple[int, int, int, int]

@@ -64,7 +64,12 @@ def start(mirror, tmp_path):
         environment |= {"CONSISTENTID_MODELS": str(tmp_path), **settings}
         command = [sys.executable, "-m", "consistentid", "models", *words]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+        # A test run in the background has SIGINT ignored, and hands that on; a signal with a handler is reset by exec.
+        usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+        finally:
+            signal.signal(signal.SIGINT, usual)
 
     return start
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ..adapter.checkpoint import Adapter, load_adapter
 from ..errors import ConsistentIDError
+from ..face.photo import open_photo
 from ..facial_text import compose_for_identity, describe_placement
 from ..identity import Identity
 from ..identity.file import load_identity
@@ -35,6 +36,8 @@ class Portrait:
 def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrait:
     """Run the whole engine once. progress: show diffusers' progress bar. Raises ConsistentIDError."""
     settings.check()
+    if settings.face:
+        open_photo(settings.face)  # before models are looked for
     settings = find_files(settings)
     device, dtype = choose_device(settings)
     adapter = load_adapter(settings.adapter)

@@ -126,7 +126,9 @@ def read_settings(path: str | Path) -> PortraitSettings:
         version, settings = record["format"], record["settings"]
         names = settings.keys()
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ConsistentIDError(f"{path} is no PNG of this program: it holds no settings ({error!r}).") from error
+        raise ConsistentIDError(
+            f"{path} cannot be repeated: it is missing, or holds no settings of this program."
+        ) from error
     known = {item.name for item in fields(PortraitSettings)}
     if version != FORMAT or names != known:
         raise ConsistentIDError(f"{path} was made by another version of this program, which had other settings.")

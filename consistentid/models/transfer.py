@@ -83,8 +83,8 @@ def transfer(address: Address, partial: Path, watch: Watch) -> None:
             failures, best = (0, size) if size > best else (failures + 1, best)
             if failures > RETRIES:
                 raise DownloadError(
-                    f"{address.url} stopped at {size:,} bytes, {failures} times: {cut}. "
-                    f"Try again later; {partial} is kept and goes on from there."
+                    f"{address.url} stopped at {size:,} bytes, {failures} times: {cut}. Try again later"
+                    + (f"; {partial} is kept and goes on from there." if size else ".")
                 ) from cut
             watch.check()
             time.sleep(PAUSE_S * failures)

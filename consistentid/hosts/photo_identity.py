@@ -57,9 +57,10 @@ def encode_photo(
     parsed = parse_regions(parser, photo, side_px, face.box if face else None, framing)
     regions = parsed.regions
     pictures.append(("Regions", draw_labels(photo, parsed.map_labels())))
-    pictures += [(REGION_WORDS[key].capitalize(), regions.cut(key)) for key in regions.masks]
+    cuts = {key: regions.cut(key) for key in regions.masks}
+    pictures += [(REGION_WORDS[key].capitalize(), cut) for key, cut in cuts.items()]
     clip_vision = load_clip_vision(models.clip_vision).to(models.device)
-    features, zero = encode_images(clip_vision, [regions.view_photo(), *map(regions.cut, regions.masks)])
-    words = ", ".join(REGION_WORDS[key] for key in regions.masks)
+    features, zero = encode_images(clip_vision, [regions.view_photo(), *cuts.values()])
+    words = ", ".join(REGION_WORDS[key] for key in cuts)
     report = f"Found {words}; {'with' if face else 'without'} ID embedding. {parsed.framing}"
     return build_identity(regions, face, features, zero), Stages(pictures, report)

@@ -70,6 +70,7 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
     face: None, or one without an ID embedding, is known less of. ConsistentIDError when it is of another photo.
     """
     check_same_photo(face, regions.photo)
+    source = face.photo if face and face.photo else identify_photo(regions.photo)
     notes = {"pack version": __version__, **regions.notes}
     embedding = None
     if face is not None and face.id_embedding is not None:
@@ -83,6 +84,6 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
         caption=caption.strip(),
         quality=float(face.quality) if face else 0.0,
         thumbnail=make_thumbnail(regions.photo, face.box if face else None),
-        sources=(identify_photo(regions.photo),),
+        sources=(source,),
         notes=notes,
     )

@@ -15,6 +15,9 @@ from comfyui_folder import clone_comfyui, find_comfyui
 from project_environment import PYTHON, REPO, enter_environment, prepare_environment
 from quickstart_failure import Failure
 
+# Two processes, each file of tests in one of them: each holds a ComfyUI, so more would need much memory.
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
+
 
 def main():
     for stream in (sys.stdout, sys.stderr):
@@ -67,7 +70,7 @@ def test(pytest_arguments):
         print("No ComfyUI found: the tests marked `host` will be skipped. COMFYUI_PATH=... names one.", flush=True)
     prepare_environment(comfyui)
     environment = os.environ | ({"COMFYUI_PATH": str(comfyui)} if comfyui else {})
-    return subprocess.call([str(PYTHON), "-m", "pytest", *pytest_arguments], cwd=REPO, env=environment)
+    return subprocess.call([str(PYTHON), *PYTEST, *pytest_arguments], cwd=REPO, env=environment)
 
 
 def _parser():

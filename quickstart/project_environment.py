@@ -21,7 +21,10 @@ TORCH_LINE = re.compile(r"(torch|torchvision|torchaudio)\s*([=<>!~;#].*)?$")
 # ComfyUI's frontend code imports requests, which transformers 5 no longer brings; the default photo is scikit-image's.
 EXTRAS = ("requests", "scikit-image")
 # What Python 3.10, which cannot read pyproject.toml, takes for its optional dependencies.
-OPTIONAL = {"test": ("pytest", "pytest-xdist"), "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21")}
+OPTIONAL = {
+    "test": ("pytest", "pytest-xdist"),
+    "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21"),
+}
 
 
 def prepare_environment(comfyui=None):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .archive import require_space, unpack
-from .find import PARTIAL, compute_sha256, list_search_folders, search_model
+from .find import PARTIAL, Places, compute_sha256, search_model
 from .hub import is_offline, list_snapshot, locate_file
 from .manifest import File, Model
 from .records import Records
@@ -24,21 +24,23 @@ class Fetched:
     unstated: tuple[str, ...] = ()
 
 
-def get_model(model: Model, models_folder: Path, watch: Watch | None = None) -> Fetched:
+def get_model(model: Model, models_folder: Path, watch: Watch | None = None, places: Places | None = None) -> Fetched:
     """Download a model into its folder below `models_folder`, unless it is there under any of its names.
 
+    places: where else to look and to put it; what was agreed to and downloaded is kept in `models_folder` all the same.
     Sizes and hashes are checked before the files get their names; an interrupted call leaves `.partial` files, from
     which the next one goes on. A second call for the same model, in any process, waits for the first.
     Raises DownloadError, or DownloadCancelled when `watch` says so.
     """
     watch = watch or Watch()
+    places = places or Places.below(model, models_folder)
     records = Records(models_folder)
-    with records.lock(model.id):
-        found = search_model(model, list_search_folders(model, models_folder))
+    with records.lock(model.id, watch.check):
+        found = search_model(model, places.folders)
         if found and not list_lacking(model, found, records):
             return Fetched(found)
         _require_permission(model, records)
-        target = found or models_folder / model.folder / model.name
+        target = found or places.target
         target.parent.mkdir(parents=True, exist_ok=True)
         fetch = _fetch_folder if model.is_folder else _fetch_single
         files = fetch(model, target, watch)

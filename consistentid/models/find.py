@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, ConsistentIDError
@@ -17,6 +18,18 @@ PACK = Path(__file__).absolute().parents[2]
 PARTIAL = ".partial"
 VARIABLE = "CONSISTENTID_MODELS"
 _BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one model is looked for, and the path that a download gives it."""
+
+    folders: tuple[Path, ...]
+    target: Path
+
+    @classmethod
+    def below(cls, model: Model, models_folder: Path) -> "Places":
+        return cls(tuple(list_search_folders(model, models_folder)), models_folder / model.folder / model.name)
 
 
 def choose_models_folder(given: str | Path | None = None) -> Path:

@@ -42,6 +42,11 @@ class Source:
             return f"{HUB}/{self.repository}/resolve/{self.revision}/{self.path}"
         return self.url or self.page or ""
 
+    @property
+    def card(self) -> str:
+        """The page that tells about the file and its licence: of the repository, or the project on GitHub."""
+        return self.page or "/".join(self.address.split("/")[:5])
+
 
 @dataclass(frozen=True)
 class File:
@@ -138,6 +143,11 @@ class Model:
         return tuple(file.source.address for file in self.downloads)
 
     @property
+    def card(self) -> str:
+        """The page to read before a download."""
+        return self.snapshot.address if self.snapshot else self.downloads[0].source.card
+
+    @property
     def is_manual(self) -> bool:
         """Whether a person has to visit a page for it."""
         return any(file.source and file.source.page for file in self.downloads)
@@ -152,7 +162,10 @@ class Model:
         by_hand = f"{' and '.join(self.sources)}{unpacked} as {self.target}. Licence: {self.licence}."
         if self.is_manual:
             return f"Get it by hand from {by_hand}"
-        return f"In the folder of this pack, run `python -m consistentid models get {self.id}`, or put {by_hand}"
+        return (
+            "Download it in the ConsistentID models panel of ComfyUI's sidebar; or, in the folder of this pack, run "
+            f"`python -m consistentid models get {self.id}`; or put {by_hand}"
+        )
 
 
 @cache

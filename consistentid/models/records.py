@@ -6,6 +6,7 @@ Where the manifest states no hash, the hash of the first download is kept and la
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +16,7 @@ from .manifest import Model
 
 RETRIES = 5
 PAUSE_S = 0.1
+WAIT_S = 0.5  # for a lock, between two checks
 
 
 class Records:
@@ -51,13 +53,26 @@ class Records:
                 entry = {"sha256": sha256, "size": path.stat().st_size, "source": source, "downloaded": _tell_time()}
                 content["files"][self._name(path)] = entry
 
-    def lock(self, name: str):
-        """A lock between processes; released by the system when its holder dies."""
-        from filelock import FileLock
+    @contextmanager
+    def lock(self, name: str, check: Callable[[], None] = lambda: None):
+        """A lock between processes; released by the system when its holder dies.
+
+        `check` is called while another holds it, and may raise to stop waiting.
+        """
+        from filelock import FileLock, Timeout
 
         folder = self.path.parent / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{name}.lock")
+        lock = FileLock(folder / f"{name}.lock")
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=WAIT_S)
+            except Timeout:
+                check()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _name(self, path: Path) -> str:
         try:

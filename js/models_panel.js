@@ -1,0 +1,178 @@
+// The models panel in the sidebar: which model files are there, what is missing, and downloads of it.
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+import { makeElement } from "./elements.js";
+import { makeRow } from "./models_row.js";
+import { chooseTexts, formatSize } from "./models_texts.js";
+
+const TAB = "consistentid-models";
+const COMMAND = "ConsistentID.ShowModels";
+const BASES = { sd15: "SD1.5", sdxl: "SDXL" };
+const POLL_MS = 500;
+const RETRY_MS = 3000;
+
+const STYLE = `
+.consistentid-models { height: 100%; padding: 12px; overflow-y: auto; color: var(--fg-color); font-size: 13px; }
+.consistentid-models h2 { margin: 0 0 8px; font-size: 16px; }
+.consistentid-models h3 { margin: 16px 0 4px; font-size: 14px; }
+.consistentid-models h4 { margin: 0 0 4px; font-size: 13px; font-weight: bold; }
+.consistentid-models p { margin: 0 0 4px; overflow-wrap: anywhere; }
+.consistentid-models ul { margin: 0; padding: 0; list-style: none; }
+.consistentid-models li { margin-bottom: 8px; padding: 8px; border: 1px solid var(--border-color); border-radius: 6px; }
+.consistentid-models a { color: inherit; text-decoration: underline; }
+.consistentid-models label { display: block; margin-bottom: 6px; cursor: pointer; }
+.consistentid-models button { padding: 4px 12px; border: 1px solid var(--border-color); border-radius: 4px;
+  background: var(--comfy-input-bg); color: var(--input-text); cursor: pointer; }
+.consistentid-models button:disabled { opacity: 0.5; cursor: default; }
+.consistentid-models progress { width: 100%; }
+.consistentid-models [hidden] { display: none; }
+.consistentid-model-place { color: var(--descrip-text); }
+.consistentid-model-progress { display: block; margin-bottom: 6px; }
+.consistentid-models-status:not(:empty) { margin-top: 8px; }
+.consistentid-model-problem:not(:empty) { margin: 6px 0 0; color: var(--error-text); }
+`;
+
+/** What the server answers; throws its error text. */
+async function ask(path, body) {
+  const request = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const response = await api.fetchApi(`/consistentid/${path}`, request);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+function chooseGroup(model) {
+  const bases = Object.keys(BASES).filter((base) => model.needed_for.includes(base));
+  return bases.length > 1 ? "both" : bases[0] ?? "optional";
+}
+
+function summarise(models, base, texts) {
+  const missing = models.filter(
+    (model) => model.needed_for.includes(base) && ["missing", "incomplete"].includes(model.state),
+  );
+  if (!missing.length) return texts.nothingMissing(BASES[base]);
+  const size = formatSize(missing.reduce((sum, model) => sum + (model.size ?? 0), 0));
+  const all = missing.every((model) => model.size);
+  return texts.missing(BASES[base], missing.length, all ? size : texts.atLeast(size));
+}
+
+/** Fill an element with the panel; returns what ends it. */
+function openPanel(host) {
+  const texts = chooseTexts();
+  const rows = new Map();
+  const lists = Object.fromEntries(Object.keys(texts.groups).map((group) => [group, makeElement("ul", "model-list")]));
+  const totals = Object.fromEntries(Object.keys(BASES).map((base) => [base, makeElement("p", "models-total")]));
+  const status = makeElement("p", "models-status", { role: "status" });
+  const again = makeElement("button", "models-refresh", { textContent: texts.refresh, onclick: () => refresh() });
+  let running = [];
+  let timer;
+  let closed = false;
+
+  const actions = {
+    start: (id, accepts) => act(id, "download", { model: id, accept_licence: accepts }),
+    cancel: (id) => act(id, "cancel", { model: id }),
+  };
+
+  async function act(id, path, body) {
+    try {
+      await ask(path, body);
+      await refresh();
+    } catch (error) {
+      rows.get(id).tell(error.message);
+    }
+  }
+
+  async function list() {
+    const { models } = await ask("models");
+    for (const model of models) {
+      if (!rows.has(model.id)) {
+        rows.set(model.id, makeRow(model, texts, actions));
+        lists[chooseGroup(model)].append(rows.get(model.id).row);
+      }
+      rows.get(model.id).update(model);
+    }
+    for (const base in totals) totals[base].textContent = summarise(models, base, texts);
+    return models;
+  }
+
+  async function announce(ended) {
+    const models = await list();
+    const ready = models.filter((model) => ended.includes(model.id) && model.state === "found");
+    if (!ready.length) return;
+    status.textContent = ready.map((model) => texts.ready(model.title)).join(" ");
+    await app.extensionManager.command.execute("Comfy.RefreshNodeDefinitions");
+  }
+
+  async function follow() {
+    const { downloads } = await ask("downloads");
+    const ended = running.filter((id) => !downloads[id]);
+    running = Object.keys(downloads).filter((id) => downloads[id].state !== "failed");
+    if (ended.length) await announce(ended);
+    for (const [id, row] of rows) row.show(downloads[id]);
+  }
+
+  async function keepOn(step) {
+    clearTimeout(timer);
+    let pause = POLL_MS;
+    try {
+      await step();
+      if (status.textContent === texts.noAnswer) status.textContent = "";
+    } catch (error) {
+      status.textContent = error instanceof TypeError || error instanceof SyntaxError ? texts.noAnswer : error.message;
+      pause = RETRY_MS;
+    }
+    clearTimeout(timer);
+    if (!closed && (running.length || pause === RETRY_MS)) timer = setTimeout(() => keepOn(follow), pause);
+  }
+
+  const refresh = () =>
+    keepOn(async () => {
+      await list();
+      await follow();
+    });
+
+  const groups = Object.entries(lists).flatMap(([group, list]) => [
+    makeElement("h3", "models-group", { textContent: texts.groups[group] }),
+    list,
+  ]);
+  const heading = makeElement("h2", "models-title", { textContent: texts.title });
+  const style = makeElement("style", "models-style", { textContent: STYLE });
+  const parts = [style, heading, ...Object.values(totals), again, status, ...groups];
+  host.replaceChildren(makeElement("section", "models", { ariaLabel: texts.title }, parts));
+  refresh();
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+  };
+}
+
+let close = () => {};
+
+app.registerExtension({
+  name: "ConsistentID.Models",
+  commands: [
+    {
+      id: COMMAND,
+      label: chooseTexts().title,
+      icon: "pi pi-download",
+      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
+    },
+  ],
+  menuCommands: [{ path: ["ConsistentID"], commands: [COMMAND] }],
+  setup() {
+    const { title, label } = chooseTexts();
+    app.extensionManager.registerSidebarTab({
+      id: TAB,
+      icon: "pi pi-download",
+      title,
+      label,
+      tooltip: title,
+      type: "custom",
+      render(host) {
+        close();
+        close = openPanel(host);
+      },
+      destroy: () => close(),
+    });
+  },
+});

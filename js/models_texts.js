@@ -1,0 +1,89 @@
+// What the models panel says, in the language of the editor.
+import { app } from "../../scripts/app.js";
+
+const ENGLISH = {
+  title: "ConsistentID models",
+  label: "ID models",
+  groups: {
+    both: "For SD1.5 and SDXL",
+    sd15: "For SD1.5",
+    sdxl: "For SDXL",
+    optional: "Optional",
+  },
+  states: {
+    found: "Found",
+    "not verified": "Found, not verified",
+    incomplete: "Incomplete",
+    missing: "Missing",
+    downloading: "Downloading",
+    stopping: "Stopping",
+    failed: "Failed",
+  },
+  unverified: (id) => `Nobody has compared it with a known hash. This does: python -m consistentid models verify ${id}`,
+  nothingMissing: (kind) => `${kind}: nothing is missing`,
+  missing: (kind, count, size) => `${kind}: ${count} missing, ${size}`,
+  atLeast: (size) => `at least ${size}`,
+  sizeUnknown: "size not stated",
+  licence: "Licence:",
+  accept: "I accept this licence",
+  isAt: "At",
+  goesTo: "Goes to",
+  download: "Download",
+  again: "Try again",
+  cancel: "Cancel",
+  refresh: "Look again",
+  of: (done, total, speed) => `${done} of ${total}${speed && `, ${speed}/s`}`,
+  soFar: (done, speed) => `${done}${speed && `, ${speed}/s`}`,
+  starting: "Starting",
+  noAnswer: "ComfyUI does not answer. Is it running? What has come is kept.",
+  ready: (title) => `${title}: downloaded. The loaders list it now.`,
+};
+
+const CHINESE = {
+  title: "ConsistentID 模型",
+  label: "ID 模型",
+  groups: { both: "SD1.5 与 SDXL 都需要", sd15: "SD1.5 需要", sdxl: "SDXL 需要", optional: "可选" },
+  states: {
+    found: "已找到",
+    "not verified": "已找到，未校验",
+    incomplete: "不完整",
+    missing: "缺失",
+    downloading: "下载中",
+    stopping: "正在停止",
+    failed: "失败",
+  },
+  unverified: (id) => `尚未与已知哈希值比对。比对命令：python -m consistentid models verify ${id}`,
+  nothingMissing: (kind) => `${kind}：不缺文件`,
+  missing: (kind, count, size) => `${kind}：缺 ${count} 个，${size}`,
+  atLeast: (size) => `至少 ${size}`,
+  sizeUnknown: "大小未知",
+  licence: "许可：",
+  accept: "我接受此许可",
+  isAt: "位于",
+  goesTo: "将保存到",
+  download: "下载",
+  again: "重试",
+  cancel: "取消",
+  refresh: "重新查找",
+  of: (done, total, speed) => `${done} / ${total}${speed && `，${speed}/秒`}`,
+  soFar: (done, speed) => `${done}${speed && `，${speed}/秒`}`,
+  starting: "正在开始",
+  noAnswer: "ComfyUI 没有响应。它还在运行吗？已下载的部分会保留。",
+  ready: (title) => `${title}：已下载，加载节点现在可以选择它。`,
+};
+
+const UNITS = [
+  ["GB", 1e9, 1],
+  ["MB", 1e6, 0],
+  ["kB", 1e3, 0],
+];
+
+export function chooseTexts() {
+  const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+  return language.startsWith("zh") ? CHINESE : ENGLISH;
+}
+
+export function formatSize(bytes) {
+  const [unit, factor, digits] = UNITS.find(([, least]) => bytes >= least) ?? ["B", 1, 0];
+  return `${(bytes / factor).toFixed(digits)} ${unit}`;
+}

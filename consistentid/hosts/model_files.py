@@ -22,6 +22,7 @@ def find_files(settings: PortraitSettings) -> PortraitSettings:
     if settings.face:
         wanted |= {"clip_vision": "clip_vision", "face_parser": "face_parser"}
         wanted |= {"face_package": "face_analysis"} if settings.id_embedding else {}
+    wanted |= {"face2diffusion": "face2diffusion"} if settings.word else {}
     missing = {name: model_id for name, model_id in wanted.items() if not getattr(settings, name)}
     if not missing and settings.checkpoint:
         return settings

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..face.analysis import detect_faces, load_face_analysis, select_faces
+from ..face.face import align_face
 from ..face.parsed_face import parse_regions
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
@@ -27,10 +28,14 @@ class PhotoModels:
 
 @dataclass(frozen=True)
 class Stages:
-    """Pictures for people, (title, RGB uint8 [H, W, 3]), and a line on what was found."""
+    """Pictures for people, (title, RGB uint8 [H, W, 3]), and a line on what was found.
+
+    face_crop: the aligned face, RGB uint8 [112, 112, 3]; None without InsightFace.
+    """
 
     pictures: list[tuple[str, np.ndarray]]
     report: str
+    face_crop: np.ndarray | None = None
 
 
 def encode_photo(
@@ -63,4 +68,5 @@ def encode_photo(
     features, zero = encode_images(clip_vision, [regions.view_photo(), *cuts.values()])
     words = ", ".join(REGION_WORDS[key] for key in cuts)
     report = f"Found {words}; {'with' if face else 'without'} ID embedding. {parsed.framing}"
-    return build_identity(regions, face, features, zero), Stages(pictures, report)
+    crop = align_face(photo, face) if face else None
+    return build_identity(regions, face, features, zero), Stages(pictures, report, crop)

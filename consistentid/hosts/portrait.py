@@ -10,6 +10,8 @@ from PIL import Image
 from ..adapter.checkpoint import Adapter, load_adapter
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from ..face2diffusion.encoder import TextIdentity, encode_face, load_face2diffusion
+from ..face2diffusion.word import normalise_word
 from ..facial_text import compose_for_identity, describe_placement
 from ..identity import Identity
 from ..identity.file import load_identity
@@ -18,7 +20,7 @@ from .conditioning import encode_prompt
 from .diffusers_pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
 from .diffusers_unet import install_adapter
 from .model_files import find_files
-from .photo_identity import PhotoModels, encode_photo
+from .photo_identity import PhotoModels, Stages, encode_photo
 from .portrait_settings import PortraitSettings, parse_lora
 
 
@@ -46,9 +48,10 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     loaders = (adapter.facial_encoder, adapter.id_projection)
     for network in loaders:
         network.to("cpu" if settings.offload else device, torch.float32)
-    identity, stages, report = _read_identity(settings, adapter, device)
+    identity, found = _read_identity(settings, adapter, device)
+    people = _read_people(settings, found, device)
     pipeline = _prepare_pipeline(settings, adapter, progress)
-    clip = ClipText(pipeline, adapter.config)
+    clip = ClipText(pipeline, adapter.config, people)
     composed = compose_for_identity(
         settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
     )
@@ -58,7 +61,8 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
         images = sample(pipeline, conditioning, _make_sampling(settings))
     finally:
         installed.remove()
-    report += [describe_placement(composed, [identity]), f"Prompt: {composed.marked}"]
+    report = [found.report, describe_placement(composed, [identity]), f"Prompt: {composed.marked}"]
+    stages = [(title, Image.fromarray(picture)) for title, picture in found.pictures]
     return Portrait(images, stages, report, settings)
 
 
@@ -85,17 +89,22 @@ def choose_device(settings: PortraitSettings) -> tuple[str, str]:
     return device, usual if settings.dtype == "auto" else settings.dtype
 
 
-def _read_identity(
-    settings: PortraitSettings, adapter: Adapter, device: str
-) -> tuple[Identity, list[tuple[str, Image.Image]], list[str]]:
+def _read_identity(settings: PortraitSettings, adapter: Adapter, device: str) -> tuple[Identity, Stages]:
     if settings.identity:
-        return load_identity(settings.identity), [], [f"Identity: {settings.identity}"]
+        return load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
     package = settings.face_package if settings.id_embedding else ""
     models = PhotoModels(settings.clip_vision, settings.face_parser, package, device)
-    identity, stages = encode_photo(
+    return encode_photo(
         settings.face, models, adapter.config.parsing_px, settings.select, settings.index, settings.framing
     )
-    return identity, [(title, Image.fromarray(picture)) for title, picture in stages.pictures], [stages.report]
+
+
+def _read_people(settings: PortraitSettings, found: Stages, device: str) -> dict[str, TextIdentity]:
+    """Words of the prompt that are people."""
+    if not settings.word:
+        return {}
+    networks = load_face2diffusion(settings.face2diffusion).to(device)
+    return {normalise_word(settings.word): encode_face(networks, found.face_crop)}
 
 
 def _prepare_pipeline(settings: PortraitSettings, adapter: Adapter, progress: bool):

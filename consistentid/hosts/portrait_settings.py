@@ -9,6 +9,7 @@ from typing import get_args
 from PIL import Image
 
 from ..errors import ConsistentIDError
+from ..face2diffusion.word import normalise_word, require_word
 from .schedulers import SCHEDULERS
 
 PNG_KEY = "consistentid"
@@ -36,6 +37,7 @@ class PortraitSettings:
     prompt: str = option("", "what to draw")
     negative: str = option("", "what to avoid")
     caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
+    word: str = option("", "word of the prompt that is the person too, through Face2Diffusion: 'f l' as published")
     alignment: str = option("auto", "which region meets which word", choices=("auto", "published", "matched"))
     select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
     index: int = option(0, "which face of that order, from 0")
@@ -49,6 +51,7 @@ class PortraitSettings:
     clip_vision: str = option("", "CLIP ViT-H/14: a file, or a folder of transformers")
     face_parser: str = option("", "BiSeNet file")
     face_package: str = option("", "InsightFace package folder")
+    face2diffusion: str = option("", "folder with Face2Diffusion's msid.pt and mapping.pt, for --word")
     lora: tuple[str, ...] = option((), "LoRA file, with its weight as FILE=0.8; may be repeated")
     controlnet: str = option("", "ControlNet folder of diffusers")
     control_image: str = option("", "picture that the ControlNet reads")
@@ -82,9 +85,18 @@ class PortraitSettings:
         problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
         if problem:
             raise ConsistentIDError(problem)
+        if self.word:
+            require_word(self.prompt, normalise_word(self.word))
 
     def _list_problems(self):
         yield bool(self.face) == bool(self.identity), "Name one of --face PHOTO and --identity FILE."
+        yield bool(self.word and self.identity), "--word reads the photo; name it with --face, not --identity."
+        yield (
+            bool(self.word) and not self.id_embedding,
+            "--word needs the landmarks that InsightFace finds; leave out --no-id-embedding.",
+        )
+        yield bool(self.word) and self.base == "sdxl", "--word is for SD1.4 and SD1.5; leave it out for SDXL."
+        yield bool(self.face2diffusion) and not self.word, "--face2diffusion does nothing without --word."
         yield bool(self.image) != bool(self.mask), "--image and --mask belong together; name both or none."
         yield (
             bool(self.controlnet) != bool(self.control_image),

@@ -1,0 +1,117 @@
+"""A CLIP whose tokenizer knows words that stand for people, by the way of textual inversion embeddings."""
+
+import copy
+
+import comfy.lora
+from comfy.sd1_clip import SDTokenizer
+from torch import Tensor
+
+from ..consistentid.errors import CaptionError, IncompatibleModelError
+from ..consistentid.face2diffusion.encoder import TextIdentity
+from ..consistentid.face2diffusion.mapping import TOKEN_WIDTH
+from ..consistentid.face2diffusion.word import normalise_word, split_words
+
+_POSITIONS = "clip_l.transformer.text_model.embeddings.position_embedding.weight"
+
+
+class PlacedVector(dict):
+    """ComfyUI's token for an embedding, made for one place in its chunk; equal to the same token at other places."""
+
+    def __init__(self, vector: Tensor, name: tuple[str, int]):
+        super().__init__(type="embedding", data=vector)
+        self.name = name
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, PlacedVector) and self.name == other.name
+
+    __hash__ = None
+
+
+class _Vectors:
+    """What the host takes for a file with two vectors: hands out names, for which `_place` puts in the vectors."""
+
+    shape = (2, TOKEN_WIDTH)
+
+    def __init__(self, word: str):
+        self.word = word
+
+    def __getitem__(self, number: int) -> PlacedVector:
+        return PlacedVector(None, (self.word, number))
+
+
+class WordTokenizer(SDTokenizer):
+    """ComfyUI's tokenizer of CLIP-L with words for people; made by `name_person`.
+
+    people: {word: vectors [2, 768]}; positions: the text encoder's position embedding [77, 768]. Face2Diffusion's
+    vectors take the place of token and position embedding together, and the host adds the latter, so it is taken off
+    here at the place where each vector stands.
+    """
+
+    people: dict[str, Tensor]
+    positions: Tensor
+
+    def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs) -> list[list[tuple]]:
+        parts = split_words(text, self.people)
+        if len(parts) > 1 and kwargs.get("disable_weights"):
+            raise CaptionError(
+                f"This prompt is to be read letter by letter, so '{parts[1]}' would not be the person. In 'Inject "
+                "Facial Tokens' choose the alignment auto or matched."
+            )
+        for place in range(1, len(parts), 2):
+            parts[place] = f" {self.embedding_identifier}{self._name_file(parts[place])} "
+        chunks = super().tokenize_with_weights("".join(parts), return_word_ids, **kwargs)
+        return [self._place(chunk) for chunk in chunks]
+
+    def _place(self, chunk: list[tuple]) -> list[tuple]:
+        """The chunk with vectors; those of other encoders are left out later, and what follows moves forward."""
+        placed, moved = [], 0
+        for index, (token, *more) in enumerate(chunk):
+            if isinstance(token, PlacedVector):
+                word, number = token.name
+                token = PlacedVector(self.people[word][number] - self.positions[index - moved], token.name)
+            elif isinstance(token, Tensor) and token.shape[-1] != TOKEN_WIDTH:
+                moved += 1
+            placed.append((token, *more))
+        return placed
+
+    def _try_get_embedding(self, embedding_name: str):
+        """The host's way to read the file behind "embedding:NAME"; what follows the name is handed back."""
+        name, _, rest = embedding_name.partition(" ")
+        word = next((word for word in self.people if self._name_file(word) == name), None)
+        return super()._try_get_embedding(embedding_name) if word is None else (_Vectors(word), rest.strip())
+
+    def _name_file(self, word: str) -> str:
+        """No name a file could have, nor anything the host reads as emphasis."""
+        return f"/{word.replace(' ', '/')}/"
+
+
+def name_person(clip, person: TextIdentity, word: str):
+    """A clone of an SD1.x CLIP in whose prompts `word` is the person; `clip` and its other clones do not know it.
+
+    IncompatibleModelError for the CLIP of another model, CaptionError for a word that is taken or cannot be one.
+    """
+    word = normalise_word(word)
+    found = sorted(clip.tokenize(""))
+    if found != ["l"]:
+        raise IncompatibleModelError(
+            "Face2Diffusion makes tokens for the text encoder of SD1.4 and SD1.5 (l), but this CLIP has "
+            f"{' and '.join(found)}. Use the CLIP of an SD1.x checkpoint."
+        )
+    known = clip.tokenizer.clip_l
+    people = getattr(known, "people", {})
+    if word in people:
+        raise CaptionError(f"'{word}' stands for another person already. Give this one a word of its own.")
+    named, outer, tokenizer = clip.clone(), copy.copy(clip.tokenizer), copy.copy(known)
+    if not isinstance(known, WordTokenizer):  # another pack may have its own kind here
+        tokenizer.__class__ = type("WordTokenizer", (WordTokenizer, type(known)), {})
+    tokenizer.embedding_directory = known.embedding_directory or []
+    tokenizer.people = {**people, word: person.vectors}
+    tokenizer.positions = _read_positions(clip)
+    outer.clip_l, named.tokenizer = tokenizer, outer
+    return named
+
+
+def _read_positions(clip) -> Tensor:
+    """The position embedding with what other nodes merged into it, float32 on the CPU."""
+    (weight, *_), *patches = clip.patcher.get_key_patches(_POSITIONS)[_POSITIONS]
+    return comfy.lora.calculate_weight(patches, weight.detach().float().cpu().clone(), _POSITIONS)

@@ -11,7 +11,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..consistentid.adapter.attention import add_id_attention
 from ..consistentid.adapter.schedule import Schedule, find_progress
-from .masks import AttentionMask, make_bias
+from .masks import AttentionMask
 from .stages import TOKEN_MASKS, list_areas, list_conditional
 
 _progress: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
@@ -126,12 +126,9 @@ class IDAttentionPatch:
 
 def _make_text_bias(query: Tensor, length: int, extra_options: dict) -> Tensor | None:
     masks = extra_options.get(TOKEN_MASKS)
-    if not masks:
+    if masks is None:
         return None
-    by_part = [masks.get(uuid, []) for uuid in extra_options["uuids"]]
-    if not any(by_part):
-        return None
-    return make_bias(by_part, list_areas(extra_options), _find_grid(extra_options), query, length)
+    return masks.make_bias(extra_options["uuids"], list_areas(extra_options), _find_grid(extra_options), query, length)
 
 
 def _read_progress(extra_options: dict) -> float:

@@ -1,5 +1,6 @@
 """Attention masks on the grid of each layer: where a person's tokens may act."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -46,14 +47,32 @@ class TokenMask:
     mask: AttentionMask
 
 
-def make_bias(
-    masks: list[list[TokenMask]], areas: list[tuple | None], grid: tuple[int, int], query: Tensor, length: int
-) -> Tensor:
-    """What to add to attention scores so that masked tokens act inside their masks only: [B, h * w, length].
+class TokenMasks:
+    """The token masks of one run, by the host's id of each condition. Layers of one size share what is made of them."""
 
-    masks, areas: those of each part of the batch (see AttentionMask.fit). query: [B, h * w, C]; length: tokens of the
-    text embedding, which the host repeats where two texts of different lengths share a batch.
-    """
+    def __init__(self, by_condition: dict[Hashable, list[TokenMask]]):
+        self.by_condition = by_condition
+        self._biases: dict[tuple, Tensor] = {}
+
+    def make_bias(
+        self, conditions: list[Hashable], areas: list[tuple | None], grid: tuple[int, int], query: Tensor, length: int
+    ) -> Tensor | None:
+        """What to add to attention scores so that masked tokens act inside their masks only: [B, h * w, length].
+
+        conditions, areas: of each part of the batch (see AttentionMask.fit); None if none has token masks. query:
+        [B, h * w, C]; length: tokens of the text embedding, which the host repeats where two texts of different
+        lengths share a batch.
+        """
+        masks = [self.by_condition.get(condition, []) for condition in conditions]
+        if not any(masks):
+            return None
+        key = (*conditions, grid, len(query), length, query.device, query.dtype)
+        if key not in self._biases:
+            self._biases[key] = _build_bias(masks, areas, grid, query, length)
+        return self._biases[key]
+
+
+def _build_bias(masks: list[list[TokenMask]], areas: list, grid: tuple[int, int], query: Tensor, length: int) -> Tensor:
     bias = torch.zeros(*query.shape[:2], length, device=query.device, dtype=query.dtype)
     for part, area, rows in zip(masks, areas, bias.chunk(len(masks)), strict=True):
         for token_mask in part:

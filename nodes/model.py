@@ -17,6 +17,7 @@ class LoadAdapter(io.ComfyNode):
             display_name="Load ConsistentID Adapter",
             category=sockets.LOADERS,
             description="Loads the ConsistentID weights; whether they are for SD1.5 or SDXL is read from the file.",
+            **sockets.list_aliases("ip adapter", "faceid", "identity model", "适配器", "人脸"),
             inputs=[
                 io.Combo.Input(
                     "adapter_name",
@@ -24,7 +25,11 @@ class LoadAdapter(io.ComfyNode):
                     tooltip="A file in models/consistentid",
                 )
             ],
-            outputs=[sockets.Adapter.Output("adapter", display_name="adapter")],
+            outputs=[
+                sockets.Adapter.Output(
+                    "adapter", display_name="adapter", tooltip="For Inject Facial Tokens and Apply ConsistentID"
+                )
+            ],
         )
 
     @classmethod
@@ -36,6 +41,27 @@ class LoadAdapter(io.ComfyNode):
         return io.NodeOutput(HostedAdapter.load(folders.find_file(adapter_name, "adapter_sd15")))
 
 
+def list_strength_inputs() -> list:
+    return [
+        io.Float.Input(
+            "weight",
+            default=1.0,
+            min=0.0,
+            max=3.0,
+            step=0.05,
+            tooltip="How strongly the ID tokens act. Lower it when the picture ignores the prompt",
+        ),
+        io.Float.Input(
+            "lora_weight",
+            default=1.0,
+            min=0.0,
+            max=2.0,
+            step=0.05,
+            tooltip="Strength of the adapter's low-rank weights. 1 as trained. A model gets them once",
+        ),
+    ]
+
+
 class ApplyAdapter(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -44,35 +70,36 @@ class ApplyAdapter(io.ComfyNode):
             display_name="Apply ConsistentID",
             category=sockets.SAMPLING,
             description="Makes a MODEL draw this person. Works with any sampler; other patches of the model are kept.",
+            **sockets.list_aliases(
+                "faceid",
+                "ip adapter",
+                "instantid",
+                "pulid",
+                "photomaker",
+                "face swap",
+                "same person",
+                "人脸",
+                "换脸",
+                "人物一致性",
+            ),
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 model for an SD1.5 adapter, an SDXL model for an SDXL one"),
-                sockets.Adapter.Input("adapter"),
-                io.MultiType.Input("identity", [sockets.Identity, sockets.People]),
-                io.Float.Input(
-                    "weight",
-                    default=1.0,
-                    min=0.0,
-                    max=3.0,
-                    step=0.05,
-                    tooltip="How strongly the ID tokens act. Lower it when the picture ignores the prompt",
+                sockets.Adapter.Input("adapter", tooltip="From Load ConsistentID Adapter"),
+                io.MultiType.Input(
+                    "identity",
+                    [sockets.Identity, sockets.People],
+                    tooltip="One identity, or several people from Add Person",
                 ),
-                io.Float.Input(
-                    "lora_weight",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="Strength of the adapter's low-rank weights. 1 as trained. A model gets them once",
-                ),
+                *list_strength_inputs(),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Where ID tokens act; Add Person masks facial tokens too",
+                    tooltip="Where ID tokens act; Add Person masks facial tokens too, Hook ConsistentID everything",
                 ),
                 sockets.Schedule.Input("schedule", optional=True, tooltip="When and where in the UNet ID tokens act"),
                 sockets.Identity.Input("avoid", optional=True, tooltip="A person the picture shall not look like"),
             ],
-            outputs=[io.Model.Output("patched_model", display_name="model")],
+            outputs=[io.Model.Output("patched_model", display_name="model", tooltip="For any sampler")],
         )
 
     @classmethod
@@ -93,7 +120,8 @@ class ScheduleWeight(io.ComfyNode):
             node_id="ConsistentID_ScheduleWeight",
             display_name="Schedule ConsistentID",
             category=sockets.SAMPLING,
-            description="When, and in which layers, the ID tokens act: factors of Apply ConsistentID's weight.",
+            description="When, and in which layers, the ID tokens act: factors of the weight.",
+            **sockets.list_aliases("start end", "weight type", "layer weights", "权重调度"),
             inputs=[
                 io.Float.Input("start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Part of the steps"),
                 io.Float.Input("end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Part of the steps"),
@@ -102,7 +130,7 @@ class ScheduleWeight(io.ComfyNode):
                 factor("structure", "The middle layers"),
                 factor("detail", "The finest layers"),
             ],
-            outputs=[sockets.Schedule.Output("schedule", display_name="schedule")],
+            outputs=[sockets.Schedule.Output("schedule", display_name="schedule", tooltip="For Apply ConsistentID")],
         )
 
     @classmethod

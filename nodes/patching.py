@@ -5,9 +5,10 @@ on each cross-attention adds attention to them. A wrapper around sampling places
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from comfy.model_patcher import ModelPatcher
+from comfy.model_patcher import ModelPatcher, set_model_options_patch_replace
 from comfy.patcher_extension import WrappersMP
 from comfy.weight_adapter import LoRAAdapter
 from torch import nn
@@ -23,6 +24,7 @@ from .people import Person, list_people
 from .stages import note_conditions, prepare_run
 
 KEY = "consistentid"
+RUN_WRAPPERS = ((WrappersMP.OUTER_SAMPLE, prepare_run), (WrappersMP.SAMPLER_SAMPLE, note_conditions))
 
 
 def detect_base(model: ModelPatcher) -> AdapterConfig | None:
@@ -33,6 +35,30 @@ def detect_base(model: ModelPatcher) -> AdapterConfig | None:
         if unet.get("context_dim") == config.width and is_labelled == (config.name == "sdxl"):
             return config
     return None
+
+
+@dataclass(frozen=True, eq=False)
+class PersonLayers:
+    """What a person adds to the cross-attentions of a UNet: keys and values of every site of `config`.
+
+    owner: of key_values, for the host's memory management. weight: times the person's and the schedule's.
+    """
+
+    config: AdapterConfig
+    person: Person
+    key_values: nn.ModuleList
+    owner: ModelPatcher
+    weight: float
+    schedule: Schedule
+
+    def patch_options(self, model_options: dict, strength: float = 1.0) -> dict:
+        """`model_options`, changed: a patch at each site, behind what is there already."""
+        for site, key_value in zip(list_sites(self.config), self.key_values, strict=True):
+            depth, previous = _find_previous(model_options, site, self.config)
+            weight = strength * self.weight * self.person.weight * self.schedule.at_group(site.group)
+            patch = IDAttentionPatch(key_value, self.owner, weight, previous, self.person.mask, self.schedule)
+            model_options = set_model_options_patch_replace(model_options, patch, "attn2", *site.block, depth)
+        return model_options
 
 
 def apply_adapter(
@@ -50,16 +76,49 @@ def apply_adapter(
     share when the adapter is applied again. avoid: a person to stay away from, in place of nobody, in the negative.
     Raises IncompatibleModelError.
     """
-    _check_base(model, hosted)
+    patches, missing = find_missing_loras(model, hosted, lora_weight)
     clone = model.clone()
-    _add_loras(clone, hosted, lora_weight)
-    for person in list_people(people):
-        if weight * person.weight:
-            _add_id_attention(clone, hosted, person, weight, schedule or Schedule(), avoid)
-    for place, wrapper in ((WrappersMP.OUTER_SAMPLE, prepare_run), (WrappersMP.SAMPLER_SAMPLE, note_conditions)):
+    if missing > 0:
+        clone.add_patches(patches, missing)
+    dtype = clone.model.manual_cast_dtype or clone.model_dtype()
+    for layers in project_people(hosted, people, weight, schedule, avoid, dtype):
+        clone.model_options = layers.patch_options(clone.model_options)
+    for place, wrapper in RUN_WRAPPERS:
         clone.remove_wrappers_with_key(place, KEY)
         clone.add_wrapper_with_key(place, KEY, wrapper)
     return clone
+
+
+def project_people(
+    hosted: HostedAdapter,
+    people: Identity | tuple[Person, ...],
+    weight: float = 1.0,
+    schedule: Schedule | None = None,
+    avoid: Identity | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> list[PersonLayers]:
+    """The layers of each person whose weight is not zero (see apply_adapter)."""
+    layers = []
+    for person in list_people(people):
+        if weight * person.weight:
+            pairs = hosted.project_keys(person.identity, avoid)
+            keys = nn.ModuleList(IDKeyValue(key, value, dtype) for key, value in pairs)
+            schedule = schedule or Schedule()
+            layers.append(PersonLayers(hosted.config, person, keys, make_patcher(keys), weight, schedule))
+    return layers
+
+
+def find_missing_loras(
+    model: ModelPatcher, hosted: HostedAdapter, lora_weight: float
+) -> tuple[dict[str, LoRAAdapter], float]:
+    """The low-rank weights as patches by the host's key, and how much of them `model` lacks to have `lora_weight`.
+
+    Raises IncompatibleModelError when they are for another kind of model.
+    """
+    _check_base(model, hosted)
+    patches = _make_lora_patches(model, hosted)
+    key, patch = next(iter(patches.items()))
+    return patches, lora_weight - _find_share(model.patches.get(key, []), patch)
 
 
 def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
@@ -74,15 +133,6 @@ def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     )
 
 
-def _add_loras(clone: ModelPatcher, hosted: HostedAdapter, lora_weight: float) -> None:
-    """Add the low-rank weights up to `lora_weight`, counting what an earlier application has added."""
-    patches = _make_lora_patches(clone, hosted)
-    key, patch = next(iter(patches.items()))
-    present = _find_share(clone.patches.get(key, []), patch)
-    if lora_weight > present:
-        clone.add_patches(patches, lora_weight - present)
-
-
 def _find_share(applied: list[tuple], patch: LoRAAdapter) -> float:
     """How much of a low-rank patch is among the patches of a weight; a merge of models leaves a part of it."""
     share = 0.0
@@ -95,13 +145,13 @@ def _find_share(applied: list[tuple], patch: LoRAAdapter) -> float:
     return share
 
 
-def _make_lora_patches(clone: ModelPatcher, hosted: HostedAdapter) -> dict[str, LoRAAdapter]:
+def _make_lora_patches(model: ModelPatcher, hosted: HostedAdapter) -> dict[str, LoRAAdapter]:
     """Weight patches by the host's key; IncompatibleModelError when one does not fit the MODEL."""
     patches = {
         _weight_key(site, attention, projection): LoRAAdapter(set(), (lora.up, lora.down, None, None, None, None))
         for (site, attention, projection), lora in hosted.adapter.loras.items()
     }
-    shapes = {key: tuple(tensor.shape) for key, tensor in clone.model.state_dict().items() if key in patches}
+    shapes = {key: tuple(tensor.shape) for key, tensor in model.model.state_dict().items() if key in patches}
     for key, patch in patches.items():
         shape = (patch.weights[0].shape[0], patch.weights[1].shape[1])
         if shapes.get(key) != shape:
@@ -117,32 +167,13 @@ def _weight_key(site: Site, attention: str, projection: str) -> str:
     return f"diffusion_model.{site.comfy}.{attention}.{name}.weight"
 
 
-def _add_id_attention(
-    clone: ModelPatcher,
-    hosted: HostedAdapter,
-    person: Person,
-    weight: float,
-    schedule: Schedule,
-    avoid: Identity | None,
-) -> None:
-    dtype = clone.model.manual_cast_dtype or clone.model_dtype()
-    pairs = hosted.project_keys(person.identity, avoid)
-    key_values = nn.ModuleList(IDKeyValue(key, value, dtype) for key, value in pairs)
-    owner = make_patcher(key_values)
-    for site, key_value in zip(list_sites(hosted.config), key_values, strict=True):
-        depth, previous = _find_previous(clone, site, hosted.config)
-        site_weight = weight * person.weight * schedule.at_group(site.group)
-        patch = IDAttentionPatch(key_value, owner, site_weight, previous, person.mask, schedule)
-        clone.set_model_attn2_replace(patch, *site.block, depth)
-
-
-def _find_previous(clone: ModelPatcher, site: Site, config: AdapterConfig) -> tuple[int | None, Callable | None]:
+def _find_previous(model_options: dict, site: Site, config: AdapterConfig) -> tuple[int | None, Callable | None]:
     """Where to patch a site, and what is patched there already.
 
     ComfyUI lets a patch at (block, number, depth) hide one at (block, number), so the longer form is used only where
     a block holds several sites or somebody else has used it.
     """
-    existing = clone.model_options["transformer_options"].get("patches_replace", {}).get("attn2", {})
+    existing = model_options["transformer_options"].get("patches_replace", {}).get("attn2", {})
     exact = (*site.block, site.depth)
     if exact in existing or config.name == "sdxl":
         return site.depth, existing.get(exact, existing.get(site.block))

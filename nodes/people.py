@@ -40,13 +40,14 @@ class MaskHead(io.ComfyNode):
             display_name="Mask Head",
             category=sockets.SAMPLING,
             description="A soft mask around a detected face: where a person is, for Add Person or for inpainting.",
+            **sockets.list_aliases("face mask", "head mask", "人脸遮罩"),
             inputs=[
                 io.Image.Input("image", tooltip="The picture the face was detected in; gives the mask its size"),
                 sockets.Face.Input("face", tooltip="From Detect Face. No face: an empty mask"),
                 io.Float.Input("scale", default=2.0, min=0.5, max=10.0, step=0.1, tooltip="Size in face boxes"),
                 io.Float.Input("feather", default=0.3, min=0.0, max=1.0, step=0.05, tooltip="Part that fades out"),
             ],
-            outputs=[io.Mask.Output("mask", display_name="mask")],
+            outputs=[io.Mask.Output("mask", display_name="mask", tooltip="White around the face")],
         )
 
     @classmethod
@@ -68,13 +69,14 @@ class AddPerson(io.ComfyNode):
                 "Puts a person into one part of the picture. Chain one node for each person, then connect 'people' "
                 "where an identity goes. In the prompt, <A> stands before what is said of the first, <B> of the second."
             ),
+            **sockets.list_aliases("two people", "several people", "couple", "regional", "多人"),
             inputs=[
-                sockets.Identity.Input("identity"),
+                sockets.Identity.Input("identity", tooltip="The person at this place"),
                 io.Mask.Input("mask", tooltip="Where this person is: white. Any resolution, soft edges are kept"),
                 sockets.People.Input("people", optional=True, tooltip="The people before this one"),
                 io.Float.Input("weight", default=1.0, min=0.0, max=3.0, step=0.05, tooltip="Times the weight of Apply"),
             ],
-            outputs=[sockets.People.Output("all_people", display_name="people")],
+            outputs=[sockets.People.Output("all_people", display_name="people", tooltip="Everybody so far")],
         )
 
     @classmethod

@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..consistentid.merge import merge_sigma, merge_step
+from ..consistentid.merge import ALWAYS, NEVER, merge_sigma, merge_step
+from .masks import TokenMasks
 
 STAGE = "consistentid_stage"
 NEGATIVES = "consistentid_negatives"
@@ -38,26 +39,23 @@ def note_conditions(executor, guider, sigmas, extra_args, callback, noise, *args
     """Wrapper around the sampler: note by uuid which conditions are negative, which have facial tokens with a mask,
     and which are for an area.
 
-    Only here all conditions are there. For each area of one list the host has put a copy into the others, with the
-    text of a condition there, but under the first one's uuid; it gets a uuid of its own.
+    Only here all conditions are there, with those that the host has added (see _complete_copies).
     """
     negatives, masks, areas, known = set(), {}, {}, set()
     for name, conds in guider.conds.items():
-        own = {}
-        for cond in conds:
+        guider.conds[name] = _complete_copies(conds)
+        for cond in guider.conds[name]:
             if cond["uuid"] in known:
                 cond["uuid"] = uuid.uuid4()
             known.add(cond["uuid"])
-            # The first condition with a text is no copy.
-            found = own.setdefault(id(cond["model_conds"].get("c_crossattn")), _list_token_masks(cond))
-            if found:
+            if found := _list_token_masks(cond):
                 masks[cond["uuid"]] = found
             if "negative" in name:
                 negatives.add(cond["uuid"])
             if "area" in cond:
                 areas[cond["uuid"]] = (tuple(noise.shape[-2:]), tuple(cond["area"]))
     options = extra_args["model_options"]["transformer_options"]
-    options |= {NEGATIVES: frozenset(negatives), TOKEN_MASKS: masks, AREAS: areas}
+    options |= {NEGATIVES: frozenset(negatives), TOKEN_MASKS: TokenMasks(masks), AREAS: areas}
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
 
 
@@ -74,6 +72,40 @@ def list_areas(extra_options: dict) -> list[tuple | None]:
     """For each part of the batch the size of the latent and the area it is cut to, or None for the whole picture."""
     areas = extra_options.get(AREAS, {})
     return [areas.get(key) for key in extra_options.get("uuids", extra_options["cond_or_uncond"])]
+
+
+def _complete_copies(conds: list[dict]) -> list[dict]:
+    """The conditions of one list, where a copy by the host stands for both stages and has their token masks.
+
+    For each area in one list the host puts a copy of that entry into the others. It gets the text of one entry there,
+    the first that fits, and nothing else of it.
+    """
+    firsts, complete = {}, []
+    for number, cond in enumerate(conds):
+        origin = firsts.setdefault(id(cond["model_conds"].get("c_crossattn")), number)
+        stages = _list_stages(conds[origin:]) if origin < number else ()
+        complete += [_become(cond, stage) for stage in stages] or [cond]
+    return complete
+
+
+def _list_stages(conds: list[dict]) -> list[dict]:
+    """The first entry, and those behind it that complete its text-only and facial stage."""
+    found = conds[:1]
+    for cond in conds[1:]:
+        before, here = (entry.get(STAGE, {}).get("name") for entry in (found[-1], cond))
+        if None in (before, here) or (before, here) == ("facial", "text") or cond.get("area") != found[0].get("area"):
+            break
+        found.append(cond)
+    return found
+
+
+def _become(copy: dict, origin: dict) -> dict:
+    kept = {key: value for key, value in copy.items() if key not in (STAGE, TOKEN_MASKS)}
+    own = {key: origin[key] for key in (STAGE, TOKEN_MASKS, "model_conds", "cross_attn") if key in origin}
+    if STAGE in origin:
+        own["timestep_start"] = min(copy.get("timestep_start", ALWAYS), origin["timestep_start"])
+        own["timestep_end"] = max(copy.get("timestep_end", NEVER), origin["timestep_end"])
+    return kept | own
 
 
 def _list_token_masks(cond: dict) -> list:

@@ -75,14 +75,18 @@ def test_regional_prompt(portrait, run, alone, seen, region, monkeypatch):
 
 
 def test_region_of_the_negative(portrait, run, seen):
-    """The host gives the positive a copy for the negative's area; it is a positive."""
+    """The host gives the positive a copy of its first text for the negative's area; it is a positive of both stages."""
 
     def edit(conditions):
         positive, negative = conditions
         return positive, [*set_area(negative), [run.tell(-2.0, 9), {}]]
 
-    compare(portrait, run, edit)
+    both = run.sample(portrait.apply(), edit(portrait.make_conditions()))
     assert_only_positives_are_drawn(seen, {1.0, 2.0, -1.0, -2.0})
+    positive, negative = edit(portrait.make_plain_conditions())
+    plain = run.sample(portrait.apply_plainly(), (positive + set_area(positive), negative))
+    assert run.differ(both, plain) < 1e-3
+    assert run.differ(both, run.sample(portrait.apply_plainly(), (positive, negative))) > 1e-3
 
 
 def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
@@ -111,22 +115,24 @@ def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
     assert all((fitted[:, :, :2] == 1).all() and (fitted[:, :, -2:] == 0).all() for fitted in seen[None])
 
 
-def test_token_masks_stay_with_their_text(host, portrait, run):
-    """The negative's copy for the positive's area has the negative's text, so no tokens of it are masked."""
+@pytest.mark.parametrize("side", ["positive", "negative"])
+def test_token_masks_stay_with_their_text(host, portrait, run, side):
+    """In the host's copies too: the one of the negative has no tokens to mask, those of the positive have theirs."""
     masks, key = host.nodes.masks, host.nodes.stages.TOKEN_MASKS
     half = masks.TokenMask(torch.tensor([3, 9]), 77, masks.AttentionMask(torch.ones(1, 16, 16)))
     positive, negative = portrait.make_conditions()
     for entry in positive:
         entry[1][key] = [half]
+    conditions = (set_area(positive), negative) if side == "positive" else (positive, set_area(negative))
     seen = set()
 
     def note(_, args, kwargs):
         options = kwargs["transformer_options"]
         texts = kwargs["context"][:, 0, 0].tolist()
-        seen.update(zip(texts, (uuid in options[key] for uuid in options["uuids"]), strict=True))
+        seen.update(zip(texts, (uuid in options[key].by_condition for uuid in options["uuids"]), strict=True))
 
     handle = portrait.model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
-    run.sample(portrait.apply(), (set_area(positive), negative))
+    run.sample(portrait.apply(), conditions)
     handle.remove()
     assert seen == {(1.0, True), (2.0, True), (-1.0, False)}
 

@@ -1,7 +1,10 @@
-"""Beside other identity packs, with their own code: found in ComfyUI's custom_nodes, or where the environment says."""
+"""Beside other identity packs, with their own code: found in ComfyUI's custom_nodes, where the environment says, or
+fetched once into .cache at the revisions below."""
 
+import functools
 import importlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,22 +14,56 @@ import torch
 
 pytestmark = pytest.mark.host
 
-FOLDERS = {"IPADAPTER_PLUS_PATH": "ComfyUI_IPAdapter_plus", "INSTANTID_PATH": "ComfyUI_InstantID"}
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "neighbours"
+PACKS = {
+    "IPADAPTER_PLUS_PATH": ("ComfyUI_IPAdapter_plus", "9d076a3df0d2763cef5510ec5ab807f6632c39f5"),
+    "INSTANTID_PATH": ("ComfyUI_InstantID", "1ef34ef573581bd9727c1e0ac05aa956b356a510"),
+}
+
+
+@functools.cache
+def fetch_pack(name: str, revision: str, cache: Path = CACHE) -> Path | str:
+    """The folder of a pack at one revision, fetched if it is not there; or why it cannot be."""
+    folder = cache / f"{name}-{revision[:8]}"
+    if not (folder / "__init__.py").is_file():
+        git = ["git", "-C", str(folder)]
+        source = f"https://github.com/cubiq/{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for command in (
+            ["init", "-q"],
+            ["fetch", "-q", "--depth", "1", source, revision],
+            ["checkout", "-qf", revision],
+        ):
+            environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+            done = subprocess.run(git + command, capture_output=True, text=True, timeout=120, env=environment)
+            if done.returncode:
+                return f"git {command[0]}: {done.stderr.strip()}"
+    return folder
+
+
+def find_pack(comfyui: Path, variable: str) -> Path:
+    """The folder of another pack, or a skip that says what is missing."""
+    name, revision = PACKS[variable]
+    if variable in os.environ:
+        return Path(os.environ[variable]).expanduser()
+    folder = comfyui / "custom_nodes" / name
+    fetched = folder if folder.is_dir() else fetch_pack(name, revision)
+    if isinstance(fetched, str):
+        pytest.skip(f"no {name} in custom_nodes, nor in {variable}, and it cannot be fetched: {fetched}")
+    return fetched
 
 
 def import_neighbour(comfyui: Path, variable: str, module: str):
     """A module of another pack, or a skip that says what is missing."""
-    folder = Path(os.environ.get(variable) or comfyui / "custom_nodes" / FOLDERS[variable]).expanduser()
-    if not (folder / f"{module}.py").is_file():
-        pytest.skip(f"no {module}.py in {folder}: install {FOLDERS[variable]} there, or set {variable}")
     package = f"neighbour_{module.lower()}"
     if package not in sys.modules:
+        folder = find_pack(comfyui, variable)
         sys.modules[package] = ModuleType(package)
         sys.modules[package].__path__ = [str(folder)]
     try:
         return importlib.import_module(f"{package}.{module}")
     except ImportError as error:
-        pytest.skip(f"{FOLDERS[variable]} cannot be imported: {error}")
+        pytest.skip(f"{PACKS[variable][0]} cannot be imported: {error}")
 
 
 def randn(*shape, seed=0):
@@ -60,13 +97,19 @@ def put_ipadapter(module, name, model, mask):
     )[0]
 
 
-def put_instantid(module, name, model, mask):
+def make_instantid(module, name):
+    """The pack's network, and a stand-in for face analysis."""
     torch.manual_seed(0)
     resampler = module.Resampler(dim=32, heads=20, depth=4, num_queries=16, embedding_dim=512, output_dim=2048)
     weights = {"image_proj": resampler.state_dict(), "ip_adapter": make_layers(name, 2048)}
     network = module.InstantID(weights, cross_attention_dim=32, output_cross_attention_dim=2048)
-    face = {"bbox": (0, 0, 9, 9), "embedding": randn(512).numpy()}
-    analysis = SimpleNamespace(det_model=SimpleNamespace(), get=lambda image: [face])
+    points = torch.tensor([[20, 25], [44, 25], [32, 35], [24, 46], [40, 46]]).numpy()
+    face = {"bbox": (0, 0, 9, 9), "embedding": randn(512).numpy(), "kps": points}
+    return network, SimpleNamespace(det_model=SimpleNamespace(), get=lambda image: [face])
+
+
+def put_instantid(module, name, model, mask):
+    network, analysis = make_instantid(module, name)
     node = module.InstantIDAttentionPatch()
     return node.patch_attention(network, analysis, torch.zeros(1, 64, 64, 3), model, 1.5, 0.0, 1.0, mask=mask)[0]
 
@@ -157,3 +200,61 @@ def test_at_one_layer_both_are_added(host, neighbour):
     by_pixel = {name: output.unflatten(1, (8, 8)) for name, output in outputs.items()}
     assert torch.allclose(by_pixel["masked"][:, :, left], by_pixel["ours"][:, :, left], atol=1e-5)
     assert torch.allclose(by_pixel["masked"][:, :, right], by_pixel["ours first"][:, :, right], atol=1e-5)
+
+
+def make_control_net():
+    """A tiny ControlNet for the tiny SDXL UNet."""
+    import comfy.cldm.cldm
+    import comfy.controlnet
+    import comfy.ops
+    import full_size
+
+    layout = full_size.make_layout("sdxl", torch.float32, model_channels=32, num_head_channels=16)
+    for name in ("out_channels", "transformer_depth_output"):
+        layout.pop(name)
+    operations = comfy.ops.disable_weight_init
+    network = comfy.cldm.cldm.ControlNet(**layout, hint_channels=3, operations=operations)
+    full_size.fill(network)
+    return comfy.controlnet.ControlNet(network.eval(), load_device=torch.device("cpu"))
+
+
+def test_whole_instantid_with_its_control_net(host, tiny, run, comfyui):
+    """Its ControlNet gets its own tokens in place of the text; ours stay in the UNet, on both sides of the merge."""
+    module = import_neighbour(comfyui, "INSTANTID_PATH", "InstantID")
+    portrait, control_net = run.Portrait(host, tiny, "sdxl"), make_control_net()
+    network, analysis = make_instantid(module, "sdxl")
+
+    def put(model, conditions):
+        image = torch.zeros(1, 64, 64, 3)
+        given = (network, analysis, control_net, image, model, *conditions, 0.0, 1.0)
+        model, *conditions = module.ApplyInstantID().apply_instantid(*given, ip_weight=1.5, cn_strength=0.8)
+        return model, conditions
+
+    def sample(model, conditions):
+        return run.sample(model, conditions, sigmas=run.SIGMAS[1:])
+
+    ours_first = sample(*put(portrait.apply(), portrait.make_conditions()))
+    plain = portrait.make_plain_conditions()
+    other, conditions = put(portrait.model, plain)
+    assert run.differ(sample(portrait.apply(other), conditions), ours_first) < 1e-4
+    assert run.differ(sample(other, conditions), ours_first) > 1e-2
+    assert run.differ(sample(portrait.apply(other), plain), ours_first) > 1e-2, "without its ControlNet"
+
+
+def test_packs_come_from_their_repository(tmp_path, monkeypatch):
+    """At the revision asked for, and once; what git says when they cannot."""
+    origin = tmp_path / "cubiq" / "ComfyUI_Pack"
+    origin.mkdir(parents=True)
+    (origin / "__init__.py").write_text("first = 1")
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(origin), *command], check=True)
+    revision = subprocess.check_output(["git", "-C", str(origin), "rev-parse", "HEAD"], text=True).strip()
+    for name, value in (("COUNT", "1"), ("KEY_0", f"url.{tmp_path}/.insteadOf"), ("VALUE_0", "https://github.com/")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    folder = fetch_pack("ComfyUI_Pack", revision, tmp_path / "cache")
+    assert (folder / "__init__.py").read_text() == "first = 1"
+    (folder / "__init__.py").write_text("kept")
+    fetch_pack.cache_clear()
+    assert (fetch_pack("ComfyUI_Pack", revision, tmp_path / "cache") / "__init__.py").read_text() == "kept"
+    assert fetch_pack("ComfyUI_Missing", revision, tmp_path / "cache").startswith("git fetch: fatal:")

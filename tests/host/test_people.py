@@ -213,7 +213,7 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
         "cond_or_uncond": [1, 0],
         "uuids": ["n", "p"],
         host.nodes.stages.NEGATIVES: frozenset("n"),
-        host.nodes.stages.TOKEN_MASKS: {"n": [token_mask], "p": [token_mask]},
+        host.nodes.stages.TOKEN_MASKS: masks.TokenMasks({"n": [token_mask], "p": [token_mask]}),
         "activations_shape": [4, 32, 8, 8],
         "sigmas": torch.ones(4),
     }
@@ -230,7 +230,7 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
         assert torch.allclose(one[:, :, 6:], without.unflatten(1, (8, 8))[:, :, 6:], atol=1e-5)
 
 
-def test_token_masks_reach_the_model(host, tiny, couple, apply, at):
+def test_token_masks_reach_the_model(host, tiny, couple, apply, monkeypatch):
     """In a whole run: tokens masked out everywhere count as if their words were not there."""
     hosted, a, _ = couple
     masks, key = host.nodes.masks, host.nodes.stages.TOKEN_MASKS
@@ -240,6 +240,9 @@ def test_token_masks_reach_the_model(host, tiny, couple, apply, at):
     changed[0][0][:, [3, 9]] = 9.0
     hidden = {key: [masks.TokenMask(torch.tensor([3, 9]), 77, nowhere)]}
     model = apply(tiny.make_model(), hosted, a)
+    built, build = [], masks._build_bias
+    monkeypatch.setattr(masks, "_build_bias", lambda *args: built.append(1) or build(*args))
     results = [sample(model, ([[text[0][0], hidden]], negative)) for text in (positive, changed)]
     assert differ(*results) < 1e-4
+    assert len(built) == 2 * 4, "built once for each run and size of the layers"
     assert differ(sample(model, (positive, negative)), sample(model, (changed, negative))) > 1e-2

@@ -5,6 +5,8 @@ from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
 from .detail import CropHead, PasteHead
 from .face import DetectFace, LoadFaceAnalysis, LoadFaceCascade
+from .face2diffusion import EncodeTextIdentity, LoadFace2Diffusion, NamePerson
+from .hooks import HookIdentity
 from .identity import EncodeIdentity, LoadIdentity, SaveIdentity
 from .likeness import LikenessScore, LoadImageEncoder, RegionLikeness
 from .mixing import AdjustRegions, CombineIdentities, MixIdentities
@@ -23,11 +25,13 @@ NODES = [
     LoadFaceParser,
     LoadCaptioner,
     LoadImageEncoder,
+    LoadFace2Diffusion,
     DetectFace,
     ParseFace,
     EditRegions,
     DescribeFace,
     EncodeIdentity,
+    EncodeTextIdentity,
     SaveIdentity,
     LoadIdentity,
     CombineIdentities,
@@ -36,8 +40,10 @@ NODES = [
     MaskHead,
     AddPerson,
     SelectPreset,
+    NamePerson,
     InjectTokens,
     ApplyAdapter,
+    HookIdentity,
     ScheduleWeight,
     SamplePortrait,
     CropHead,

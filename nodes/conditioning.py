@@ -10,6 +10,7 @@ from torch import Tensor
 from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.caption.align import FacialPrompt
 from ..consistentid.caption.group import names_people
+from ..consistentid.caption.mark import MARKER
 from ..consistentid.facial_text import (
     compose_for_identity,
     compose_for_people,
@@ -20,6 +21,7 @@ from ..consistentid.facial_text import (
     stack_tokens,
 )
 from . import sockets
+from .display import show_prompt
 from .hosting import HostedAdapter
 from .masks import TokenMask
 from .people import Person, list_people
@@ -40,12 +42,19 @@ class InjectTokens(io.ComfyNode):
                 "Encodes prompt and negative prompt, and puts the person's facial tokens where the description names "
                 "face, ears, eyes, nose and mouth. Up to the merge point the sampler sees the text alone."
             ),
+            **sockets.list_aliases("text encode", "prompt", "clip", "trigger word", "提示词"),
             inputs=[
-                io.Clip.Input("clip"),
-                sockets.Adapter.Input("adapter"),
-                io.MultiType.Input("identity", [sockets.Identity, sockets.People]),
-                io.String.Input("prompt", multiline=True, dynamic_prompts=True, default=""),
-                io.String.Input("negative", multiline=True, dynamic_prompts=True, default=""),
+                io.Clip.Input("clip", tooltip="Of the checkpoint that also gives MODEL"),
+                sockets.Adapter.Input("adapter", tooltip="From Load ConsistentID Adapter"),
+                io.MultiType.Input(
+                    "identity",
+                    [sockets.Identity, sockets.People],
+                    tooltip="One identity, or several people from Add Person",
+                ),
+                io.String.Input(
+                    "prompt", multiline=True, dynamic_prompts=True, default="", tooltip="What the picture shows"
+                ),
+                io.String.Input("negative", multiline=True, dynamic_prompts=True, default="", tooltip="What to avoid"),
                 io.String.Input(
                     "caption",
                     optional=True,
@@ -71,11 +80,22 @@ class InjectTokens(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Conditioning.Output("positive_conditioning", display_name="positive"),
-                io.Conditioning.Output("negative_conditioning", display_name="negative"),
-                io.String.Output("marked_prompt", display_name="marked_prompt"),
-                io.String.Output("report", display_name="report"),
+                io.Conditioning.Output(
+                    "positive_conditioning",
+                    display_name="positive",
+                    tooltip="For any sampler; the merge point is inside",
+                ),
+                io.Conditioning.Output(
+                    "negative_conditioning",
+                    display_name="negative",
+                    tooltip="For any sampler; the merge point is inside",
+                ),
+                io.String.Output(
+                    "marked_prompt", display_name="marked_prompt", tooltip="The text, and where facial tokens go"
+                ),
+                io.String.Output("report", display_name="report", tooltip="Tokens placed; regions without a word"),
             ],
+            is_output_node=True,
         )
 
     @classmethod
@@ -85,7 +105,9 @@ class InjectTokens(io.ComfyNode):
         composed = compose(clip, adapter.config, people, prompt, caption, alignment)
         conditioning = inject_tokens(clip, adapter, people, composed, negative, merge_at, alignment)
         report = describe_placement(composed, [person.identity for person in people])
-        return io.NodeOutput(*conditioning, composed.marked, report)
+        count = cut_markers(clip, composed).count if alignment == "published" else composed.marked.count(MARKER)
+        shown = show_prompt(composed, count, report)
+        return io.NodeOutput(*conditioning, composed.marked, report, ui={"consistentid_prompt": [shown]})
 
 
 def compose(

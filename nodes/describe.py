@@ -29,6 +29,7 @@ class LoadCaptioner(io.ComfyNode):
             display_name="Load Captioner (LLaVA)",
             category=sockets.LOADERS,
             description="Optional: a vision-language model that describes the face. Its weights are read when needed.",
+            **sockets.list_aliases("llava", "caption", "vlm", "反推", "描述"),
             inputs=[
                 io.Combo.Input(
                     "model_folder",
@@ -51,7 +52,7 @@ class LoadCaptioner(io.ComfyNode):
                     tooltip="Keep the weights after a description, for many photos. Only with the precision full",
                 ),
             ],
-            outputs=[sockets.Captioner.Output("captioner", display_name="captioner")],
+            outputs=[sockets.Captioner.Output("captioner", display_name="captioner", tooltip="For Describe Face")],
         )
 
     @classmethod
@@ -139,6 +140,7 @@ class DescribeFace(io.ComfyNode):
                 "The facial description: your own text if you type one, else a captioner's, else the fixed sentence "
                 "the model was published with."
             ),
+            **sockets.list_aliases("caption", "llava", "face prompt", "面部描述", "反推"),
             inputs=[
                 io.String.Input(
                     "text",
@@ -147,10 +149,23 @@ class DescribeFace(io.ComfyNode):
                     placeholder="a round face, large ears, brown eyes, a small nose, a wide mouth",
                     tooltip="Your own description; it wins over a captioner. Name face, ears, eyes, nose and mouth",
                 ),
-                sockets.Captioner.Input("captioner", optional=True),
+                sockets.Captioner.Input("captioner", optional=True, tooltip="Optional, from Load Captioner"),
                 io.Image.Input("image", optional=True, tooltip="The photo; only needed by a captioner"),
-                io.String.Input("question", optional=True, multiline=True, default=QUESTION),
-                io.Int.Input("max_new_tokens", optional=True, default=MAX_NEW_TOKENS, min=16, max=2048),
+                io.String.Input(
+                    "question",
+                    optional=True,
+                    multiline=True,
+                    default=QUESTION,
+                    tooltip="What the captioner is asked; as the authors asked it, unless changed",
+                ),
+                io.Int.Input(
+                    "max_new_tokens",
+                    optional=True,
+                    default=MAX_NEW_TOKENS,
+                    min=16,
+                    max=2048,
+                    tooltip="Longest answer of the captioner",
+                ),
                 io.Combo.Input(
                     "normalise",
                     options=list(NORMALISE),
@@ -160,8 +175,8 @@ class DescribeFace(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.String.Output("caption", display_name="caption"),
-                io.String.Output("report", display_name="report"),
+                io.String.Output("caption", display_name="caption", tooltip="For Encode Identity"),
+                io.String.Output("report", display_name="report", tooltip="The full text, and regions it lacks"),
             ],
         )
 

@@ -18,6 +18,7 @@ class CropHead(io.ComfyNode):
             display_name="Crop Head",
             category=sockets.AFTERWARDS,
             description="Cuts a head out of a picture, enlarged, so that it can be sampled again with the identity.",
+            **sockets.list_aliases("face detailer", "crop face", "面部修复", "裁剪人脸"),
             inputs=[
                 io.Image.Input("image", tooltip="The picture; one"),
                 sockets.Face.Input("face", tooltip="From Detect Face. No face: the picture will stay as it is"),
@@ -27,8 +28,8 @@ class CropHead(io.ComfyNode):
                 io.Int.Input("side_px", default=768, min=256, max=2048, step=8, tooltip="Side of the crop"),
             ],
             outputs=[
-                io.Image.Output("crop", display_name="crop"),
-                sockets.Placement.Output("placement", display_name="placement"),
+                io.Image.Output("crop", display_name="crop", tooltip="The head, enlarged"),
+                sockets.Placement.Output("placement", display_name="placement", tooltip="For Paste Head"),
             ],
         )
 
@@ -53,15 +54,16 @@ class PasteHead(io.ComfyNode):
             display_name="Paste Head",
             category=sockets.AFTERWARDS,
             description="Puts heads back where Crop Head took them, with soft edges; several heads of a picture too.",
+            **sockets.list_aliases("face detailer", "paste face", "uncrop", "面部修复", "贴回人脸"),
             is_input_list=True,
             inputs=[
-                io.Image.Input("crop"),
-                sockets.Placement.Input("placement"),
+                io.Image.Input("crop", tooltip="The head after its second pass, of any size"),
+                sockets.Placement.Input("placement", tooltip="From Crop Head"),
                 io.Float.Input(
                     "feather", default=0.15, min=0.0, max=0.5, step=0.01, tooltip="Part of the crop that fades out"
                 ),
             ],
-            outputs=[io.Image.Output("image", display_name="image", is_output_list=True)],
+            outputs=[io.Image.Output("image", display_name="image", is_output_list=True, tooltip="The whole picture")],
         )
 
     @classmethod

@@ -27,6 +27,14 @@ class Item(NamedTuple):
     photo: Tensor
 
 
+class Found(NamedTuple):
+    """What one photo gave. items: its chosen faces. line: for the report. faces: all, None if it is too small."""
+
+    items: list[Item]
+    line: str
+    faces: list[Face] | None
+
+
 class Search(NamedTuple):
     """Whom to look for in each photo. source: InsightFace's FaceAnalysis, or a FaceCascade."""
 
@@ -37,30 +45,31 @@ class Search(NamedTuple):
     on_no_face: str
     channel_order: str
 
-    def take_faces(self, picture: Tensor, where: str) -> tuple[list[Item], str]:
-        """The chosen faces of an IMAGE with one photo, and a line for the report, which starts with `where`."""
+    def take_faces(self, picture: Tensor, where: str) -> Found:
+        """The chosen faces of an IMAGE with one photo; the line for the report starts with `where`."""
         faces = []
         try:
             photo = read_photo(picture)
         except FaceNotFoundError as error:
-            return self._leave_out(error, where)
+            return Found([], self._leave_out(error, where), None)
         try:
             faces = self._find_faces(photo)
             chosen = select_faces(faces, photo, self.select, self.index)
         except FaceNotFoundError as error:
             if self.on_no_face != "continue without ID embedding":
-                return self._leave_out(error, where)
+                return Found([], self._leave_out(error, where), faces)
             chosen = []
             line = f"{error} No ID embedding."
         else:
             line = report_faces(photo, faces, chosen, self.select, self.index)
         landmarks = make_preview(draw_landmarks(*photo.shape[:2], chosen))
-        return [_make_item(picture, photo, faces, face, landmarks) for face in chosen or [None]], where + line
+        items = [_make_item(picture, photo, faces, face, landmarks) for face in chosen or [None]]
+        return Found(items, where + line, faces)
 
-    def _leave_out(self, error: FaceNotFoundError, where: str) -> tuple[list[Item], str]:
+    def _leave_out(self, error: FaceNotFoundError, where: str) -> str:
         if self.on_no_face == "error":
             raise FaceNotFoundError(f"{where}{error} {self._advise()}") from error
-        return [], f"{where}{error} Left out."
+        return f"{where}{error} Left out."
 
     def _find_faces(self, photo: np.ndarray) -> list[Face]:
         if isinstance(self.source, FaceCascade):

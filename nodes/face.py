@@ -8,7 +8,10 @@ from ..consistentid.face.analysis import PROVIDERS, SELECTIONS, load_face_analys
 from ..consistentid.face.cascade import load_face_cascade
 from . import folders, sockets
 from .detection import ON_NO_FACE, Search
-from .layout import split_batches
+from .display import show_faces
+from .layout import read_photo, split_batches
+
+SHOWN_PHOTOS = 8
 
 
 class LoadFaceAnalysis(io.ComfyNode):
@@ -19,6 +22,7 @@ class LoadFaceAnalysis(io.ComfyNode):
             display_name="Load Face Analysis (InsightFace)",
             category=sockets.LOADERS,
             description="Loads InsightFace's detector and recogniser. Its models are for non-commercial research only.",
+            **sockets.list_aliases("insightface", "buffalo_l", "faceid", "instantid", "人脸分析"),
             inputs=[
                 io.Combo.Input(
                     "package",
@@ -30,7 +34,11 @@ class LoadFaceAnalysis(io.ComfyNode):
                 ),
                 io.Combo.Input("provider", options=["auto", *PROVIDERS], default="auto", tooltip="Where it runs"),
             ],
-            outputs=[sockets.FaceAnalysis.Output("face_analysis", display_name="face_analysis")],
+            outputs=[
+                sockets.FaceAnalysis.Output(
+                    "face_analysis", display_name="face_analysis", tooltip="For Detect Face; InstantID takes it too"
+                )
+            ],
         )
 
     @classmethod
@@ -53,8 +61,11 @@ class LoadFaceCascade(io.ComfyNode):
                 "Finds faces without InsightFace's non-commercial models, with the cascade that scikit-image brings "
                 "along. No ID embedding: the person is described by facial regions and the whole photo only."
             ),
+            **sockets.list_aliases("haar", "face detector", "人脸检测"),
             inputs=[],
-            outputs=[sockets.FaceCascade.Output("face_cascade", display_name="face_cascade")],
+            outputs=[
+                sockets.FaceCascade.Output("face_cascade", display_name="face_cascade", tooltip="For Detect Face")
+            ],
         )
 
     @classmethod
@@ -70,9 +81,14 @@ class DetectFace(io.ComfyNode):
             display_name="Detect Face and ID Embedding",
             category=sockets.PHOTO,
             description="Finds the face in each photo and computes its ID embedding.",
+            **sockets.list_aliases("faceid", "face embedding", "face landmarks", "bounding box", "人脸检测"),
             is_input_list=True,
             inputs=[
-                io.MultiType.Input("face_analysis", [sockets.FaceAnalysis, sockets.InsightFace, sockets.FaceCascade]),
+                io.MultiType.Input(
+                    "face_analysis",
+                    [sockets.FaceAnalysis, sockets.InsightFace, sockets.FaceCascade],
+                    tooltip="From Load Face Analysis, or from Load Face Cascade to do without InsightFace",
+                ),
                 io.Image.Input("image", tooltip="A photo, a batch, or a list of photos of different sizes"),
                 io.Combo.Input(
                     "select",
@@ -106,28 +122,40 @@ class DetectFace(io.ComfyNode):
                 ),
             ],
             outputs=[
-                sockets.Face.Output("face", display_name="face", is_output_list=True),
-                io.Image.Output("preview", display_name="preview", is_output_list=True),
-                io.Image.Output("crop", display_name="crop", is_output_list=True),
-                io.String.Output("report", display_name="report"),
-                io.Image.Output("landmarks", display_name="landmarks", is_output_list=True),
-                io.Image.Output("photo", display_name="photo", is_output_list=True),
+                sockets.Face.Output(
+                    "face", display_name="face", is_output_list=True, tooltip="For Parse Face and Encode Identity"
+                ),
+                io.Image.Output(
+                    "preview", display_name="preview", is_output_list=True, tooltip="All faces boxed, the chosen green"
+                ),
+                io.Image.Output(
+                    "crop", display_name="crop", is_output_list=True, tooltip="The face as the recogniser sees it"
+                ),
+                io.String.Output("report", display_name="report", tooltip="Faces found and taken in each photo"),
+                io.Image.Output(
+                    "landmarks", display_name="landmarks", is_output_list=True, tooltip="For InstantID's ControlNet"
+                ),
+                io.Image.Output(
+                    "photo", display_name="photo", is_output_list=True, tooltip="The photo of each chosen face"
+                ),
             ],
+            is_output_node=True,  # so that it runs alone, and shows its faces again after the page was reloaded
         )
 
     @classmethod
     def execute(cls, face_analysis, image, select, index, threshold, on_no_face, channel_order) -> io.NodeOutput:
         search = Search(face_analysis[0], select[0], index[0], threshold[0], on_no_face[0], channel_order[0])
         pictures = split_batches(image)
-        items, lines = [], []
+        found = []
         for number, picture in enumerate(pictures, 1):
             comfy.model_management.throw_exception_if_processing_interrupted()
             where = f"Photo {number} of {len(pictures)}: " if len(pictures) > 1 else ""
-            found, line = search.take_faces(picture, where)
-            items += found
-            lines.append(line)
-        report = "\n".join(lines)
+            found.append(search.take_faces(picture, where))
+        report = "\n".join(one.line for one in found)
+        items = [item for one in found for item in one.items]
         if not items:
             raise FaceNotFoundError(f"No photo is left.\n{report}")
         faces, previews, crops, landmarks, photos = (list(column) for column in zip(*items, strict=True))
-        return io.NodeOutput(faces, previews, crops, report, landmarks, photos)
+        seen = [pair for pair in zip(pictures, found, strict=True) if pair[1].faces is not None][:SHOWN_PHOTOS]
+        shown = [show_faces(read_photo(picture), one.faces) for picture, one in seen]
+        return io.NodeOutput(faces, previews, crops, report, landmarks, photos, ui={"consistentid_faces": shown})

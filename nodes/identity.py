@@ -31,13 +31,20 @@ class EncodeIdentity(io.ComfyNode):
             display_name="Encode Identity",
             category=sockets.IDENTITY,
             description="Everything that is known of a person in one socket: ID embedding, photo, regions, caption.",
+            **sockets.list_aliases("faceid", "same person", "character", "face embeds", "人脸", "人物一致性"),
             inputs=[
                 io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14 (laion2B)"),
-                sockets.Regions.Input("regions"),
+                sockets.Regions.Input("regions", tooltip="From Parse Face or Edit Regions; the photo is in them"),
                 sockets.Face.Input("face", optional=True, tooltip="Left open: no ID embedding"),
                 io.String.Input("caption", optional=True, force_input=True, tooltip="Left open: the fixed sentence"),
             ],
-            outputs=[sockets.Identity.Output("identity", display_name="identity")],
+            outputs=[
+                sockets.Identity.Output(
+                    "identity",
+                    display_name="identity",
+                    tooltip="For Inject Facial Tokens, Apply ConsistentID and Save Identity",
+                )
+            ],
         )
 
     @classmethod
@@ -54,11 +61,12 @@ class SaveIdentity(io.ComfyNode):
             display_name="Save Identity",
             category=sockets.IDENTITY,
             description="Saves an identity to models/consistentid/identities, for use without the photo.",
+            **sockets.list_aliases("save face model", "save embeds", "保存人脸"),
             inputs=[
-                sockets.Identity.Input("identity"),
+                sockets.Identity.Input("identity", tooltip="The person to save"),
                 io.String.Input("name", default="person", tooltip="File name without folder; an existing file is kept"),
             ],
-            outputs=[io.String.Output("path", display_name="path")],
+            outputs=[io.String.Output("path", display_name="path", tooltip="Where it was saved")],
             is_output_node=True,
         )
 
@@ -78,11 +86,20 @@ class LoadIdentity(io.ComfyNode):
             display_name="Load Identity",
             category=sockets.IDENTITY,
             description="Loads a saved identity, and shows whose it is.",
-            inputs=[io.Combo.Input("name", options=folder_paths.get_filename_list(folders.IDENTITIES))],
+            **sockets.list_aliases("load face model", "load embeds", "same person", "加载人脸"),
+            inputs=[
+                io.Combo.Input(
+                    "name",
+                    options=folder_paths.get_filename_list(folders.IDENTITIES),
+                    tooltip="A file in models/consistentid/identities",
+                )
+            ],
             outputs=[
-                sockets.Identity.Output("identity", display_name="identity"),
-                io.Image.Output("thumbnail", display_name="thumbnail"),
-                io.String.Output("about", display_name="about"),
+                sockets.Identity.Output(
+                    "identity", display_name="identity", tooltip="For Inject Facial Tokens and Apply ConsistentID"
+                ),
+                io.Image.Output("thumbnail", display_name="thumbnail", tooltip="The head in the photo"),
+                io.String.Output("about", display_name="about", tooltip="Photos, regions, caption, what made it"),
             ],
         )
 

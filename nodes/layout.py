@@ -29,15 +29,25 @@ def read_photo(image: Tensor) -> np.ndarray:
     return photo
 
 
+def read_mask(mask: Tensor) -> np.ndarray:
+    """The one mask of a MASK, uint8 [H, W]; soft edges stay."""
+    if mask.ndim == 3 and mask.shape[0] != 1:
+        raise ConsistentIDError(
+            f"This node takes one mask, but got a batch of {mask.shape[0]}. Join them with 'MaskComposite' first."
+        )
+    pixels = mask.detach().float().cpu().reshape(mask.shape[-2:])
+    return (pixels.clamp(0, 1) * 255).round().byte().numpy()
+
+
 def split_batches(images: list[Tensor]) -> list[Tensor]:
     """IMAGEs, each a batch of any size -> IMAGEs of one photo each."""
     return [photo for image in images for photo in image.split(1)]
 
 
-def make_preview(*photos: np.ndarray) -> Tensor:
-    """Photos of one size -> IMAGE to look at, its longer side at most PREVIEW_PX."""
+def make_preview(*photos: np.ndarray, side_px: int = PREVIEW_PX) -> Tensor:
+    """Photos of one size -> IMAGE to look at, its longer side at most `side_px`."""
     height, width = photos[0].shape[:2]
-    scale = min(1.0, PREVIEW_PX / max(height, width))
+    scale = min(1.0, side_px / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if scale < 1:
         photos = [np.asarray(Image.fromarray(photo).resize(size)) for photo in photos]

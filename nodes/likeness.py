@@ -33,8 +33,11 @@ class LikenessScore(io.ComfyNode):
             display_name="Likeness Score (Best of a Batch)",
             category=sockets.AFTERWARDS,
             description="Scores pictures by how much their face is that of the reference photos, and picks the best.",
+            **sockets.list_aliases("face similarity", "face distance", "best of", "compare faces", "人脸相似度"),
             inputs=[
-                io.MultiType.Input("face_analysis", [sockets.FaceAnalysis, sockets.InsightFace]),
+                io.MultiType.Input(
+                    "face_analysis", [sockets.FaceAnalysis, sockets.InsightFace], tooltip="From Load Face Analysis"
+                ),
                 io.Image.Input("reference", tooltip="One or several photos of the person; a list may differ in size"),
                 io.Image.Input("images", tooltip="The pictures to score"),
                 io.Int.Input("keep", default=1, min=1, max=64, tooltip="How many of the best pictures to give out"),
@@ -47,12 +50,14 @@ class LikenessScore(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("best", display_name="best"),
-                io.Image.Output("sheet", display_name="sheet"),
-                io.Float.Output("score", display_name="score"),
-                io.Int.Output("index", display_name="index"),
-                io.String.Output("report", display_name="report"),
-                io.Float.Output("second_score", display_name="second_score"),
+                io.Image.Output("best", display_name="best", tooltip="The best pictures, best first"),
+                io.Image.Output("sheet", display_name="sheet", tooltip="All pictures with their scores"),
+                io.Float.Output("score", display_name="score", tooltip="Best cosine; -1: no face found"),
+                io.Int.Output("index", display_name="index", tooltip="Place of the best in the batch, from 0"),
+                io.String.Output("report", display_name="report", tooltip="Mean, baseline, and every picture"),
+                io.Float.Output(
+                    "second_score", display_name="second_score", tooltip="The second package's; -1 without one"
+                ),
             ],
             is_input_list=True,
         )
@@ -82,6 +87,7 @@ class LoadImageEncoder(io.ComfyNode):
             display_name="Load Image Encoder (DINO)",
             category=sockets.LOADERS,
             description="Loads a DINO, which compares facial regions.",
+            **sockets.list_aliases("dino", "dinov2", "图像编码"),
             inputs=[
                 io.Combo.Input(
                     "model_folder",
@@ -89,7 +95,11 @@ class LoadImageEncoder(io.ComfyNode):
                     tooltip="A folder in transformers' format, such as dinov2-base",
                 )
             ],
-            outputs=[sockets.ImageEncoder.Output("image_encoder", display_name="image_encoder")],
+            outputs=[
+                sockets.ImageEncoder.Output(
+                    "image_encoder", display_name="image_encoder", tooltip="For Region Likeness"
+                )
+            ],
         )
 
     @classmethod
@@ -124,9 +134,10 @@ class RegionLikeness(io.ComfyNode):
             display_name="Region Likeness (FGIS)",
             category=sockets.AFTERWARDS,
             description="Compares face, eyes, ears, nose and mouth of pictures with those of the reference photos.",
+            **sockets.list_aliases("fgis", "face similarity", "compare faces", "人脸相似度"),
             inputs=[
-                sockets.FaceParser.Input("face_parser"),
-                sockets.ImageEncoder.Input("image_encoder"),
+                sockets.FaceParser.Input("face_parser", tooltip="From Load Face Parser"),
+                sockets.ImageEncoder.Input("image_encoder", tooltip="From Load Image Encoder"),
                 io.Image.Input("reference", tooltip="One or several photos of the person; a list may differ in size"),
                 io.Image.Input("images", tooltip="The pictures to score"),
                 io.MultiType.Input(
@@ -146,8 +157,8 @@ class RegionLikeness(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Float.Output("score", display_name="score"),
-                io.String.Output("report", display_name="report"),
+                io.Float.Output("score", display_name="score", tooltip="Mean cosine; -1: nothing to compare"),
+                io.String.Output("report", display_name="report", tooltip="Score of each picture and region"),
             ],
             is_input_list=True,
         )

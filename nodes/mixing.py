@@ -18,9 +18,15 @@ class CombineIdentities(io.ComfyNode):
             display_name="Combine Identities",
             category=sockets.IDENTITY,
             description="Several photos of one person as one identity; photos of somebody else are left out.",
+            **sockets.list_aliases("average faces", "several photos", "merge faces", "多张照片"),
             inputs=[
                 sockets.Identity.Input("identity_1", tooltip="One identity, or a list: one for each photo"),
-                *(sockets.Identity.Input(f"identity_{number}", optional=True) for number in (2, 3, 4)),
+                *(
+                    sockets.Identity.Input(
+                        f"identity_{number}", optional=True, tooltip="More identities, or lists of them"
+                    )
+                    for number in (2, 3, 4)
+                ),
                 io.Combo.Input(
                     "method",
                     options=list(METHODS),
@@ -42,8 +48,8 @@ class CombineIdentities(io.ComfyNode):
                 ),
             ],
             outputs=[
-                sockets.Identity.Output("identity", display_name="identity"),
-                io.String.Output("report", display_name="report"),
+                sockets.Identity.Output("identity", display_name="identity", tooltip="The person of all photos"),
+                io.String.Output("report", display_name="report", tooltip="Weight of each photo; which were left out"),
             ],
             is_input_list=True,
         )
@@ -78,9 +84,10 @@ class MixIdentities(io.ComfyNode):
             display_name="Mix Identities",
             category=sockets.IDENTITY,
             description="A person between two others; single regions can come from one of them, such as the eyes of A.",
+            **sockets.list_aliases("blend faces", "morph", "interpolate", "融合人脸"),
             inputs=[
-                sockets.Identity.Input("identity_a"),
-                sockets.Identity.Input("identity_b"),
+                sockets.Identity.Input("identity_a", tooltip="The first person"),
+                sockets.Identity.Input("identity_b", tooltip="The second person"),
                 io.Float.Input("amount", default=0.5, min=0.0, max=1.0, step=0.01, tooltip="0 is A, 1 is B"),
                 *(
                     io.Combo.Input(word, options=list(CHOICES), tooltip="mixed by amount, or from one of the two")
@@ -88,8 +95,10 @@ class MixIdentities(io.ComfyNode):
                 ),
             ],
             outputs=[
-                sockets.Identity.Output("identity", display_name="identity"),
-                io.String.Output("report", display_name="report"),
+                sockets.Identity.Output(
+                    "identity", display_name="identity", tooltip="The mixture; the nearer one's caption"
+                ),
+                io.String.Output("report", display_name="report", tooltip="Shares, and what only one of the two has"),
             ],
         )
 
@@ -106,8 +115,9 @@ class AdjustRegions(io.ComfyNode):
             display_name="Adjust Regions",
             category=sockets.IDENTITY,
             description="How strongly each facial region shows the person.",
+            **sockets.list_aliases("region strength", "eyes", "nose", "mouth", "五官强度"),
             inputs=[
-                sockets.Identity.Input("identity"),
+                sockets.Identity.Input("identity", tooltip="From Encode Identity, Load Identity or a node that mixes"),
                 *(
                     io.Float.Input(
                         word,
@@ -115,12 +125,17 @@ class AdjustRegions(io.ComfyNode):
                         min=0.0,
                         max=HIGHEST_STRENGTH,
                         step=0.05,
+                        display_mode=io.NumberDisplay.slider,
                         tooltip="0: the word is plain text; 1: as trained; more: beyond it",
                     )
                     for word in WORDS
                 ),
             ],
-            outputs=[sockets.Identity.Output("adjusted", display_name="identity")],
+            outputs=[
+                sockets.Identity.Output(
+                    "adjusted", display_name="identity", tooltip="The same person with these strengths"
+                )
+            ],
         )
 
     @classmethod

@@ -16,6 +16,7 @@ class SelectPreset(io.ComfyNode):
             display_name="ConsistentID Preset",
             category=sockets.SAMPLING,
             description="Weights and merge point for a close likeness, as published, or for freedom of the prompt.",
+            **sockets.list_aliases("likeness", "settings", "相似度", "预设"),
             inputs=[
                 io.Combo.Input(
                     "preset",
@@ -25,9 +26,9 @@ class SelectPreset(io.ComfyNode):
                 )
             ],
             outputs=[
-                io.Float.Output("weight", display_name="weight"),
-                io.Float.Output("lora_weight", display_name="lora_weight"),
-                io.Float.Output("merge_at", display_name="merge_at"),
+                io.Float.Output("weight", display_name="weight", tooltip="For Apply ConsistentID"),
+                io.Float.Output("lora_weight", display_name="lora_weight", tooltip="For Apply ConsistentID"),
+                io.Float.Output("merge_at", display_name="merge_at", tooltip="For Inject Facial Tokens"),
             ],
         )
 

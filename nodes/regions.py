@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -12,14 +11,16 @@ from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.editing import MODES, edit_region
 from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.face.framing import FRAMINGS, choose_frame
+from ..consistentid.face.omission import leave_out_regions, read_region_words
 from ..consistentid.face.parsed_face import parse_regions
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.face.preview import draw_labels
 from ..consistentid.face.quality import check_regions
 from ..consistentid.face.regions import EXTRA_LABELS, REGION_LABELS, REGION_WORDS, Regions, fit_clip
 from . import folders, sockets
+from .display import show_regions
 from .hosting import load_to_device, make_patcher
-from .layout import make_preview, read_photo
+from .layout import make_preview, read_mask, read_photo
 
 
 class LoadFaceParser(io.ComfyNode):
@@ -30,6 +31,7 @@ class LoadFaceParser(io.ComfyNode):
             display_name="Load Face Parser (BiSeNet)",
             category=sockets.LOADERS,
             description="Loads BiSeNet, which cuts a face into skin, eyes, ears, nose and lips.",
+            **sockets.list_aliases("face parsing", "face segmentation", "bisenet", "人脸解析"),
             inputs=[
                 io.Combo.Input(
                     "parser_name",
@@ -37,7 +39,11 @@ class LoadFaceParser(io.ComfyNode):
                     tooltip="face_parsing.pth in models/consistentid, or facexlib's parsing_bisenet.pth",
                 )
             ],
-            outputs=[sockets.FaceParser.Output("face_parser", display_name="face_parser")],
+            outputs=[
+                sockets.FaceParser.Output(
+                    "face_parser", display_name="face_parser", tooltip="For Parse Face into Regions"
+                )
+            ],
         )
 
     @classmethod
@@ -57,8 +63,9 @@ class ParseFace(io.ComfyNode):
             display_name="Parse Face into Regions",
             category=sockets.PHOTO,
             description="Cuts the face into regions: face, eyes, ears, nose, mouth; eyebrows and hair if wanted.",
+            **sockets.list_aliases("face segmentation", "face mask", "bisenet", "人脸解析", "面部遮罩"),
             inputs=[
-                sockets.FaceParser.Input("face_parser"),
+                sockets.FaceParser.Input("face_parser", tooltip="From Load Face Parser"),
                 io.Image.Input("image", tooltip="The 'photo' that Detect Face gives out with the face"),
                 io.Combo.Input(
                     "side_px",
@@ -89,30 +96,41 @@ class ParseFace(io.ComfyNode):
                 ),
                 io.Boolean.Input("brows", optional=True, default=False, tooltip="Eyebrows as a region of their own"),
                 io.Boolean.Input("hair", optional=True, default=False, tooltip="Hair as a region of its own"),
+                io.String.Input(
+                    "left_out",
+                    optional=True,
+                    default="",
+                    tooltip="Regions that are not encoded, such as: ears, hair. After a run, click them below instead",
+                ),
             ],
             outputs=[
-                sockets.Regions.Output("regions", display_name="regions"),
-                io.Image.Output("overlay", display_name="overlay"),
-                io.Image.Output("crops", display_name="crops"),
-                io.Mask.Output("masks", display_name="masks"),
-                io.String.Output("report", display_name="report"),
+                sockets.Regions.Output("regions", display_name="regions", tooltip="For Encode Identity, Edit Regions"),
+                io.Image.Output("overlay", display_name="overlay", tooltip="All labels in colour"),
+                io.Image.Output("crops", display_name="crops", tooltip="Each region as CLIP sees it"),
+                io.Mask.Output("masks", display_name="masks", tooltip="The regions as masks of the photo"),
+                io.String.Output("report", display_name="report", tooltip="Regions found and missing; what CLIP sees"),
             ],
+            is_output_node=True,
         )
 
     @classmethod
     def execute(
-        cls, face_parser, image, side_px, face=None, framing="auto", pairs="first", brows=False, hair=False
+        cls, face_parser, image, side_px, face=None, framing="auto", pairs="first", brows=False, hair=False, left_out=""
     ) -> io.NodeOutput:
+        omitted = read_region_words(left_out)
         photo = read_photo(image)
         check_same_photo(face, photo)
         box = None if face is None else face.box
         extra = [key for key, is_wanted in zip(EXTRA_LABELS, (brows, hair), strict=True) if is_wanted]
         load_to_device(face_parser, whole=True)
         parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra)
-        found = _describe_found(parsed.regions, (*REGION_LABELS, *extra))
-        report = "\n".join([f"{found} {parsed.framing}", *check_regions(parsed.regions)])
+        wanted = (*REGION_LABELS, *extra)
+        regions = leave_out_regions(parsed.regions, omitted)
+        found = _describe_found(parsed.regions, wanted) + (f" Left out: {', '.join(omitted)}." if omitted else "")
+        report = "\n".join([f"{found} {parsed.framing}", *check_regions(regions)])
         overlay = make_preview(draw_labels(photo, parsed.map_labels()))
-        return io.NodeOutput(parsed.regions, overlay, *_show_regions(parsed.regions), report)
+        shown = show_regions(parsed.regions, wanted)
+        return io.NodeOutput(regions, overlay, *_show_regions(regions), report, ui={"consistentid_regions": [shown]})
 
 
 class EditRegions(io.ComfyNode):
@@ -123,8 +141,11 @@ class EditRegions(io.ComfyNode):
             display_name="Edit Regions",
             category=sockets.PHOTO,
             description="Replaces, extends or removes one region by a mask drawn by hand; no face parser is needed.",
+            **sockets.list_aliases("face mask", "draw mask", "手绘遮罩"),
             inputs=[
-                io.Combo.Input("region", options=list(dict.fromkeys(REGION_WORDS.values()))),
+                io.Combo.Input(
+                    "region", options=list(dict.fromkeys(REGION_WORDS.values())), tooltip="The region to change"
+                ),
                 io.Combo.Input(
                     "mode",
                     options=list(MODES),
@@ -143,10 +164,10 @@ class EditRegions(io.ComfyNode):
                 ),
             ],
             outputs=[
-                sockets.Regions.Output("edited_regions", display_name="regions"),
-                io.Image.Output("crops", display_name="crops"),
-                io.Mask.Output("masks", display_name="masks"),
-                io.String.Output("report", display_name="report"),
+                sockets.Regions.Output("edited_regions", display_name="regions", tooltip="For Encode Identity"),
+                io.Image.Output("crops", display_name="crops", tooltip="Each region as CLIP sees it"),
+                io.Mask.Output("masks", display_name="masks", tooltip="The regions as masks of the photo"),
+                io.String.Output("report", display_name="report", tooltip="Regions there and missing; what CLIP sees"),
             ],
         )
 
@@ -157,7 +178,7 @@ class EditRegions(io.ComfyNode):
                 raise ConsistentIDError("There is nothing to edit: connect 'regions', or a photo to 'image'.")
             regions = Regions(read_photo(image), {})
         regions, framing = _frame_head(regions, face)
-        edited = edit_region(regions, region, mode, None if mask is None else _read_mask(mask))
+        edited = edit_region(regions, region, mode, None if mask is None else read_mask(mask))
         faults = check_regions(edited, "connect a face" if face is None else "look at its mask")
         report = "\n".join([_describe_found(edited, REGION_LABELS) + framing, *faults])
         return io.NodeOutput(edited, *_show_regions(edited), report)
@@ -172,16 +193,6 @@ def _frame_head(regions: Regions, face: Face | None) -> tuple[Regions, str]:
         return regions, " CLIP sees the frame chosen before."
     frame, sentence = choose_frame(regions.photo, face.box)
     return replace(regions, frame=frame), f" {sentence}"
-
-
-def _read_mask(mask: Tensor) -> np.ndarray:
-    """The one mask of a MASK, uint8 [H, W]; soft edges stay."""
-    if mask.ndim == 3 and mask.shape[0] != 1:
-        raise ConsistentIDError(
-            f"This node takes one mask, but got a batch of {mask.shape[0]}. Join them with 'MaskComposite' first."
-        )
-    pixels = mask.detach().float().cpu().reshape(mask.shape[-2:])
-    return (pixels.clamp(0, 1) * 255).round().byte().numpy()
 
 
 def _show_regions(regions: Regions) -> tuple[Tensor, Tensor]:

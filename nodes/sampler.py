@@ -22,13 +22,39 @@ class SamplePortrait(io.ComfyNode):
                 "A KSampler whose merge point is a step number, as published: steps 0 to start_merge_step see the text "
                 "alone, later ones the facial tokens. Any other sampler works too, with merge_at as a fraction."
             ),
+            **sockets.list_aliases("ksampler", "merge step", "采样"),
             inputs=[
                 io.Model.Input("model", tooltip="With ConsistentID applied"),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True),
-                io.Int.Input("steps", default=50, min=1, max=10000),
-                io.Float.Input("cfg", default=5.0, min=0.0, max=100.0, step=0.1, round=0.01),
-                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="euler"),
-                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="normal"),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="Seed of the noise",
+                ),
+                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="Published: 50"),
+                io.Float.Input(
+                    "cfg",
+                    default=5.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="Published: 5 for SD1.5, 7.5 for SDXL",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=comfy.samplers.KSampler.SAMPLERS,
+                    default="euler",
+                    tooltip="Published: euler",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=comfy.samplers.KSampler.SCHEDULERS,
+                    default="normal",
+                    tooltip="How much noise each step removes",
+                ),
                 io.Int.Input(
                     "start_merge_step",
                     default=30,
@@ -36,12 +62,14 @@ class SamplePortrait(io.ComfyNode):
                     max=10000,
                     tooltip="Last text-only step, counted from 0. -1: facial tokens act in all steps",
                 ),
-                io.Conditioning.Input("positive"),
-                io.Conditioning.Input("negative"),
-                io.Latent.Input("latent_image"),
-                io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01),
+                io.Conditioning.Input("positive", tooltip="From Inject Facial Tokens"),
+                io.Conditioning.Input("negative", tooltip="From Inject Facial Tokens"),
+                io.Latent.Input("latent_image", tooltip="Empty, or the latent of a picture for image to image"),
+                io.Float.Input(
+                    "denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Below 1, part of the picture is kept"
+                ),
             ],
-            outputs=[io.Latent.Output("latent", display_name="latent")],
+            outputs=[io.Latent.Output("latent", display_name="latent", tooltip="For VAE Decode")],
         )
 
     @classmethod

@@ -1,4 +1,6 @@
-"""The socket types of this pack, and the categories its nodes are listed in."""
+"""The socket types of this pack, the categories its nodes are listed in, and other words they are found by."""
+
+import dataclasses
 
 from comfy_api.latest import io
 
@@ -9,6 +11,7 @@ LOADERS, PHOTO, IDENTITY, SAMPLING, AFTERWARDS = (
 Adapter = io.Custom("CONSISTENTID_ADAPTER")
 Captioner = io.Custom("CONSISTENTID_CAPTIONER")
 Face = io.Custom("CONSISTENTID_FACE")
+Face2Diffusion = io.Custom("CONSISTENTID_FACE2DIFFUSION")
 FaceCascade = io.Custom("CONSISTENTID_FACE_CASCADE")
 FaceParser = io.Custom("CONSISTENTID_FACE_PARSER")
 Identity = io.Custom("CONSISTENTID_IDENTITY")
@@ -17,7 +20,14 @@ People = io.Custom("CONSISTENTID_PEOPLE")
 Placement = io.Custom("CONSISTENTID_PLACEMENT")
 Regions = io.Custom("CONSISTENTID_REGIONS")
 Schedule = io.Custom("CONSISTENTID_SCHEDULE")
+TextIdentity = io.Custom("CONSISTENTID_TEXT_IDENTITY")
 
 # InsightFace's FaceAnalysis object, under the names InstantID and IPAdapter_plus give it.
 FaceAnalysis = io.Custom("FACEANALYSIS")
 InsightFace = io.Custom("INSIGHTFACE")
+
+
+def list_aliases(*words: str) -> dict[str, list[str]]:
+    """For a Schema: other words people search the node by. Nothing on a ComfyUI whose Schema has no such field yet."""
+    known = {field.name for field in dataclasses.fields(io.Schema)}
+    return {"search_aliases": list(words)} if "search_aliases" in known else {}

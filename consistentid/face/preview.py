@@ -5,13 +5,16 @@ from PIL import Image, ImageDraw
 
 from .face import Face
 from .parsing import LABELS
+from .regions import EXTRA_LABELS, REGION_LABELS
 
-_CHOSEN, _OTHER = (64, 220, 90), (240, 160, 40)
-# Distinct colours for the 19 labels: a walk around the hue circle by the golden angle.
+FACE_COLOURS = _CHOSEN, _OTHER = (64, 220, 90), (240, 160, 40)
+"""RGB of the chosen face and of others."""
+# Distinct colours for the 19 labels: a walk around the hue circle, by a step that keeps facial regions apart.
+_HUE_STEP = 0.762
 _PALETTE = np.array(
     [(0, 0, 0)]
     + [
-        tuple(int(255 * x) for x in np.clip(np.abs((i * 0.618 * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0.15, 1))
+        tuple(int(255 * x) for x in np.clip(np.abs((i * _HUE_STEP * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0.15, 1))
         for i in range(1, len(LABELS))
     ],
     dtype=np.uint8,
@@ -32,6 +35,12 @@ def draw_faces(photo: np.ndarray, faces: list[Face], chosen: Face | None) -> np.
         for x, y in face.landmarks.tolist():
             draw.ellipse((x - line, y - line, x + line, y + line), fill=colour)
     return np.asarray(image)
+
+
+def find_region_colour(key: str) -> tuple[int, int, int]:
+    """RGB of a region key: that of its label, the first where it has several."""
+    label = REGION_LABELS[key] if key in REGION_LABELS else EXTRA_LABELS[key][0]
+    return tuple(_PALETTE[label].tolist())
 
 
 def draw_labels(photo: np.ndarray, labels: np.ndarray, opacity: float = 0.55) -> np.ndarray:

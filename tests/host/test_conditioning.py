@@ -1,5 +1,6 @@
 """Facial tokens in ComfyUI's text embedding: the right places, and only those."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -24,9 +25,11 @@ def identity(make_identity):
 @pytest.fixture
 def inject(host, clip, adapter, identity):
     def run(prompt=PROMPT, negative="blurry", caption="", alignment="auto", clip=clip, identity=identity, merge_at=0.6):
-        return host.nodes.conditioning.InjectTokens.execute(
+        output = host.nodes.conditioning.InjectTokens.execute(
             clip, adapter, identity, prompt, negative, merge_at, alignment, caption
-        ).result
+        )
+        (run.shown,) = output.ui["consistentid_prompt"]
+        return output.result
 
     return run
 
@@ -232,3 +235,34 @@ def test_captions_with_emphasis_and_embeddings(inject, clip, caption, expected):
 def test_the_kept_negative_cannot_be_changed_from_outside(inject):
     inject()[1][0][1]["added"] = True
     assert "added" not in inject()[1][0][1]
+
+
+def words_shown(shown):
+    return [
+        (part["text"], part["about"].removeprefix("facial token of ")) for part in shown["parts"] if "about" in part
+    ]
+
+
+def test_the_editor_gets_the_words_with_facial_tokens(inject, host):
+    *_, marked, report = inject(PROMPT + " <b>", caption="pale skin, a broad mouth. (blue eyes:1.3)")
+    shown = inject.shown
+    assert json.loads(json.dumps(shown)) == shown
+    assert words_shown(shown) == [("skin", "the face"), ("eyes", "the eyes"), ("mouth", "the mouth")]
+    assert "".join(part["text"] for part in shown["parts"]) == marked.replace(" <|facial|>", "")
+    assert shown["report"] == report and "No word for: ears, nose" in report
+    colours = {part["text"]: part["colour"] for part in shown["parts"] if "about" in part}
+    eyes = host.consistentid.face.preview.find_region_colour("Left_Eye")
+    assert colours["eyes"] == "#{:02x}{:02x}{:02x}".format(*eyes) and len(set(colours.values())) == 3
+
+
+def test_the_editor_sees_that_the_fixed_sentence_is_crossed(inject):
+    inject()
+    assert dict(words_shown(inject.shown))["ears"] == "the eyes"
+
+
+def test_the_editor_sees_what_a_cut_prompt_has_lost(inject):
+    inject(LONG, alignment="published", caption="one face, one nose, two eyes")
+    assert "".join(part["text"] for part in inject.shown["parts"]).count("<|facial|>") == 0
+    kept = words_shown(inject.shown)
+    inject(LONG + " " + "and a face <|facial|>", alignment="published", caption="one face, one nose, two eyes")
+    assert len(words_shown(inject.shown)) == len(kept), "what lies beyond 77 tokens is plain text"

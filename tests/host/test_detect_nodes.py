@@ -1,6 +1,7 @@
 """Finding faces, as the host runs it: one photo, batches and lists, with and without InsightFace."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "core"))
 
@@ -39,10 +41,15 @@ def image_of(*photos):
 
 def run_node(node, **inputs):
     """The outputs of a node by the host's own executor: every input and output is a list."""
+    return run_for_editor(node, **inputs)[0]
+
+
+def run_for_editor(node, **inputs):
+    """The outputs of a node, and what the editor is told."""
     import execution
 
-    output, *_ = asyncio.run(execution.get_output_data("prompt", "1", node, inputs))
-    return output
+    output, shown, *_ = asyncio.run(execution.get_output_data("prompt", "1", node, inputs))
+    return output, shown
 
 
 @pytest.fixture
@@ -51,7 +58,8 @@ def detect(host, analysis):
         widgets = {"select": "largest", "index": 0, "threshold": 0.5, "on_no_face": "error", "channel_order": "BGR"}
         inputs = {name: [value] for name, value in {**widgets, **options}.items()}
         source = [source or analysis]
-        output = run_node(host.nodes.face.DetectFace, face_analysis=source, image=list(images), **inputs)
+        node = host.nodes.face.DetectFace
+        output, run.shown = run_for_editor(node, face_analysis=source, image=list(images), **inputs)
         return SimpleNamespace(**dict(zip(OUTPUTS, output, strict=True)))
 
     return run
@@ -225,3 +233,54 @@ def test_sockets_and_list_flags(host):
     accepted = schema.inputs[0].get_io_type().split(",")
     assert set(accepted) == {"FACEANALYSIS", "INSIGHTFACE", "CONSISTENTID_FACE_CASCADE"}
     assert host.nodes.face.LoadFaceCascade.GET_SCHEMA().outputs[0].io_type in accepted
+
+
+def open_picture(picture) -> np.ndarray:
+    """What /view would answer for a picture that a run tells the editor of."""
+    import folder_paths
+
+    assert picture["type"] == "temp"
+    return np.asarray(Image.open(Path(folder_paths.get_temp_directory(), picture["subfolder"], picture["filename"])))
+
+
+def test_the_editor_gets_every_face_with_its_place_in_each_order(host, astronaut):
+    make_face = host.consistentid.face.face.Face
+    right = make_face(np.array([300, 100, 420, 256]), np.zeros((5, 2)), 0.8, None, age=31, gender="female")
+    left = make_face(np.array([-10, 0, 51.2, 60]), None, 1.0, None)
+    photo = np.hstack([astronaut, astronaut])
+    shown = host.nodes.display.show_faces(photo, [right, left])
+    assert json.loads(json.dumps(shown)) == shown
+    boxes = [face["box"] for face in shown["faces"]]
+    np.testing.assert_allclose(boxes, [[0, 0, 0.05, 60 / 512], [300 / 1024, 100 / 512, 420 / 1024, 0.5]])
+    assert [face["about"] for face in shown["faces"]] == ["", "score 0.80, female, about 31 years"]
+    assert shown["orders"] == {
+        "largest": [1, 0],
+        "most central": [1, 0],
+        "left to right": [0, 1],
+        "highest score": [0, 1],
+    }
+    picture = open_picture(shown["picture"])
+    assert picture.shape == (384, 768, 3) and shown["ratio"] == 2
+    assert np.abs(picture[:, 384:].astype(int) - np.asarray(Image.fromarray(astronaut).resize((384, 384)))).mean() < 4
+
+
+def test_each_number_that_the_editor_offers_takes_that_face(detect):
+    pair = image_of(make_photo("twice"))
+    for index in (0, 1):
+        box = detect(pair, select="left to right", index=index).face[0].box
+        (shown,) = detect.shown["consistentid_faces"]
+        np.testing.assert_allclose(np.multiply(shown["faces"][index]["box"], [1024, 512, 1024, 512]), box, atol=1e-3)
+
+
+def test_the_editor_sees_photos_without_a_face_but_not_too_many(detect, astronaut):
+    nobody, icon = image_of(make_photo("nobody")), torch.zeros(1, 12, 12, 3)
+    detect(nobody, icon, image_of(astronaut), on_no_face="skip")
+    empty, full = detect.shown["consistentid_faces"]
+    assert empty["faces"] == [] and empty["orders"]["largest"] == [] and len(full["faces"]) == 1
+    detect(*[image_of(astronaut)] * 10)
+    assert len(detect.shown["consistentid_faces"]) == 8
+
+
+def test_faces_are_shown_by_a_run_of_this_node_alone(host):
+    for node in (host.nodes.face.DetectFace, host.nodes.regions.ParseFace, host.nodes.conditioning.InjectTokens):
+        assert node.OUTPUT_NODE is True, "so the editor can run it alone, and is told again what a cached run found"

@@ -203,3 +203,8 @@ def test_lists_of_identities_through_the_hosts_executor(host, nodes, photos, mon
     assert executor.success, executor.status_messages
     [(person, report)] = runs
     assert report.startswith("3 of 4") and torch.equal(person.photo_features, combine(nodes, photos)[0].photo_features)
+
+
+def test_strengths_are_sliders(nodes):
+    inputs = [one for one in nodes["mixing"].AdjustRegions.GET_SCHEMA().inputs if one.get_io_type() == "FLOAT"]
+    assert len(inputs) == 7 and all(one.as_dict()["display"] == "slider" for one in inputs)

@@ -1,10 +1,13 @@
 """Parse Face and Edit Regions: what their outputs show, and what they pass on."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 pytestmark = pytest.mark.host
 
@@ -37,7 +40,9 @@ def parse(host, monkeypatch):
         labels = draw_labels() if labels is None else labels
         monkeypatch.setattr(host.consistentid.face.parsed_face, "parse_face", lambda parser, photo, side: labels)
         parser = SimpleNamespace(model=None)
-        return host.nodes.regions.ParseFace.execute(parser, image_of(photo), side_px, **options).result
+        output = host.nodes.regions.ParseFace.execute(parser, image_of(photo), side_px, **options)
+        run.shown = output.ui
+        return output.result
 
     return run
 
@@ -270,3 +275,68 @@ def test_extra_regions_reach_the_conditioning(host, checkpoint, adapter, make_id
     tokenizer = model.tokenizer.clip_l
     tokens = [token for chunk in model.tokenize(composed.plain)["l"] for token, _ in chunk]
     assert [tokenizer.inv_vocab[tokens[row]].removesuffix("</w>") for row in changed] == words
+
+
+def test_regions_that_are_left_out_are_not_encoded(parse, astronaut):
+    regions, overlay, crops, masks, report = parse(astronaut, hair=True, left_out=" Eyes,hair, ears ")
+    assert list(regions.masks) == ["Face", "Nose", "Upper_Lip"] and len(crops) == len(masks) == 3
+    assert report.startswith("Found face, eyes, nose, mouth, hair; missing: ears. Left out: eyes, ears, hair.")
+    whole = parse(astronaut, hair=True)
+    assert all(np.array_equal(mask, whole[0].masks[key]) for key, mask in regions.masks.items())
+    assert torch.equal(overlay, whole[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("eye", "no region 'eye' to leave out.*face, eyes, ears, nose, mouth, eyebrows, hair"),
+        ("face; nose", "no region 'face; nose'"),
+        ("face, eyes, nose, mouth", r"Of the regions found \(face, eyes, nose, mouth\) none is left"),
+    ],
+)
+def test_what_cannot_be_left_out(host, parse, astronaut, text, message):
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=message):
+        parse(astronaut, left_out=text)
+
+
+def open_picture(picture) -> np.ndarray:
+    import folder_paths
+
+    return np.asarray(Image.open(Path(folder_paths.get_temp_directory(), picture["subfolder"], picture["filename"])))
+
+
+def test_the_editor_gets_a_layer_for_each_region(host, parse, astronaut):
+    """Also for those that are left out, so that they can be taken back."""
+    regions = parse(astronaut, hair=True)[0]
+    parse(astronaut, hair=True, left_out="eyes")
+    (shown,) = parse.shown["consistentid_regions"]
+    assert json.loads(json.dumps(shown)) == shown
+    found = {region["word"]: region for region in shown["regions"]}
+    assert list(found) == ["face", "eyes", "ears", "nose", "mouth", "hair"] and found["ears"]["picture"] is None
+    assert len({region["colour"] for region in shown["regions"]}) == 6
+    top, bottom, left, right = 80 - 46, 384 + 46, 110 - 46, 400 + 46  # all regions and 15% of their longer side
+    picture = open_picture(shown["picture"])
+    assert np.abs(picture[..., :3].astype(int) - astronaut[top:bottom, left:right]).max() <= 1
+    assert shown["ratio"] == pytest.approx((right - left) / (bottom - top))
+    layer = open_picture(found["eyes"]["picture"])
+    mask = regions.masks["Left_Eye"][top:bottom, left:right] > 127
+    assert np.array_equal(layer[..., 3] > 0, mask)
+    colour = host.consistentid.face.preview.find_region_colour("Left_Eye")
+    assert found["eyes"]["colour"] == "#{:02x}{:02x}{:02x}".format(*colour)
+    assert np.abs(layer[mask][:, :3].astype(int) - colour).max() <= 1
+
+
+def test_large_photos_are_shown_small(parse, astronaut):
+    large = astronaut.repeat(3, axis=0).repeat(3, axis=1)
+    parse(large)
+    (shown,) = parse.shown["consistentid_regions"]
+    assert max(open_picture(shown["picture"]).shape) == 768
+    assert open_picture(shown["regions"][0]["picture"]).shape == open_picture(shown["picture"]).shape
+
+
+def test_regions_too_small_to_be_seen_do_not_stop_the_run(host):
+    regions = host.consistentid.face.regions.Regions
+    mask = np.zeros((4096, 64), np.uint8)
+    mask[2000, 30] = 255
+    shown = host.nodes.display.show_regions(regions(np.zeros((4096, 64, 3), np.uint8), {"Nose": mask}), ["Nose"])
+    assert open_picture(shown["picture"]).shape == (768, 12, 4)

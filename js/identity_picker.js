@@ -1,0 +1,97 @@
+// Load Identity: a dialog with the pictures and names of all saved identities.
+import { app } from "../../scripts/app.js";
+import { makeElement } from "./elements.js";
+import { readThumbnail } from "./identity_thumbnail.js";
+import { findWidget, setWidgets } from "./widgets.js";
+
+const NODE = "ConsistentID_LoadIdentity";
+
+function listNames(node) {
+  const { values } = findWidget(node, "name").options;
+  return [...(typeof values === "function" ? values() : (values ?? []))];
+}
+
+function makeTile(name, isChosen, choose) {
+  const picture = makeElement("img", "thumbnail", { alt: "", hidden: true });
+  const label = makeElement("span", "name", { textContent: name.replace(/\.safetensors$/, "") });
+  const fields = { title: name, ariaPressed: String(isChosen), onclick: () => choose(name) };
+  const tile = makeElement("button", "tile", fields, [makeElement("span", "square", {}, [picture]), label]);
+  tile.load = async () => {
+    const address = await readThumbnail(name).catch(() => undefined);
+    if (address) Object.assign(picture, { src: address, hidden: false });
+  };
+  return tile;
+}
+
+// Arrow keys go from tile to tile; from the search box they go to the first one, and Enter takes it.
+function followKeys(event, search, tiles) {
+  event.stopPropagation(); // or ComfyUI's own shortcuts would hear it
+  const seen = tiles.filter((tile) => !tile.hidden);
+  const at = seen.indexOf(document.activeElement);
+  const columns = seen.filter((tile) => tile.offsetTop === seen[0]?.offsetTop).length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+  if (document.activeElement === search) {
+    if (event.key === "Enter") seen[0]?.click();
+    if (event.key === "ArrowDown") seen[0]?.focus();
+  } else if (step) {
+    event.preventDefault();
+    (seen[at + step] ?? (event.key === "ArrowUp" ? search : undefined))?.focus();
+  }
+}
+
+function openPicker(node) {
+  const names = listNames(node);
+  const choose = (name) => {
+    dialog.close();
+    setWidgets(node, { name });
+  };
+  const tiles = names.map((name) => makeTile(name, name === findWidget(node, "name").value, choose));
+  const search = makeElement("input", "search", { placeholder: "Search", ariaLabel: "Search" });
+  const none = makeElement("p", "hint", { textContent: "None. Save one with 'Save Identity', then press R." });
+  search.oninput = () => {
+    const wanted = search.value.trim().toLowerCase();
+    tiles.forEach((tile, index) => (tile.hidden = !names[index].toLowerCase().includes(wanted)));
+    none.hidden = tiles.some((tile) => !tile.hidden);
+  };
+  const close = makeElement("button", "close", { textContent: "✕", title: "Close", onclick: () => dialog.close() });
+  const bar = makeElement("div", "bar", {}, [search, close]);
+  const dialog = makeElement("dialog", "picker", { ariaLabel: "Choose an identity" }, [
+    bar,
+    makeElement("div", "tiles", {}, tiles),
+    none,
+  ]);
+  dialog.onkeydown = (event) => followKeys(event, search, tiles);
+  dialog.onclick = (event) => event.target === dialog && dialog.close();
+  dialog.onclose = () => dialog.remove();
+  document.body.append(dialog);
+  dialog.showModal();
+  search.oninput();
+  loadSeen(dialog, tiles);
+}
+
+// Read pictures only as their tiles come into view.
+function loadSeen(dialog, tiles) {
+  const observer = new IntersectionObserver(
+    (changes) => {
+      for (const { target } of changes.filter((change) => change.isIntersecting)) {
+        observer.unobserve(target);
+        target.load();
+      }
+    },
+    { root: dialog },
+  );
+  tiles.forEach((tile) => observer.observe(tile));
+}
+
+app.registerExtension({
+  name: "ConsistentID.IdentityPicker",
+  nodeCreated(node) {
+    if (node.comfyClass !== NODE || !findWidget(node, "name")) return;
+    const button = node.addWidget("button", "choose", null, () => openPicker(node), { serialize: false });
+    button.label = "Choose...";
+    button.serialize = false;
+    const others = node.widgets.filter((widget) => widget !== button);
+    others.splice(others.indexOf(findWidget(node, "name")) + 1, 0, button); // above the picture
+    node.widgets.splice(0, node.widgets.length, ...others);
+  },
+});

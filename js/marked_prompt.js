@@ -1,0 +1,26 @@
+// Inject Facial Tokens shows the prompt of the last run; words with a facial token have their region's colour.
+import { app } from "../../scripts/app.js";
+import { makeElement } from "./elements.js";
+import { addResultPanel } from "./result_panel.js";
+
+const NODE = "ConsistentID_InjectTokens";
+const HEIGHT_PX = 130;
+
+function makePart({ text, about, colour }) {
+  if (!about) return text; // append() makes a text node of it
+  return makeElement("mark", "word", { textContent: text, title: about, style: { "--colour": colour } });
+}
+
+function drawPrompt(prompt) {
+  return [
+    makeElement("div", "prompt", { tabIndex: 0 }, prompt.parts.map(makePart)),
+    makeElement("div", "hint", { textContent: prompt.report }),
+  ];
+}
+
+app.registerExtension({
+  name: "ConsistentID.MarkedPrompt",
+  nodeCreated(node) {
+    if (node.comfyClass === NODE) addResultPanel(node, "consistentid_prompt", HEIGHT_PX, drawPrompt);
+  },
+});

@@ -1,0 +1,49 @@
+// A node's widgets: their values found, changed as a user changes them, and watched; and elements as widgets.
+import { app } from "../../scripts/app.js";
+
+const places = new Map();
+
+export function findWidget(node, name) {
+  return node.widgets?.find((widget) => widget.name === name);
+}
+
+// values: {name: value}. One step for undo.
+export function setWidgets(node, values) {
+  app.canvas.emitBeforeChange();
+  for (const [name, value] of Object.entries(values)) {
+    const widget = findWidget(node, name);
+    widget.value = value;
+    widget.callback?.(value, app.canvas, node);
+  }
+  app.canvas.emitAfterChange();
+  node.setDirtyCanvas?.(true, true);
+}
+
+// Run an action after the widget was changed, and after the node was loaded.
+export function watchWidget(node, name, action) {
+  runAfter(findWidget(node, name), "callback", action);
+  runAfter(node, "onConfigure", action);
+}
+
+// Run an action, with the same values, after a method that may be missing.
+export function runAfter(object, method, action) {
+  const before = object[method];
+  object[method] = function (...values) {
+    const result = before?.apply(this, values);
+    action(...values);
+    return result;
+  };
+}
+
+// A widget that shows an element and has no value: the workflow file does not hold it.
+export function addElement(node, name, element, options) {
+  const widget = node.addDOMWidget(name, "element", element, { serialize: false, hideOnZoom: false, ...options });
+  widget.serialize = false;
+  runAfter(node, "onAdded", () => {
+    // After undo, Nodes 2.0 would go on showing the element of the node that this one replaces.
+    const place = `${node.id} ${name}`;
+    const old = places.get(place);
+    if (old !== element && old?.isConnected) old.replaceWith(element);
+    places.set(place, element);
+  });
+}

@@ -7,16 +7,63 @@ from graphlib import TopologicalSorter
 from models_note import describe_models, find_downloads
 from node_schemas import Schema
 from page import GROWING, measure_node, measure_note, place
+from subgraph import Folded, define_subgraph, fold
 
 COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
 NOTE_COLOR = {"color": "#432", "bgcolor": "#653"}
 OPTIONAL_SHAPE, LIST_SHAPE = 7, 6
 LINE = 120
+INSTANCE_SIZE = (400, 340)
 
 
 def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
     """Schema 0.4 of the editor. twin: with titles; layout: see layouts/README.md."""
     notes = {"models": {"title": "Which model goes where", "text": describe_models(twin)}, **layout["notes"]}
+    definitions = {}
+    if "subgraph" in layout:
+        folded = fold(twin, layout["subgraph"], schemas)
+        definitions = {"definitions": {"subgraphs": [draw_subgraph(folded, layout["subgraph"])]}}
+        twin, schemas = folded.outer, folded.schemas
+    drawn = draw_page(twin, layout, schemas, notes)
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"consistentid/workflows/{name}")),
+        "revision": 0,
+        "last_node_id": max(node["id"] for node in drawn["nodes"]),
+        "last_link_id": len(drawn["links"]),
+        **drawn,
+        **definitions,
+        "config": {},
+        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}},
+        "version": 0.4,
+    }
+
+
+def draw_subgraph(folded: Folded, layout: dict) -> dict:
+    """Definition of a subgraph as a workflow holds it. layout: "subgraph" of a layout."""
+    drawn = draw_page(folded.inner, layout, folded.schemas, layout["notes"])
+    return define_subgraph(folded, drawn, layout["name"])
+
+
+def draw_blueprint(twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
+    """A file of `subgraphs/`: a workflow of nothing but the subgraph's node, which the editor offers as a node."""
+    folded = fold(twin, layout["subgraph"], schemas)
+    node = _draw_node(folded.id, folded.outer[folded.id], folded.schemas[folded.kind], (0, 0, *INSTANCE_SIZE), [])
+    return {
+        "revision": 0,
+        "last_node_id": node["id"],
+        "last_link_id": 0,
+        "nodes": [node],
+        "links": [],
+        "groups": [],
+        "definitions": {"subgraphs": [draw_subgraph(folded, layout["subgraph"])]},
+        "config": {},
+        "extra": {"BlueprintDescription": layout["subgraph"]["description"]},
+        "version": 0.4,
+    }
+
+
+def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict) -> dict:
+    """Nodes, links and groups of one graph; nodes of the twin with an id below 0 only have links."""
     widths = _find_widths(layout)
     heights = {key: measure_note(note["text"], widths[key]) for key, note in notes.items()}
     heights |= {int(id): measure_node(one["class_type"], schemas[one["class_type"]]) for id, one in twin.items()}
@@ -25,19 +72,13 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
     links = _list_links(twin, schemas)
     first = max(map(int, twin)) + 1
     nodes = [_draw_note(first + number, note, boxes[key]) for number, (key, note) in enumerate(notes.items())]
-    nodes += [_draw_node(id, twin[id], schemas[twin[id]["class_type"]], boxes[int(id)], links) for id in twin]
+    shown = [id for id in twin if int(id) > 0]
+    nodes += [_draw_node(id, twin[id], schemas[twin[id]["class_type"]], boxes[int(id)], links) for id in shown]
     _number_nodes(nodes, twin)
     return {
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"consistentid/workflows/{name}")),
-        "revision": 0,
-        "last_node_id": first + len(notes) - 1,
-        "last_link_id": len(links),
         "nodes": nodes,
         "links": links,
         "groups": [_draw_group(number, group, box) for number, (group, box) in enumerate(groups, 1)],
-        "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}},
-        "version": 0.4,
     }
 
 
@@ -103,7 +144,8 @@ def _draw_node(id: str, node: dict, schema: Schema, box: tuple, links: list[list
 
 
 def _draw_inputs(node: dict, schema: Schema, links: dict[int, int]) -> tuple[list[dict], list]:
-    """The slots, and the values of widgets; a widget that gets its value from a link holds its default.
+    """The slots, and the values of widgets; a widget that gets its value from a link holds its default, or what the
+    subgraph's node shows there.
 
     links: {slot: link}.
     """
@@ -112,7 +154,7 @@ def _draw_inputs(node: dict, schema: Schema, links: dict[int, int]) -> tuple[lis
         one = schema.inputs[name]
         drawn = {"name": name, "type": one.kind, "link": links.get(slot)}
         if one.is_widget:
-            given = None if slot in links else node["inputs"].get(name)
+            given = node.get("shown", {}).get(name) if slot in links else node["inputs"].get(name)
             values += [one.options.get("default") if given is None else given, *one.hidden_values]
             drawn["widget"] = {"name": name}
         elif one.is_optional:

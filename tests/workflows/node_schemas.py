@@ -1,6 +1,7 @@
 """What nodes look like, read from the running ComfyUI and the pack."""
 
 import asyncio
+import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
 """Option of an input -> value of the widget that the editor puts behind it."""
+EXTRAS = ("custom_sampler", "freelunch", "hooks", "mask", "model_advanced", "model_merging", "pag", "preview_any")
+"""Files of ComfyUI, beside its nodes.py, whose nodes the workflows use."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,11 @@ class Schema:
 def read_schemas(host, comfyui: Path, types: set[str]) -> dict[str, Schema]:
     """{node id: schema} of core nodes and those of the pack."""
     import folder_paths
-    from comfy_extras import nodes_mask, nodes_preview_any
 
     nodes = _import_file("comfyui_nodes", comfyui / "nodes.py")
     Path(folder_paths.get_input_directory()).mkdir(parents=True, exist_ok=True)
     classes = {cls.define_schema().node_id: cls for cls in host.NODES}
-    for module in (nodes, nodes_mask, nodes_preview_any):
+    for module in (nodes, *(importlib.import_module(f"comfy_extras.nodes_{name}") for name in EXTRAS)):
         classes |= _list_classes(module)
     return {type: _read_schema(classes[type]) for type in types}
 

@@ -10,7 +10,8 @@ SLOT, WIDGET, TEXT_BOX, FRAME = 20, 24, 110, 14
 NOTE_LINE, NOTE_LETTER, TABLE_FRAME = 14, 5.8, 0.4
 # The room that some nodes need for what they show; those that show pictures take what is left over.
 ROOM = {"LoadImage": 260, "PreviewImage": 210, "SaveImage": 420, "PreviewAny": 190, "MaskPreview": 210}
-ROOM |= {"ConsistentID_InjectTokens": 120, "ConsistentID_LoadIdentity": 256}
+ROOM |= {"ConsistentID_DetectFace": 250, "ConsistentID_ParseFace": 300, "ConsistentID_InjectTokens": 150}
+ROOM |= {"ConsistentID_LoadIdentity": 256}
 GROWING = {"LoadImage", "SaveImage", "PreviewImage", "MaskPreview"}
 
 Box = tuple[int, int, int, int]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from golden_data.face2diffusion import write_package
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -14,8 +15,10 @@ from consistentid.identity.file import save_identity
 
 CORE_TESTS = Path(__file__).resolve().parents[1] / "core"
 PHOTOS = {"photo": "portrait", "photo_2": "tilted", "photo_3": "nobody", "picture": "portrait", "pose": "nobody"}
+PHOTOS |= {"couple": "twice"}
 """Name in the workflows -> photo of the core tests' set."""
 
+LORAS = ("style.safetensors", "lcm-lora-sdv1-5.safetensors")
 HINT_CHANNELS = (3, 16, 16, 32, 32, 96, 96, 256)
 
 
@@ -32,17 +35,19 @@ def write_pictures(folder: Path) -> None:
 
 
 def write_models(folder: Path, checkpoint: Path, write_safetensors) -> None:
-    """Identity, captioner, style LoRA and ControlNet for the SD1.5 stand-in, under the names the workflows use."""
+    """Identity, captioner, LoRAs and ControlNet for the SD1.5 stand-in, under the names the workflows use."""
     identities = folder / "consistentid" / "identities"
     identities.mkdir(parents=True)
     save_identity(_make_identity(), identities / "person.safetensors")
     captioner = _load(CORE_TESTS / "conftest.py")
     captioner.make_model().save_pretrained(folder / "LLM" / "llava-1.5-7b-hf")
     captioner.make_processor(captioner.TEMPLATE).save_pretrained(folder / "LLM" / "llava-1.5-7b-hf")
+    write_package(folder / "consistentid" / "face2diffusion")
     (folder / "loras").mkdir()
     layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_q"
     pair = {f"{layer}.lora_up.weight": torch.randn(320, 4), f"{layer}.lora_down.weight": torch.randn(4, 320)}
-    save_file(pair, folder / "loras" / "style.safetensors")
+    for name in LORAS:
+        save_file(pair, folder / "loras" / name)
     control = folder / "controlnet" / "control_v11p_sd15_openpose_fp16.safetensors"
     write_safetensors(control, _list_control_shapes(checkpoint))
 

@@ -1,15 +1,20 @@
 """Every workflow in `workflows/`: the file people open is drawn from its API twin in `workflows/api/`."""
 
 import itertools
+import json
+from pathlib import Path
 
 import pytest
-from draw import draw_workflow, write_json
+from conversion import complete, convert
+from draw import draw_blueprint, draw_workflow, write_json
 from node_schemas import Schema, read_schemas
 from PIL import Image
 from workflow_files import (
+    BLUEPRINTS,
     LAYOUTS,
     NAMES,
     WORKFLOWS,
+    list_graphs,
     list_nodes,
     read_layout,
     read_titled_twin,
@@ -22,6 +27,8 @@ from consistentid.models.table import describe_for_workflow
 
 TITLE_PX = 30
 THUMBNAIL_BYTES = 100_000
+
+FOLDED = [name for name in NAMES if "subgraph" in read_layout(name)]
 
 every_workflow = pytest.mark.parametrize("name", NAMES)
 
@@ -47,33 +54,59 @@ def test_every_workflow_is_complete():
 @every_workflow
 def test_the_layout_places_everything_once(name):
     layout = read_layout(name)
+    placed, notes = list_placed(layout), [*layout["notes"], "models"]
+    if "subgraph" in layout:
+        placed += list_placed(layout["subgraph"])
+        notes += [*layout["subgraph"]["notes"], str(layout["subgraph"]["id"])]
+    assert sorted(map(str, placed)) == sorted([*read_twin(name), *notes])
+
+
+def list_placed(layout: dict) -> list:
     groups = [group for column in layout["columns"] for group in column["groups"]]
     assert all(group.keys() <= {"title", "color", "rows"} for group in groups)
-    placed = [key for group in groups for row in group["rows"] for key in row]
-    assert sorted(map(str, placed)) == sorted([*read_twin(name), *layout["notes"], "models"])
+    return [key for group in groups for row in group["rows"] for key in row]
 
 
 @pytest.mark.host
 @every_workflow
 def test_the_file_is_what_the_layout_draws(name, schemas, request):
-    drawn = write_json(draw_workflow(name, read_titled_twin(name), read_layout(name), schemas)) + "\n"
-    path = WORKFLOWS / f"{name}.json"
+    drawn = draw_workflow(name, read_titled_twin(name), read_layout(name), schemas)
+    check_file(WORKFLOWS / f"{name}.json", drawn, request)
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("name", FOLDED)
+def test_the_blueprint_is_the_workflow_in_one_node(name, schemas, request):
+    layout = read_layout(name)
+    path = BLUEPRINTS / f"{layout['subgraph']['name']}.json"
+    check_file(path, draw_blueprint(read_titled_twin(name), layout, schemas), request)
+    blueprint = json.loads(path.read_text(encoding="utf-8"))
+    (node,), (subgraph,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
+    assert node["type"] == subgraph["id"] and subgraph["name"] == path.stem
+    assert subgraph == read_workflow(name)["definitions"]["subgraphs"][0]
+    assert {slot["name"] for slot in node["inputs"] if "widget" not in slot} == {"photo"}
+
+
+def check_file(path: Path, drawn: dict, request) -> None:
+    text = write_json(drawn) + "\n"
     if request.config.getoption("--draw", default=False):
-        path.write_text(drawn, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == drawn, "run: python -m pytest tests/workflows --draw"
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, "run: python -m pytest tests/workflows --draw"
 
 
 @every_workflow
 def test_the_file_is_a_whole_workflow(name):
     workflow = read_workflow(name)
-    ids = [node["id"] for node in workflow["nodes"]]
-    links = [link[0] for link in workflow["links"]]
+    ids = [node["id"] for graph in list_graphs(workflow) for node in graph["nodes"]]
     assert workflow["version"] == 0.4
     assert len(set(ids)) == len(ids)
-    assert len(set(links)) == len(links)
-    assert workflow["last_node_id"] == max(ids)
-    assert workflow["last_link_id"] == max(links)
-    assert all(node["mode"] == 0 for node in workflow["nodes"])
+    for graph in list_graphs(workflow):
+        links = [link[0] for link in graph["links"]]
+        state = graph.get("state") or {"lastNodeId": graph["last_node_id"], "lastLinkId": graph["last_link_id"]}
+        assert len(set(links)) == len(links)
+        assert state["lastNodeId"] == max(node["id"] for node in graph["nodes"])
+        assert state["lastLinkId"] == max(links)
+        assert all(node["mode"] == 0 for node in graph["nodes"])
     assert {node["properties"]["Node name for S&R"] for node in list_nodes(workflow).values()} == {
         node["type"] for node in list_nodes(workflow).values()
     }
@@ -81,27 +114,41 @@ def test_the_file_is_a_whole_workflow(name):
 
 @every_workflow
 def test_both_ends_of_every_link_know_it(name):
-    workflow = read_workflow(name)
-    nodes = list_nodes(workflow)
-    for id, source, output, target, slot, kind in workflow["links"]:
-        start, end = nodes[str(source)]["outputs"][output], nodes[str(target)]["inputs"][slot]
-        assert id in start["links"] and end["link"] == id
-        assert start["type"] == kind and accepts(end["type"], kind)
-        assert nodes[str(source)]["order"] < nodes[str(target)]["order"]
-    known = {link[0] for link in workflow["links"]}
-    for node in nodes.values():
-        assert {slot["link"] for slot in node["inputs"]} - {None} <= known
-        assert {id for slot in node["outputs"] for id in slot["links"]} <= known
+    for graph in list_graphs(read_workflow(name)):
+        nodes = {node["id"]: node for node in graph["nodes"]}
+        inputs = {id: [slot["link"] for slot in node["inputs"]] for id, node in nodes.items()}
+        outputs = {id: [slot["links"] for slot in node["outputs"]] for id, node in nodes.items()}
+        kinds = {
+            id: [[slot["type"] for slot in node[end]] for end in ("inputs", "outputs")] for id, node in nodes.items()
+        }
+        if "inputNode" in graph:
+            start, end = graph["inputNode"]["id"], graph["outputNode"]["id"]
+            outputs[start] = [slot["linkIds"] for slot in graph["inputs"]]
+            inputs[end] = [link for slot in graph["outputs"] for link in slot["linkIds"]]
+            kinds[start] = [[], [slot["type"] for slot in graph["inputs"]]]
+            kinds[end] = [[slot["type"] for slot in graph["outputs"]], []]
+        for id, source, output, target, slot, kind in graph["links"]:
+            assert id in outputs[source][output] and inputs[target][slot] == id
+            assert kinds[source][1][output] == kind and accepts(kinds[target][0][slot], kind)
+            if source in nodes and target in nodes:
+                assert nodes[source]["order"] < nodes[target]["order"]
+        known = {link[0] for link in graph["links"]}
+        assert {link for slots in inputs.values() for link in slots} - {None} == known
+        assert {link for slots in outputs.values() for links in slots for link in links} == known
 
 
 @every_workflow
 def test_nodes_do_not_overlap_and_lie_in_a_group(name):
-    workflow = read_workflow(name)
-    boxes = {node["id"]: (*node["pos"], *node["size"]) for node in workflow["nodes"]}
+    for graph in list_graphs(read_workflow(name)):
+        check_page(graph)
+
+
+def check_page(graph: dict) -> None:
+    boxes = {node["id"]: (*node["pos"], *node["size"]) for node in graph["nodes"]}
     areas = {id: (x, y - TITLE_PX, x + width, y + height) for id, (x, y, width, height) in boxes.items()}
     groups = {
         group["title"]: (x, y, x + width, y + height)
-        for group in workflow["groups"]
+        for group in graph["groups"]
         for x, y, width, height in [group["bounding"]]
     }
     for areas_apart in (areas, groups):
@@ -136,41 +183,3 @@ def test_the_thumbnail_is_small(name):
 @every_workflow
 def test_the_workflow_converts_to_its_twin(name, schemas):
     assert convert(read_workflow(name), schemas) == complete(read_twin(name), schemas)
-
-
-def convert(workflow: dict, schemas: dict[str, Schema]) -> dict:
-    """UI format to API format, as ComfyUI's frontend does it."""
-    sources = {id: [str(source), output] for id, source, output, *_ in workflow["links"]}
-    graph = {}
-    for id, node in list_nodes(workflow).items():
-        linked = {slot["name"]: sources[slot["link"]] for slot in node["inputs"] if slot["link"] is not None}
-        graph[id] = {"class_type": node["type"], "inputs": read_widgets(node, schemas[node["type"]]) | linked}
-    return graph
-
-
-def read_widgets(node: dict, schema: Schema) -> dict:
-    values = iter(node["widgets_values"])
-    found = {}
-    for name, one in schema.inputs.items():
-        if one.is_widget:
-            found[name] = next(values)
-            for _ in one.hidden_values:
-                next(values)
-    assert not list(values), f"{node['type']} has more widget values than widgets"
-    return found
-
-
-def complete(graph: dict, schemas: dict[str, Schema]) -> dict:
-    """The graph with the defaults of the optional widgets that an API graph may leave out."""
-    return {
-        id: {
-            "class_type": node["class_type"],
-            "inputs": {
-                name: one.options["default"]
-                for name, one in schemas[node["class_type"]].inputs.items()
-                if one.is_widget and "default" in one.options
-            }
-            | node["inputs"],
-        }
-        for id, node in graph.items()
-    }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / "workflows"
+BLUEPRINTS = ROOT / "subgraphs"
 LAYOUTS = Path(__file__).with_name("layouts")
 NAMES = sorted(path.stem for path in (WORKFLOWS / "api").glob("*.json"))
 FRONTEND_NODES = ("MarkdownNote", "Note")
@@ -37,6 +38,14 @@ def strip(graph: dict) -> dict:
     return {id: {"class_type": node["class_type"], "inputs": node["inputs"]} for id, node in graph.items()}
 
 
+def list_graphs(workflow: dict) -> list[dict]:
+    """The editor's workflow and its subgraphs; links of both as lists."""
+    subgraphs = workflow.get("definitions", {}).get("subgraphs", [])
+    return [workflow, *({**one, "links": [list(link.values()) for link in one["links"]]} for one in subgraphs)]
+
+
 def list_nodes(workflow: dict) -> dict[str, dict]:
-    """Nodes of an editor's workflow that the server gets to see, by id."""
-    return {str(node["id"]): node for node in workflow["nodes"] if node["type"] not in FRONTEND_NODES}
+    """Nodes that the server gets to see, by id: without notes, and with those of subgraphs instead of theirs."""
+    graphs = list_graphs(workflow)
+    left_out = (*FRONTEND_NODES, *(graph["id"] for graph in graphs[1:]))
+    return {str(node["id"]): node for graph in graphs for node in graph["nodes"] if node["type"] not in left_out}

@@ -1,0 +1,107 @@
+"""A part of a workflow folded into one node: what a layout's "subgraph" names."""
+
+import uuid
+from dataclasses import dataclass, replace
+
+from node_schemas import Input, Schema
+
+INPUTS, OUTPUTS = "-10", "-20"
+"""Ids under which the editor knows the two borders of a subgraph."""
+SLOT, BORDER_WIDTH, BORDER_GAP, BORDER_TOP = 20, 160, 60, 30
+
+
+@dataclass(frozen=True)
+class Folded:
+    """outer: the twin with one node, `id`, for the folded part. inner: the folded part, with a node for each border.
+
+    schemas: with those of these three. kind: type of the outer node, which is the id of the subgraph.
+    """
+
+    id: str
+    kind: str
+    outer: dict
+    inner: dict
+    schemas: dict[str, Schema]
+
+
+def fold(twin: dict, layout: dict, schemas: dict[str, Schema]) -> Folded:
+    """Fold the nodes that the subgraph's layout places.
+
+    layout: "inputs" {name: [node, input]}, "outputs" {name: [node, number of its output]}, "id", "name", "columns".
+    """
+    kind = make_id(layout["name"])
+    placed = {
+        str(key) for column in layout["columns"] for group in column["groups"] for row in group["rows"] for key in row
+    }
+    inner = {id: {**node, "inputs": dict(node["inputs"]), "shown": {}} for id, node in twin.items() if id in placed}
+    inputs, values = {}, {}
+    for number, (name, (id, slot)) in enumerate(layout["inputs"].items()):
+        node, one = inner[str(id)], schemas[twin[str(id)]["class_type"]].inputs[slot]
+        options = {option: value for option, value in one.options.items() if option != "control_after_generate"}
+        inputs[name] = replace(one, options=options)
+        values[name] = node["shown"][slot] = node["inputs"][slot]
+        node["inputs"][slot] = [INPUTS, number]
+    ends = [[str(id), slot] for id, slot in layout["outputs"].values()]
+    kinds = [schemas[twin[id]["class_type"]].outputs[slot] for id, slot in ends]
+    outputs = [(name, kind, is_list) for name, (_, kind, is_list) in zip(layout["outputs"], kinds, strict=True)]
+    inner[INPUTS] = {"class_type": INPUTS, "inputs": {}}
+    inner[OUTPUTS] = {"class_type": OUTPUTS, "inputs": dict(zip(layout["outputs"], ends, strict=True))}
+    borders = {
+        kind: Schema(inputs, outputs),
+        INPUTS: Schema({}, [(name, one.kind, False) for name, one in inputs.items()]),
+        OUTPUTS: Schema({name: Input(kind, {}, False) for name, kind, _ in outputs}, []),
+    }
+    id = str(layout["id"])
+    instance = {"class_type": kind, "inputs": values, "_meta": {"title": layout["name"]}}
+    outer = {key: _reconnect(node, ends, id) for key, node in twin.items() if key not in placed}
+    return Folded(id, kind, {**outer, id: instance}, inner, {**schemas, **borders})
+
+
+def define_subgraph(folded: Folded, drawn: dict, name: str) -> dict:
+    """The definition that goes into a workflow. drawn: nodes, groups and links of the inner graph."""
+    right = max(x + width for x, _, width, _ in (group["bounding"] for group in drawn["groups"]))
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    slots = [(slot, type) for slot, type, _ in folded.schemas[INPUTS].outputs]
+    ends = [(slot, one.kind) for slot, one in folded.schemas[OUTPUTS].inputs.items()]
+    lefts = [[link[0] for link in drawn["links"] if link[1:3] == [int(INPUTS), number]] for number in range(len(slots))]
+    rights = [
+        [link[0] for link in drawn["links"] if link[3:5] == [int(OUTPUTS), number]] for number in range(len(ends))
+    ]
+    state = {"lastGroupId": len(drawn["groups"]), "lastNodeId": max(node["id"] for node in drawn["nodes"])}
+    return {
+        "id": folded.kind,
+        "version": 1,
+        "state": {**state, "lastLinkId": len(drawn["links"]), "lastRerouteId": 0},
+        "revision": 0,
+        "config": {},
+        "name": name,
+        "inputNode": _draw_border(INPUTS, -BORDER_GAP - BORDER_WIDTH, len(slots)),
+        "outputNode": _draw_border(OUTPUTS, right + BORDER_GAP, len(ends)),
+        "inputs": _draw_slots(name, slots, lefts, -BORDER_GAP - SLOT),
+        "outputs": _draw_slots(name, ends, rights, right + BORDER_GAP + SLOT),
+        "widgets": [],
+        **drawn,
+        "links": [dict(zip(names, link, strict=True)) for link in drawn["links"]],
+        "extra": {},
+    }
+
+
+def make_id(*parts: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(("consistentid/subgraphs", *parts))))
+
+
+def _reconnect(node: dict, ends: list, id: str) -> dict:
+    """The node with links that came out of the folded part from the folded node instead."""
+    inputs = {name: [id, ends.index(value)] if value in ends else value for name, value in node["inputs"].items()}
+    return {**node, "inputs": inputs}
+
+
+def _draw_border(id: str, x: int, slots: int) -> dict:
+    return {"id": int(id), "bounding": [x, 0, BORDER_WIDTH, BORDER_TOP + SLOT * (slots + 1)]}
+
+
+def _draw_slots(name: str, slots: list[tuple[str, str]], links: list[list[int]], x: int) -> list[dict]:
+    return [
+        {"id": make_id(name, slot), "name": slot, "type": kind, "linkIds": ids, "pos": [x, BORDER_TOP + SLOT * number]}
+        for number, ((slot, kind), ids) in enumerate(zip(slots, links, strict=True))
+    ]

@@ -16,9 +16,11 @@ if not __package__:
 
 import argparse
 
+from .dataset.command import add_command as add_dataset
 from .errors import ConsistentIDError
 from .hosts.command import add_command as add_portrait
 from .models.command import add_command as add_models
+from .training.command import add_command as add_train
 
 
 def main(words: list[str] | None = None) -> int:
@@ -27,6 +29,8 @@ def main(words: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True)
     add_models(subparsers)
     add_portrait(subparsers)
+    add_dataset(subparsers)
+    add_train(subparsers)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,1 @@
+"""Training data: photos -> records in the published layout, and back."""

@@ -1,0 +1,47 @@
+"""The two captions of a record: what the photo shows, and what the face looks like."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..adapter.config import SD15
+from ..caption.describe import QUESTION
+from .records import KEYS, find_json, list_entries, make_record, write_json
+from .run import has_captions
+
+PHOTO_QUESTION = (
+    "Please describe the people in the image, including their gender, age, clothing, facial expressions, and any other "
+    "distinguishing features."
+)
+FIXED = {"caption": "A photo of a person.", "facial_caption": SD15.fixed_sentence}
+QUESTIONS = {"caption": PHOTO_QUESTION, "facial_caption": QUESTION}
+
+
+class Describer(Protocol):
+    """caption.describe.Captioner, or anything that answers a question about an RGB photo [H, W, 3]."""
+
+    def describe(self, photo: np.ndarray, question: str) -> str: ...
+
+
+def caption_records(
+    out: Path, captioner: Describer | None, watch: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Give each record of `out` the captions that it lacks; returns how many records changed.
+
+    captioner None: the fixed sentences, for records of people nobody described. One record is written after the
+    other, so a run that was stopped goes on where it was.
+    """
+    open_ones = list(_list_open(out))
+    for number, (name, entry) in enumerate(open_ones, 1):
+        absent = [part for part in QUESTIONS if not any(entry.get(key) for key in KEYS[part])]
+        photo = make_record(out, name, entry).read_image() if captioner else None
+        answers = {part: captioner.describe(photo, QUESTIONS[part]) if captioner else FIXED[part] for part in absent}
+        write_json(find_json(out, name), entry | {KEYS[part][0]: text.strip() for part, text in answers.items()})
+        watch(number, len(open_ones))
+    return len(open_ones)
+
+
+def _list_open(out: Path) -> Iterator[tuple[str, dict]]:
+    return ((name, entry) for name, entry in list_entries(out) if not has_captions(entry))

@@ -1,0 +1,74 @@
+"""Whether every record of a training set can be trained on, what it is made of, and pictures of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from ..caption.mark import mark_caption
+from ..errors import ConsistentIDError
+from ..face.preview import draw_labels
+from ..face.regions import REGION_WORDS, cut_region, select_regions
+from .records import DatasetError, Record
+
+
+@dataclass
+class Findings:
+    """Of a training set. problems: (record, why it cannot be trained on). regions: pictures that show a region;
+    placed: those whose facial caption names it too. sizes: of the pictures, in pixels."""
+
+    records: int = 0
+    without_embedding: int = 0
+    regions: Counter[str] = field(default_factory=Counter)
+    placed: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def report(self) -> str:
+        """A few lines for people."""
+        lines = [f"Records: {self.records}; without an ID embedding: {self.without_embedding}."]
+        lines += [f"{width}x{height} px: {count}" for (width, height), count in self.sizes.most_common()]
+        lines += [f"{word}: seen in {self.regions[word]}, named too in {self.placed[word]}" for word in self.regions]
+        lines += [f"{name}: {problem}" for name, problem in self.problems]
+        return "\n".join([*lines, f"Records that cannot be used: {len(self.problems)}."])
+
+
+def check_records(records: Sequence[Record]) -> Findings:
+    """Open every file of every record."""
+    findings = Findings(records=len(records))
+    for record in records:
+        try:
+            _check_record(record, findings)
+        except ConsistentIDError as error:
+            findings.problems.append((record.name, str(error)))
+    return findings
+
+
+def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
+    """(title, picture) of the photo, its label map over it, and each of its regions."""
+    image, labels = record.read_image(), fit_labels(record)
+    pictures = [(record.name, image), ("regions", draw_labels(image, labels))]
+    pictures += [(REGION_WORDS[key], cut_region(image, mask)) for key, mask in select_regions(labels).items()]
+    return [(title, Image.fromarray(picture)) for title, picture in pictures]
+
+
+def fit_labels(record: Record) -> np.ndarray:
+    """The label map at the size of the picture; published data has smaller ones."""
+    with Image.open(record.image) as picture:
+        size = picture.size
+    return np.asarray(Image.fromarray(record.read_labels()).resize(size, Image.Resampling.NEAREST))
+
+
+def _check_record(record: Record, findings: Findings) -> None:
+    image = record.read_image()
+    masks = select_regions(fit_labels(record))
+    findings.sizes[image.shape[1], image.shape[0]] += 1
+    findings.without_embedding += record.read_embedding() is None
+    if not record.caption or not record.facial_caption:
+        raise DatasetError("It lacks a caption. `dataset prepare` with --captioner or --fixed-captions adds it.")
+    if not masks:
+        raise DatasetError("Its label map shows no face, eyes, ears, nose or mouth.")
+    findings.regions.update(REGION_WORDS[key] for key in masks)
+    findings.placed.update(REGION_WORDS[key] for key in mark_caption(record.facial_caption, masks).regions)

@@ -1,0 +1,116 @@
+"""`python -m consistentid dataset`: prepare, check and show training data."""
+
+import sys
+from pathlib import Path
+
+from ..models.find import VARIABLE, choose_models_folder, find_model, list_search_folders
+from ..models.manifest import read_manifest
+
+SHOWN = 8
+
+
+def add_command(subparsers) -> None:
+    """Add `dataset` to the command line; `run` of the parsed arguments does it and returns the exit code."""
+    dataset = subparsers.add_parser("dataset", help="training data: prepare, check, show")
+    actions = dataset.add_subparsers(dest="action", required=True)
+    prepare = actions.add_parser("prepare", help="a folder of photos -> records; goes on where it was stopped")
+    prepare.set_defaults(run=_prepare)
+    prepare.add_argument("photos", type=Path, help="folder of photos; NAME.txt and NAME_face.txt hold captions")
+    prepare.add_argument("out", type=Path, help="folder of the training set")
+    prepare.add_argument("--size", type=int, default=512, help="side of the pictures in px (default: 512; SDXL: 1024)")
+    prepare.add_argument("--face-share", type=float, default=0.2, help="smallest face, in sides of the picture")
+    prepare.add_argument("--people", type=int, default=1, help="most faces in a photo (default: 1)")
+    prepare.add_argument("--quality", type=float, default=0.0, help="lowest quality of the face, 0..1 (default: 0)")
+    prepare.add_argument("--workers", type=int, default=4, help="photos at once (default: 4)")
+    prepare.add_argument("--captioner", help="folder of a vision-language model that writes missing captions")
+    prepare.add_argument("--fixed-captions", action="store_true", help="the fixed sentences where captions are missing")
+    prepare.add_argument("--face-package", help="InsightFace package folder")
+    prepare.add_argument("--face-parser", help="BiSeNet file")
+    prepare.add_argument("--models-folder", help=f"for models that are not named; else {VARIABLE}")
+    prepare.add_argument("--device", default="cpu", help="of the face parser and the captioner (default: cpu)")
+    check = actions.add_parser("check", help="open every file of every record")
+    check.set_defaults(run=_check)
+    show = actions.add_parser("show", help="a sheet of records: photo, label map, regions")
+    show.set_defaults(run=_show)
+    show.add_argument("--out", type=Path, default=Path("records.png"), help="PNG to write (default: records.png)")
+    show.add_argument("--names", nargs="*", help=f"which records (default: the first {SHOWN})")
+    for action in (check, show):
+        action.add_argument("dataset", type=Path, help="folder of a training set, or its JSON file")
+
+
+def _prepare(arguments) -> int:
+    from ..face.analysis import load_face_analysis
+    from ..face.parsing import load_face_parser
+    from ..hosts.command import hide_loading_bars
+    from .prepare import FaceModels, Preparation
+    from .run import REJECTED, merge_records, prepare_folder
+
+    hide_loading_bars()
+    wanted = Preparation(arguments.size, arguments.face_share, arguments.people, arguments.quality)
+    package = arguments.face_package or _find("face_analysis", arguments.models_folder)
+    parser = arguments.face_parser or _find("face_parser", arguments.models_folder)
+    models = FaceModels(load_face_analysis(package), load_face_parser(parser).to(arguments.device))
+    outcome = prepare_folder(arguments.photos, arguments.out, models, wanted, arguments.workers, _show_progress)
+    print(f"Records made: {outcome.made}; there before: {outcome.kept}.")
+    print(f"Photos rejected: {len(outcome.rejected)}; {arguments.out / REJECTED} keeps the reasons.")
+    for photo, reason in outcome.rejected.items():
+        print(f"  {photo}: {reason}")
+    _add_captions(arguments)
+    complete = merge_records(arguments.out)
+    absent = outcome.made + outcome.kept - complete
+    print(f"Complete records in {arguments.out}: {complete}.")
+    if absent:
+        print(f"Without a caption: {absent}. Add it with --captioner FOLDER or --fixed-captions.", file=sys.stderr)
+    return 1 if absent or not complete else 0
+
+
+def _add_captions(arguments) -> None:
+    from .captions import caption_records
+
+    if not arguments.captioner and not arguments.fixed_captions:
+        return
+    captioner = None
+    if arguments.captioner:
+        import torch
+
+        from ..caption.describe import load_captioner
+
+        on_cpu = torch.device(arguments.device).type == "cpu"
+        captioner = load_captioner(arguments.captioner, torch.float32 if on_cpu else torch.float16)
+        captioner.model.to(arguments.device)
+    print(f"Records that got captions: {caption_records(arguments.out, captioner, _show_progress)}.")
+
+
+def _check(arguments) -> int:
+    from .check import check_records
+    from .records import read_records
+
+    findings = check_records(read_records(arguments.dataset))
+    print(findings.report())
+    return 1 if findings.problems else 0
+
+
+def _show(arguments) -> int:
+    from ..hosts.contact_sheet import draw_contact_sheet
+    from .check import draw_record
+    from .records import DatasetError, read_records
+
+    records = read_records(arguments.dataset)
+    chosen = [record for record in records if record.name in arguments.names] if arguments.names else records[:SHOWN]
+    if arguments.names and len(chosen) < len(set(arguments.names)):
+        raise DatasetError(f"No record {', '.join(set(arguments.names) - {record.name for record in chosen})}.")
+    draw_contact_sheet([cell for record in chosen for cell in draw_record(record)]).save(arguments.out)
+    for record in chosen:
+        print(f"{record.name}: {record.caption} | {record.facial_caption}")
+    print(f"Sheet  {arguments.out}")
+    return 0
+
+
+def _find(model_id: str, models_folder: str | None) -> str:
+    model = read_manifest()[model_id]
+    return str(find_model(model, list_search_folders(model, choose_models_folder(models_folder))))
+
+
+def _show_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -1,0 +1,90 @@
+"""One photo -> a square picture, its label map and its ID embedding, or the reason why it is of no use."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import FaceNotFoundError
+from ..face.analysis import detect_faces, select_face
+from ..face.framing import Square, crop_square, move_inside
+from ..face.parsing import BiSeNet, parse_face
+from ..face.regions import REGION_WORDS, select_regions
+
+PARSING_PX = 512
+LARGEST_ENLARGEMENT = 2
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is asked of a photo.
+
+    size_px: side of the square picture. face_share: smallest longer side of the face box, in sides of the picture;
+    a photo with a smaller face is cropped closer. people: most faces in a photo. quality: lowest Face.quality, 0..1.
+    """
+
+    size_px: int = 512
+    face_share: float = 0.2
+    people: int = 1
+    quality: float = 0.0
+
+
+@dataclass(frozen=True)
+class PreparedPhoto:
+    """image: RGB uint8 [S, S, 3]; labels: uint8 [S, S]; embedding: [512] of unit length, from BGR pixels."""
+
+    image: np.ndarray
+    labels: np.ndarray
+    embedding: np.ndarray
+
+
+@dataclass(frozen=True)
+class FaceModels:
+    """analysis: InsightFace's FaceAnalysis; parser: BiSeNet."""
+
+    analysis: Any
+    parser: BiSeNet
+
+
+def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) -> PreparedPhoto:
+    """The largest square around the face of an RGB photo [H, W, 3], and what is seen in it.
+
+    The embedding is of the photo itself. The whole picture is parsed, as in the published data: the person mask is
+    made of its labels. FaceNotFoundError says why a photo is rejected.
+    """
+    faces = detect_faces(models.analysis, photo)
+    if not faces:
+        raise FaceNotFoundError(f"No face found ({photo.shape[1]}x{photo.shape[0]}).")
+    face = select_face(faces, photo)
+    if len(faces) > wanted.people:
+        raise FaceNotFoundError(f"{len(faces)} faces; at most {wanted.people} are wanted.")
+    if face.quality < wanted.quality:
+        raise FaceNotFoundError(f"Quality {face.quality:.2f} of the face is below {wanted.quality:g}.")
+    square = choose_square(photo, face.box, wanted)
+    picture = Image.fromarray(crop_square(photo, square))
+    image = np.asarray(picture.resize((wanted.size_px,) * 2, Image.Resampling.LANCZOS))
+    labels = parse_face(models.parser, image, PARSING_PX)
+    if labels.shape != image.shape[:2]:
+        labels = np.asarray(Image.fromarray(labels).resize((wanted.size_px,) * 2, Image.Resampling.NEAREST))
+    found = select_regions(labels)
+    if "Face" not in found:
+        words = ", ".join(REGION_WORDS[key] for key in found) or "nothing"
+        raise FaceNotFoundError(f"The face parser found no skin of a face, only: {words}.")
+    return PreparedPhoto(image, labels, face.id_embedding)
+
+
+def choose_square(photo: np.ndarray, box: np.ndarray, wanted: Preparation) -> Square:
+    """The square of a photo that is kept: as large as it goes, smaller where the face would be too small in it.
+
+    FaceNotFoundError when it would have to be enlarged more than twice.
+    """
+    longer = float(max(box[2] - box[0], box[3] - box[1]))
+    side = min(*photo.shape[:2], int(longer / wanted.face_share))
+    if side * LARGEST_ENLARGEMENT < wanted.size_px:
+        raise FaceNotFoundError(
+            f"The face has {longer:.0f} px, so only a square of {side} px would be left to enlarge to {wanted.size_px}."
+        )
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    left, top = round(float(x) - side / 2), round(float(y) - side / 2)
+    return move_inside((left, top, left + side, top + side), photo)

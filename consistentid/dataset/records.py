@@ -1,0 +1,207 @@
+"""Records of a training set on disk, in the published layout.
+
+    JSON_all.json          every record in one list
+    all_JSON/NAME.json     one record: its captions, and its files below the folders that follow
+    resize_IMG/            the photo, square
+    parsing_mask_IMG/      its label map, 8-bit grey
+    parsing_color_IMG/     the photo under its label map, for people
+    all_faceID/            InsightFace's embedding [1, 512], made from BGR pixels
+
+Both spellings of the authors are read: those of their README and those of their data scripts.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..adapter.config import ID_EMBEDDING_WIDTH
+from ..errors import ConsistentIDError
+from ..face.parsing import LABELS
+from ..face.photo import open_photo
+from ..face.preview import draw_labels
+
+MERGED = "JSON_all.json"
+JSON_FOLDERS = ("all_JSON", "FGID_JSON")
+
+# The first name is the one that is written.
+KEYS = {
+    "image": ("resize_IMG", "IMG"),
+    "mask": ("parsing_mask_IMG",),
+    "overlay": ("parsing_color_IMG",),
+    "embedding": ("id_embed_file_origin", "id_embed_file_resize"),
+    "caption": ("vqa_llva",),
+    "facial_caption": ("vqa_llva_more_face_detail", "vqa_llva_facial", "vqa_llva_face_caption"),
+}
+FOLDERS = {
+    "image": ("resize_IMG", "FGID_resize"),
+    "mask": ("parsing_mask_IMG", "FGID_parsing_mask"),
+    "overlay": ("parsing_color_IMG", "FGID_parsing_color"),
+    "embedding": ("all_faceID", "FGID_faceID"),
+}
+ENDINGS = {"image": "_resize.png", "mask": "_mask.png", "overlay": "_color.png", "embedding": "_faceid.bin"}
+
+
+class DatasetError(ConsistentIDError):
+    """A training set that is missing, damaged, or not in the published layout."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One photo of a training set. embedding and overlay: None where the record names none."""
+
+    name: str
+    image: Path
+    mask: Path
+    embedding: Path | None
+    overlay: Path | None
+    caption: str
+    facial_caption: str
+
+    def read_image(self) -> np.ndarray:
+        """RGB uint8 [H, W, 3]."""
+        return open_photo(self.image)
+
+    def read_labels(self) -> np.ndarray:
+        """Label map uint8 [h, w] with the 19 labels of face.parsing."""
+        try:
+            with Image.open(self.mask) as file:
+                labels = np.array(file)
+        except OSError as error:
+            raise DatasetError(f"{self.mask} cannot be read as a label map ({error}).") from error
+        if labels.ndim != 2 or labels.dtype != np.uint8 or labels.max() >= len(LABELS):
+            raise DatasetError(
+                f"{self.mask} is no label map: 8-bit grey with values 0 to {len(LABELS) - 1} is needed; it has shape "
+                f"{list(labels.shape)} and values up to {labels.max()}."
+            )
+        return labels
+
+    def read_embedding(self) -> Tensor | None:
+        """InsightFace's embedding [512] of unit length, None where the record has none."""
+        if self.embedding is None:
+            return None
+        try:
+            embedding = torch.load(self.embedding, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise DatasetError(f"{self.embedding} cannot be read as an ID embedding ({error}).") from error
+        if not isinstance(embedding, Tensor) or embedding.numel() != ID_EMBEDDING_WIDTH:
+            raise DatasetError(f"{self.embedding} holds no embedding of {ID_EMBEDDING_WIDTH} values.")
+        embedding = embedding.detach().float().flatten()
+        if not abs(float(embedding.norm()) - 1) < 1e-3:
+            raise DatasetError(f"{self.embedding} is not of unit length: {float(embedding.norm()):.3f}.")
+        return embedding
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """All records of a folder, or of one JSON file with a list of them; DatasetError where there are none.
+
+    A folder's single JSON files count where it has them, else its JSON_all.json.
+    """
+    path = Path(path)
+    root = path.parent if path.is_file() else path
+    entries = _read_entries(path)
+    if not entries:
+        raise DatasetError(
+            f"No records in {path}: expected {MERGED}, or a folder {JSON_FOLDERS[0]} with a JSON file for each photo. "
+            "`dataset prepare` makes them."
+        )
+    return [make_record(root, name, entry) for name, entry in entries]
+
+
+def make_record(root: Path, name: str, entry: dict) -> Record:
+    """The record of one JSON entry; DatasetError where it names no image or no mask."""
+    values = {part: str(next((entry[key] for key in keys if entry.get(key)), "")) for part, keys in KEYS.items()}
+    values |= {part: values[part].replace("\\", "/") for part in FOLDERS}
+    absent = [part for part in ("image", "mask") if not values[part]]
+    if absent:
+        raise DatasetError(
+            f"Record {name or entry} names no {' and no '.join(absent)}; expected one of the keys "
+            f"{', '.join(key for part in absent for key in KEYS[part])}."
+        )
+    files = {part: find_folder(root, part) / values[part] for part in FOLDERS if values[part]}
+    return Record(
+        name=name or Path(values["image"]).stem.removesuffix("_resize"),
+        image=files["image"],
+        mask=files["mask"],
+        embedding=files.get("embedding"),
+        overlay=files.get("overlay"),
+        caption=values["caption"].strip(),
+        facial_caption=values["facial_caption"].strip(),
+    )
+
+
+def find_folder(root: Path, part: str) -> Path:
+    """The folder of one part of the records, by the spelling that is there; else the one that is written."""
+    names = FOLDERS[part]
+    return next((root / name for name in names if (root / name).is_dir()), root / names[0])
+
+
+def write_record(
+    root: Path,
+    name: str,
+    image: np.ndarray,
+    labels: np.ndarray,
+    embedding: np.ndarray | None,
+    **more: str,
+) -> None:
+    """Write one record; its JSON comes last, so that a record is whole or not there.
+
+    name: may hold folders, as "person/3". image: RGB uint8 [S, S, 3]; labels: uint8 [S, S]; embedding: [512] or None.
+    more: caption, facial_caption, and any other entry of the JSON.
+    """
+    files = {
+        part: f"{name}{ending}" for part, ending in ENDINGS.items() if part != "embedding" or embedding is not None
+    }
+    paths = {part: root / FOLDERS[part][0] / file for part, file in files.items()}
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(paths["image"])
+    Image.fromarray(labels).save(paths["mask"])
+    Image.fromarray(draw_labels(image, labels)).save(paths["overlay"])
+    if embedding is not None:
+        torch.save(torch.from_numpy(np.asarray(embedding, dtype=np.float32))[None], paths["embedding"])
+    entry = {KEYS[part][0]: file for part, file in files.items()}
+    write_json(find_json(root, name), entry | {KEYS[key][0] if key in KEYS else key: more[key] for key in more})
+
+
+def find_json(root: Path, name: str) -> Path:
+    return root / JSON_FOLDERS[0] / f"{name}.json"
+
+
+def write_json(path: Path, content) -> None:
+    """UTF-8; the file appears only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read_json(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as JSON ({error}).") from error
+
+
+def list_entries(root: Path) -> list[tuple[str, dict]]:
+    """(name, JSON entry) of every single JSON file, sorted by name."""
+    folders = [root / name for name in JSON_FOLDERS if (root / name).is_dir()]
+    files = sorted(file for folder in folders[:1] for file in folder.rglob("*.json"))
+    return [(file.relative_to(folders[0]).with_suffix("").as_posix(), read_json(file)) for file in files]
+
+
+def _read_entries(path: Path) -> list[tuple[str, dict]]:
+    if path.is_dir() and (entries := list_entries(path)):
+        return entries
+    merged = path / MERGED if path.is_dir() else path
+    if not merged.is_file():
+        return []
+    content = read_json(merged)
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise DatasetError(f"{merged} is not a list of records.")
+    return [("", entry) for entry in content]

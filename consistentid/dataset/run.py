@@ -1,0 +1,120 @@
+"""A folder of photos -> a training set: several at once, and what is there already is left alone."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import ConsistentIDError
+from ..face.photo import open_photo
+from .prepare import FaceModels, Preparation, prepare_photo
+from .records import KEYS, MERGED, DatasetError, find_json, list_entries, read_json, write_json, write_record
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SETTINGS = "preparation.json"
+REJECTED = "rejected.json"
+BUNDLE = 64
+CAPTION_FILE, FACIAL_CAPTION_FILE = ".txt", "_face.txt"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went: records made now and before; {photo below its folder: why it was rejected}, of all runs."""
+
+    made: int
+    kept: int
+    rejected: dict[str, str]
+
+
+def prepare_folder(
+    photos: Path,
+    out: Path,
+    models: FaceModels,
+    wanted: Preparation,
+    workers: int = 1,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Prepare every photo below a folder that `out` has no record of, in `workers` threads.
+
+    A run that was stopped goes on where it was. Photos rejected before stay so until rejected.json is deleted.
+    Captions are read from NAME.txt and NAME_face.txt beside a photo. watch is called with (done, total).
+    Raises DatasetError for a folder without photos, and for an `out` that was made with other settings.
+    """
+    names = name_photos(photos)
+    _keep_settings(out, wanted)
+    rejected = read_json(out / REJECTED) if (out / REJECTED).exists() else {}
+    rejected = {photo: reason for photo, reason in rejected.items() if photo in names}
+    there = {photo for photo, name in names.items() if find_json(out, name).exists()}
+    open_ones = [photo for photo in names if photo not in there and photo not in rejected]
+
+    def prepare(photo: str) -> str:
+        try:
+            prepared = prepare_photo(open_photo(photos / photo), models, wanted)
+        except ConsistentIDError as error:
+            return str(error)
+        captions = read_captions(photos / photo)
+        write_record(
+            out, names[photo], prepared.image, prepared.labels, prepared.embedding, origin_IMG=photo, **captions
+        )
+        return ""
+
+    made = 0
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(open_ones), BUNDLE):
+            bundle = open_ones[start : start + BUNDLE]
+            reasons = dict(zip(bundle, pool.map(prepare, bundle), strict=True))
+            rejected |= {photo: reason for photo, reason in reasons.items() if reason}
+            made += sum(not reason for reason in reasons.values())
+            write_json(out / REJECTED, rejected)
+            watch(start + len(bundle), len(open_ones))
+    return Outcome(made, len(there), rejected)
+
+
+def merge_records(out: Path) -> int:
+    """Write the records that have both captions as one list, JSON_all.json; returns their number."""
+    whole = [entry for _, entry in list_entries(out) if has_captions(entry)]
+    write_json(out / MERGED, whole)
+    return len(whole)
+
+
+def has_captions(entry: dict) -> bool:
+    return all(any(entry.get(key) for key in KEYS[part]) for part in ("caption", "facial_caption"))
+
+
+def read_captions(photo: Path) -> dict[str, str]:
+    """What NAME.txt and NAME_face.txt beside a photo say: caption and facial_caption, as far as they are there."""
+    files = {
+        "caption": photo.with_suffix(CAPTION_FILE),
+        "facial_caption": photo.with_name(photo.stem + FACIAL_CAPTION_FILE),
+    }
+    texts = {part: file.read_text(encoding="utf-8").strip() for part, file in files.items() if file.is_file()}
+    return {part: text for part, text in texts.items() if text}
+
+
+def name_photos(photos: Path) -> dict[str, str]:
+    """{photo below the folder: name of its record}, sorted; a.jpg and a.png become a_jpg and a_png."""
+    if not photos.is_dir():
+        raise DatasetError(f"{photos} is not a folder.")
+    files = sorted(
+        path.relative_to(photos) for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
+    if not files:
+        raise DatasetError(f"No photos in {photos}: files that end in {', '.join(SUFFIXES)} are needed.")
+    stems = Counter(file.with_suffix("").as_posix().casefold() for file in files)
+    names = {}
+    for file in files:
+        shared = f"_{file.suffix[1:].lower()}" if stems[file.with_suffix("").as_posix().casefold()] > 1 else ""
+        names[file.as_posix()] = file.with_suffix("").as_posix() + shared
+    return names
+
+
+def _keep_settings(out: Path, wanted: Preparation) -> None:
+    path = out / SETTINGS
+    if not path.exists():
+        write_json(path, asdict(wanted))
+        return
+    before, now = read_json(path), asdict(wanted)
+    changed = [f"{key} was {before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
+    if changed:
+        raise DatasetError(f"{out} was made with other settings: {'; '.join(changed)}. Name another folder.")

@@ -1,0 +1,1 @@
+"""Training an adapter: frozen base model; LoRA, ID attention, ID projection and FacialEncoder are learnt."""

@@ -1,0 +1,115 @@
+"""What a run is made of, put together from its configuration."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..adapter.config import CONFIGS, AdapterConfig
+from ..dataset.records import read_records
+from ..errors import MissingPackageError
+from ..hosts.clip_vision import load_clip_vision
+from ..hosts.diffusers_pipeline import load_pipeline
+from .checkpoints import load_checkpoint
+from .config import ConfigError, TrainingConfig
+from .inputs import FrozenModels
+from .model import TrainedAdapter
+from .samples import TrainingSamples
+from .start import start_adapter
+
+DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class Run:
+    """A run in this process. accumulated: micro-batches of a step; step: those done; ema: None, or diffusers' EMAModel.
+
+    model: the module itself; wrapped: as accelerate calls it. trained: its parameters by published name.
+    """
+
+    config: TrainingConfig
+    base: AdapterConfig
+    accelerator: Any
+    accumulated: int
+    samples: TrainingSamples
+    pipeline: Any
+    frozen: FrozenModels
+    model: TrainedAdapter
+    wrapped: torch.nn.Module
+    optimizer: Any
+    ema: Any
+    step: int
+
+    @property
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        return self.model.name_trained()
+
+
+def assemble_run(config: TrainingConfig) -> Run:
+    """Load every model, make or restore what is trained, and hand it to accelerate. Raises ConsistentIDError."""
+    config.check()
+    accelerator, accumulated = start_accelerator(config)
+    samples = TrainingSamples(read_records(config.dataset), config)
+    base = next(base for base in CONFIGS if base.name == config.base)
+    pipeline = load_pipeline(config.checkpoint, base, base_config=config.base_config)
+    dtype = DTYPES[config.precision]
+    frozen = FrozenModels(pipeline, load_clip_vision(config.clip_vision), base, config, accelerator.device, dtype)
+    model = build_model(config, pipeline.unet, base)
+    parameters = list(model.name_trained().values())
+    optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
+    ema = make_ema(config, parameters)
+    step = restore(config, accelerator, model, optimizer, ema)
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    if ema:
+        ema.to(accelerator.device)
+    return Run(config, base, accelerator, accumulated, samples, pipeline, frozen, model, wrapped, optimizer, ema, step)
+
+
+def build_model(config: TrainingConfig, unet: torch.nn.Module, base: AdapterConfig) -> TrainedAdapter:
+    adapter = start_adapter(config, unet, base)
+    if config.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+    return TrainedAdapter(
+        unet, adapter, DTYPES[config.precision], config.localisation_weight, config.localisation_blocks
+    )
+
+
+def start_accelerator(config: TrainingConfig):
+    """The Accelerator of this process, and how many micro-batches it adds up."""
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise MissingPackageError("accelerate", "Training", error) from error
+    accelerator = Accelerator(mixed_precision=config.precision)
+    started = int(os.environ.get("WORLD_SIZE", 1))
+    if accelerator.num_processes != started:
+        raise ConfigError(
+            f"{started} processes were started, but accelerate joins {accelerator.num_processes}. Start them with "
+            "`accelerate launch --multi_gpu`; on a CPU set ACCELERATE_USE_CPU=true."
+        )
+    accelerator.gradient_accumulation_steps = config.count_accumulated(accelerator.num_processes)
+    return accelerator, accelerator.gradient_accumulation_steps
+
+
+def make_ema(config: TrainingConfig, parameters: list[torch.nn.Parameter]):
+    if not config.ema:
+        return None
+    from diffusers.training_utils import EMAModel
+
+    return EMAModel(parameters, decay=config.ema)
+
+
+def restore(config: TrainingConfig, accelerator, model: TrainedAdapter, optimizer, ema) -> int:
+    """Take over the newest checkpoint of the output, if any; returns the steps that were done."""
+    found = load_checkpoint(config)
+    if not found:
+        return 0
+    step, tensors, state = found
+    model.load(tensors)
+    optimizer.load_state_dict(state["optimizer"])
+    if ema:
+        ema.load_state_dict(state["ema"])
+    if accelerator.scaler is not None and state["scaler"]:
+        accelerator.scaler.load_state_dict(state["scaler"])
+    return step

@@ -1,0 +1,79 @@
+"""What a run leaves: the adapter as published, and checkpoints from which it goes on bit for bit.
+
+OUTPUT/adapter.safetensors          the trained adapter, float16, when the run is done; adapter_ema.safetensors too
+OUTPUT/checkpoints/00001000/        after 1000 steps: adapter.safetensors in float32, optimizer.pt, run.json
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..errors import CheckpointError
+from ..weights import read_weights
+from .config import TrainingConfig
+
+FOLDER = "checkpoints"
+ADAPTER, AVERAGE, OPTIMIZER, RUN = "adapter.safetensors", "adapter_ema.safetensors", "optimizer.pt", "run.json"
+
+
+def write_adapter(path: Path, tensors: dict[str, Tensor], base: str, step: int, dtype: torch.dtype) -> None:
+    """An adapter in the published layout, as safetensors; it appears only when it is whole."""
+    from safetensors.torch import save
+
+    metadata = {"format": "pt", "consistentid": __version__, "base": base, "steps": str(step)}
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = {name: tensor.detach().to("cpu", dtype).contiguous().clone() for name, tensor in tensors.items()}
+    part.write_bytes(save(saved, metadata))  # save_file would make it unreadable for other users
+    part.replace(path)
+
+
+def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[str, Tensor], state: dict) -> Path:
+    """Everything a run needs to go on after `step` steps; older checkpoints beyond config.keep are deleted.
+
+    tensors: trained ones, by published name. state: of the optimiser and what goes with it.
+    """
+    folder = Path(config.output) / FOLDER / f"{step:08d}"
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    write_adapter(part / ADAPTER, tensors, base, step, torch.float32)
+    torch.save(state, part / OPTIMIZER)
+    record = {"step": step, "version": __version__, "config": asdict(config)}
+    (part / RUN).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    for old in list_checkpoints(config)[: -config.keep]:
+        shutil.rmtree(old)
+    return folder
+
+
+def list_checkpoints(config: TrainingConfig) -> list[Path]:
+    """Whole checkpoints of a run, the oldest first."""
+    folder = Path(config.output) / FOLDER
+    return sorted(path for path in folder.glob("*") if path.name.isdigit() and (path / RUN).is_file())
+
+
+def load_checkpoint(config: TrainingConfig) -> tuple[int, dict[str, Tensor], dict] | None:
+    """(step, tensors, state) of the newest checkpoint; None for a run that has none yet.
+
+    ConfigError when it was made with other settings that must not change; CheckpointError when it cannot be read.
+    """
+    found = list_checkpoints(config)
+    if not found:
+        return None
+    try:
+        record = json.loads((found[-1] / RUN).read_text(encoding="utf-8"))
+        state = torch.load(found[-1] / OPTIMIZER, map_location="cpu", weights_only=True)
+        step, before = record["step"], record["config"]
+    except Exception as error:
+        raise CheckpointError(
+            f"{found[-1]} cannot be read ({type(error).__name__}: {error}). Delete it to go on from the one before."
+        ) from error
+    config.check_continued(before)
+    return step, read_weights(found[-1] / ADAPTER), state

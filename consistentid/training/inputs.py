@@ -1,0 +1,198 @@
+"""The frozen models: pixels and captions of a micro-batch -> what the trained model reads, and what it should say."""
+
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..adapter.config import AdapterConfig
+from ..hosts.clip_text import ClipText
+from .config import TrainingConfig
+from .samples import Sample, make_generator
+from .text import MarkedText, encode_texts, mark_nothing, mark_sample
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Of B pictures with R facial tokens in all, at most N in one.
+
+    noisy, target: [B, 4, h, w]; timesteps: [B]; loss_mask: [B, 1, h, w], where the noise counts.
+    text: [B, 77, D]; pooled: [B, 1280] and time_ids: [B, 6] for SDXL, else None.
+    id_embeddings: [B, 512]; photo_features: [B, 257, 1280].
+    region_features: [R, 257, 1280], places: [R] in the text, strengths: [R] and counts: how many of the R in each row.
+    A row without facial tokens has one of strength 0, so that every parameter is used in every step.
+    region_masks: [B, N, h, w]; positions and valid: [B, N], as the localisation loss reads them.
+    """
+
+    noisy: Tensor
+    timesteps: Tensor
+    target: Tensor
+    loss_mask: Tensor
+    text: Tensor
+    pooled: Tensor | None
+    time_ids: Tensor | None
+    id_embeddings: Tensor
+    photo_features: Tensor
+    region_features: Tensor
+    places: Tensor
+    strengths: Tensor
+    counts: list[int]
+    region_masks: Tensor
+    positions: Tensor
+    valid: Tensor
+
+    def as_arguments(self) -> dict:
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What is left to chance for one sample: noise and posterior like its latents [4, h, w], the rest yes or no."""
+
+    noise: Tensor
+    posterior: Tensor
+    timestep: int
+    is_masked: bool
+    is_dropped: bool
+
+
+class FrozenModels:
+    """VAE, text encoders, image encoder and noise schedule.
+
+    The VAE stays in float32, in which it was loaded: SDXL's needs it.
+    """
+
+    def __init__(self, pipeline, clip_vision, base: AdapterConfig, config: TrainingConfig, device, dtype: torch.dtype):
+        from diffusers import DDPMScheduler
+
+        self.base, self.config, self.device = base, config, device
+        self.clip = ClipText(pipeline, base)
+        self.vae = pipeline.vae.to(device)
+        self.clip_vision = clip_vision.to(device, dtype)
+        for module in (self.vae, self.clip_vision, *self.clip.encoders):
+            module.eval().requires_grad_(False)
+        for encoder in self.clip.encoders:
+            encoder.to(device, dtype)
+        self.noise_schedule = DDPMScheduler.from_config(pipeline.scheduler.config)
+        self.zero_features = self.encode_pixels([torch.zeros(3, 224, 224)])[0]
+
+    @torch.no_grad()
+    def encode(self, samples: list[Sample]) -> ModelInputs:
+        """Everything for one micro-batch. The same samples give the same inputs, in whatever batch they come."""
+        latents = self.vae.encode(torch.stack([sample.image for sample in samples]).to(self.device)).latent_dist
+        chances = [self.draw_chance(sample.ordinal, latents.mean.shape[1:]) for sample in samples]
+        texts = [
+            mark_nothing(self.clip) if chance.is_dropped else self.mark(sample)
+            for sample, chance in zip(samples, chances, strict=True)
+        ]
+        text, pooled = encode_texts(self.clip, texts)
+        size = latents.mean.shape[-2:]
+        return ModelInputs(
+            **self._add_noise(latents, chances),
+            loss_mask=self._make_loss_mask(samples, chances, size),
+            text=text,
+            pooled=pooled,
+            time_ids=None if pooled is None else self._make_time_ids(samples),
+            **self._encode_people(samples, texts, chances),
+            **_place_tokens(texts, self.device),
+            region_masks=_stack_masks(samples, texts, size).to(self.device),
+        )
+
+    def mark(self, sample: Sample) -> MarkedText:
+        return mark_sample(self.clip, sample, self.base, self.config.alignment)
+
+    @torch.no_grad()
+    def encode_pixels(self, pixels: list[Tensor]) -> Tensor:
+        """Features [len(pixels), 257, 1280] of pixel values [3, 224, 224], in float32."""
+        stacked = torch.stack(pixels).to(self.device, self.clip_vision.dtype)
+        return self.clip_vision(pixel_values=stacked, output_hidden_states=True).hidden_states[-2].float()
+
+    def draw_chance(self, ordinal: int, shape) -> Chance:
+        """The chance of one sample of the run, whatever device and batch it is in."""
+        generator = make_generator(self.config.seed, 1, ordinal)
+        masked, dropped = torch.rand(2, generator=generator).tolist()
+        return Chance(
+            noise=torch.randn(shape, generator=generator),
+            posterior=torch.randn(shape, generator=generator),
+            timestep=int(torch.randint(self.noise_schedule.config.num_train_timesteps, (), generator=generator)),
+            is_masked=masked < self.config.mask_probability,
+            is_dropped=dropped < self.config.drop_probability,
+        )
+
+    def _add_noise(self, latents, chances: list[Chance]) -> dict[str, Tensor]:
+        noise, posterior = (
+            torch.stack([getattr(chance, name) for chance in chances]).to(self.device)
+            for name in ("noise", "posterior")
+        )
+        timesteps = torch.tensor([chance.timestep for chance in chances], device=self.device)
+        clean = (latents.mean + latents.std * posterior) * self.vae.config.scaling_factor
+        schedule = self.noise_schedule
+        targets = {
+            "epsilon": lambda: noise,
+            "v_prediction": lambda: schedule.get_velocity(clean, noise, timesteps),
+            "sample": lambda: clean,
+        }
+        target = targets[schedule.config.prediction_type]()
+        return {"noisy": schedule.add_noise(clean, noise, timesteps), "timesteps": timesteps, "target": target}
+
+    def _make_loss_mask(self, samples: list[Sample], chances: list[Chance], size) -> Tensor:
+        """The person alone where chance wants it and there is one, else everything."""
+        whole = torch.ones_like(samples[0].person)
+        masks = [
+            sample.person if chance.is_masked and sample.person.any() else whole
+            for sample, chance in zip(samples, chances, strict=True)
+        ]
+        return F.interpolate(torch.stack(masks).to(self.device), size, mode="bilinear", antialias=True)
+
+    def _make_time_ids(self, samples: list[Sample]) -> Tensor:
+        side = self.config.resolution
+        return torch.tensor([[*sample.size, 0, 0, side, side] for sample in samples], device=self.device).float()
+
+    def _encode_people(self, samples, texts: list[MarkedText], chances: list[Chance]) -> dict[str, Tensor]:
+        """ID embeddings, and CLIP features of photos and regions in one pass; zeros and zero pixels where dropped."""
+        embeddings = [
+            torch.zeros_like(sample.id_embedding) if chance.is_dropped else sample.id_embedding
+            for sample, chance in zip(samples, chances, strict=True)
+        ]
+        pixels = []
+        for sample, text, chance in zip(samples, texts, chances, strict=True):
+            pixels.append(None if chance.is_dropped else sample.photo_pixels)
+            pixels += [sample.region_pixels[key] for key in text.regions] or [None]
+        features = self._encode_some(pixels)
+        firsts = [sum(max(len(text.regions), 1) + 1 for text in texts[:row]) for row in range(len(texts))]
+        others = [row for row in range(len(pixels)) if row not in firsts]
+        return {
+            "id_embeddings": torch.stack(embeddings).to(self.device),
+            "photo_features": features[firsts],
+            "region_features": features[others],
+        }
+
+    def _encode_some(self, pixels: list[Tensor | None]) -> Tensor:
+        """Features [len(pixels), 257, 1280]; None stands for zero pixels, whose features are known."""
+        known = [picture for picture in pixels if picture is not None]
+        encoded = iter(self.encode_pixels(known) if known else ())
+        return torch.stack([self.zero_features if picture is None else next(encoded) for picture in pixels])
+
+
+def _place_tokens(texts: list[MarkedText], device) -> dict:
+    width = max(1, *(len(text.positions) for text in texts))
+    padded = [text.positions + [0] * (width - len(text.positions)) for text in texts]
+    valid = [[place < len(text.positions) for place in range(width)] for text in texts]
+    return {
+        "places": torch.tensor([place for text in texts for place in text.positions or [0]], device=device),
+        "strengths": torch.tensor([x for text in texts for x in [1.0] * len(text.positions) or [0.0]], device=device),
+        "counts": [max(len(text.positions), 1) for text in texts],
+        "positions": torch.tensor(padded, device=device),
+        "valid": torch.tensor(valid, device=device),
+    }
+
+
+def _stack_masks(samples: list[Sample], texts: list[MarkedText], size) -> Tensor:
+    """Masks [B, N, h, w] of the regions of facial tokens; zeros where there is no token."""
+    width = max(1, *(len(text.regions) for text in texts))
+    masks = torch.zeros(len(samples), width, *samples[0].person.shape[1:])
+    for row, (sample, text) in enumerate(zip(samples, texts, strict=True)):
+        for place, key in enumerate(text.regions):
+            masks[row, place] = sample.masks[key] / 255
+    return F.interpolate(masks, size, mode="bilinear", antialias=True)

@@ -1,0 +1,114 @@
+"""The training loop, on one device or several, from the newest checkpoint to the last step."""
+
+import math
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .assembly import Run, assemble_run
+from .checkpoints import ADAPTER, AVERAGE, save_checkpoint, write_adapter
+from .config import TrainingConfig
+from .log import Log
+from .rates import find_rate
+from .samples import Sample, load_batches
+from .sheets import SheetMaker
+
+SHEETS = "sheets"
+
+
+def train(config: TrainingConfig) -> Path:
+    """Train to the last step, going on from the newest checkpoint; returns the adapter's file.
+
+    Started by `accelerate launch`, every process calls this.
+    """
+    run = assemble_run(config)
+    accelerator = run.accelerator
+    log = Log(config, run.step) if accelerator.is_main_process else None
+    sheets = SheetMaker(run) if log and config.sheet_every else None
+    batches = iter(load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes))
+    losses: list[dict[str, Tensor]] = []
+    try:
+        while run.step < config.steps:
+            losses += take_step(run, islice(batches, run.accumulated))
+            if is_due(run, config.log_every):
+                numbers = average(run, losses)
+                losses.clear()
+                if log:
+                    log.write(run.step, numbers)
+            if sheets and is_due(run, config.sheet_every):
+                save_sheet(run, sheets, log)
+            if is_due(run, config.save_every):
+                save(run)
+    finally:
+        if log:
+            log.close()
+    accelerator.end_training()
+    return Path(config.output) / ADAPTER
+
+
+def take_step(run: Run, batches: Iterable[list[Sample]]) -> list[dict[str, Tensor]]:
+    """One optimiser step; returns the losses of each micro-batch of this process."""
+    accelerator, taken = run.accelerator, []
+    rate = find_rate(run.config, run.step)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    for samples in batches:
+        with accelerator.accumulate(run.wrapped):
+            losses = run.wrapped(**run.frozen.encode(samples).as_arguments())
+            accelerator.backward(losses["loss"])
+            if accelerator.sync_gradients and run.config.gradient_clip:
+                accelerator.clip_grad_norm_(run.trained.values(), run.config.gradient_clip)
+            run.optimizer.step()
+            run.optimizer.zero_grad()
+        taken.append({name: value.detach().float() for name, value in losses.items()})
+    run.step += 1
+    if run.ema:
+        run.ema.step(run.trained.values())
+    return taken
+
+
+def is_due(run: Run, every: int) -> bool:
+    return run.step % every == 0 or run.step == run.config.steps
+
+
+def average(run: Run, losses: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Means over micro-batches and processes, without those that have no number, and the learning rate."""
+    values = torch.stack([torch.stack(list(part.values())) for part in losses])
+    means = run.accelerator.gather(values).nanmean(0).tolist()
+    known = {name: mean for name, mean in zip(losses[0], means, strict=True) if not math.isnan(mean)}
+    return known | {"learning_rate": run.optimizer.param_groups[0]["lr"]}
+
+
+def save(run: Run) -> None:
+    """A checkpoint, and after the last step the adapter itself; by the main process, the others wait."""
+    accelerator, config = run.accelerator, run.config
+    if accelerator.is_main_process:
+        scaler = accelerator.scaler
+        state = {
+            "optimizer": run.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "ema": run.ema.state_dict() if run.ema else None,
+        }
+        save_checkpoint(config, run.base.name, run.step, run.trained, state)
+        if run.step == config.steps:
+            write_results(run)
+    accelerator.wait_for_everyone()
+
+
+def write_results(run: Run) -> None:
+    output, trained = Path(run.config.output), run.trained
+    write_adapter(output / ADAPTER, trained, run.base.name, run.step, torch.float16)
+    if run.ema:
+        average = dict(zip(trained, run.ema.shadow_params, strict=True))
+        write_adapter(output / AVERAGE, average, run.base.name, run.step, torch.float16)
+
+
+def save_sheet(run: Run, sheets: SheetMaker, log: Log) -> None:
+    picture = sheets.draw()
+    folder = Path(run.config.output) / SHEETS
+    folder.mkdir(exist_ok=True)
+    picture.save(folder / f"{run.step:08d}.png")
+    log.show(run.step, picture)

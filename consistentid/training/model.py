@@ -1,0 +1,118 @@
+"""What is trained: the base UNet with the adapter in it, FacialEncoder and ID projection; it says its losses."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from ..adapter.checkpoint import Adapter
+from ..errors import CheckpointError
+from ..hosts.diffusers_unet import install_adapter
+from .attention_maps import AttentionMaps
+from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
+
+PROJECTION_PARTS = {"sd15": "image_proj", "sdxl": "image_proj_model"}
+
+
+class TrainedAdapter(nn.Module):
+    """Losses of a micro-batch. Only what `name_trained` lists is trained, in float32; the UNet stays as it is, in
+    `dtype`.
+
+    localisation_weight: 0 leaves the localisation loss out. blocks: see choose_sites.
+    """
+
+    def __init__(
+        self, unet: nn.Module, adapter: Adapter, dtype: torch.dtype, localisation_weight: float = 0.01, blocks: int = 0
+    ):
+        super().__init__()
+        self.unet = nn.Module.to(unet, dtype).eval().requires_grad_(False)
+        self.installed = install_adapter(unet, adapter)
+        self.installed.processors.float()
+        self.facial_encoder = adapter.facial_encoder.float()
+        self.id_projection = adapter.id_projection.float()
+        self.adapter = replace(adapter, facial_encoder=self.facial_encoder, id_projection=self.id_projection)
+        self.localisation_weight = localisation_weight
+        self.maps = AttentionMaps(self.installed, blocks)
+        self.load(name_tensors(adapter))
+        for parameter in self.name_trained().values():
+            parameter.requires_grad_(True)
+
+    def name_trained(self) -> dict[str, nn.Parameter]:
+        """Every trained parameter by its name in a published checkpoint."""
+        parts = {
+            "FacialEncoder": self.facial_encoder,
+            PROJECTION_PARTS.get(self.adapter.config.name, "image_proj"): self.id_projection,
+            "adapter_modules": self.installed.processors,
+        }
+        return {f"{part}.{name}": p for part, module in parts.items() for name, p in module.named_parameters()}
+
+    @torch.no_grad()
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the values of a checkpoint, by name; CheckpointError where names or shapes differ."""
+        trained = self.name_trained()
+        wrong = sorted(trained.keys() ^ tensors.keys())
+        wrong += [name for name in trained.keys() & tensors.keys() if trained[name].shape != tensors[name].shape]
+        if wrong:
+            raise CheckpointError(
+                f"The weights do not fit the trained adapter in {len(wrong)} tensors: {', '.join(wrong[:5])}. Was it "
+                "saved by a run with another base model or rank?"
+            )
+        for name, parameter in trained.items():
+            parameter.copy_(tensors[name])
+
+    def forward(self, **inputs) -> dict[str, Tensor]:
+        """Takes the fields of ModelInputs. Returns scalars: loss, and what it is made of (noise, localisation); mass:
+        the part of facial tokens' attention that lies in their regions."""
+        text = self.fuse_tokens(
+            *(inputs[name] for name in ("text", "region_features", "places", "strengths", "counts"))
+        )
+        shortcut = self.adapter.config.shortcut
+        id_tokens = self.id_projection(inputs["id_embeddings"], inputs["photo_features"], shortcut=shortcut)
+        if self.localisation_weight:
+            self.maps.watch(inputs["positions"])
+        prediction = self._predict(inputs, text, id_tokens)
+        noise = measure_noise_loss(prediction, inputs["target"], inputs["loss_mask"])
+        if not self.localisation_weight:
+            return {"loss": noise, "noise": noise.detach()}
+        maps, masks, valid = self.maps.take(), inputs["region_masks"], inputs["valid"]
+        localisation = measure_localisation_loss(maps, masks, valid)
+        with torch.no_grad():
+            mass = measure_mass(maps, masks, valid)
+        loss = noise + self.localisation_weight * localisation
+        return {"loss": loss, "noise": noise.detach(), "localisation": localisation.detach(), "mass": mass}
+
+    def fuse_tokens(self, text: Tensor, region_features: Tensor, places: Tensor, strengths: Tensor, counts) -> Tensor:
+        """Facial tokens put into the text embeddings [B, 77, D], row by row."""
+        tokens = self.facial_encoder.encode_regions(region_features)
+        rows = zip(text.split(1), tokens.split(counts), places.split(counts), strengths.split(counts), strict=True)
+        return torch.cat([self.facial_encoder(*row) for row in rows])
+
+    def _predict(self, inputs: dict, text: Tensor, id_tokens: Tensor) -> Tensor:
+        conditions = None
+        if inputs["pooled"] is not None:
+            conditions = {"text_embeds": inputs["pooled"], "time_ids": inputs["time_ids"]}
+        dtype = self.unet.dtype
+        return self.unet(
+            inputs["noisy"].to(dtype),
+            inputs["timesteps"],
+            text.to(dtype),
+            added_cond_kwargs=None if conditions is None else {key: x.to(dtype) for key, x in conditions.items()},
+            cross_attention_kwargs={"id_tokens": id_tokens},
+        ).sample
+
+
+def name_tensors(adapter: Adapter) -> dict[str, Tensor]:
+    """All tensors of an adapter by their names in a published checkpoint, in its order."""
+    networks = {
+        "FacialEncoder": adapter.facial_encoder,
+        PROJECTION_PARTS.get(adapter.config.name, "image_proj"): adapter.id_projection,
+    }
+    tensors = {f"{part}.{name}": t for part, network in networks.items() for name, t in network.state_dict().items()}
+    for (site, attention, projection), lora in adapter.loras.items():
+        entry = site.self_entry if attention == "attn1" else site.cross_entry
+        for side in ("up", "down"):
+            tensors[f"adapter_modules.{entry}.{projection}_lora.{side}.weight"] = getattr(lora, side)
+    for number, layer in enumerate(adapter.id_layers):
+        for name, tensor in layer.state_dict().items():
+            tensors[f"adapter_modules.{2 * number + 1}.{name}"] = tensor
+    return tensors

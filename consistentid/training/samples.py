@@ -1,0 +1,116 @@
+"""From records on disk to batches of pixels, in an order that depends on nothing but the seed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..adapter.config import ID_EMBEDDING_WIDTH
+from ..dataset.records import DatasetError, Record
+from ..face.regions import cut_region, preprocess_clip, select_regions
+from .config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of the run.
+
+    ordinal: its number in the run, from 0; all its chance follows from it. image: [3, S, S], -1..1. person: [1, S, S],
+    0 or 1. photo_pixels: [3, 224, 224] for CLIP; region_pixels likewise by region key. masks: {key: uint8 [S, S],
+    0..255}. id_embedding: [512], zeros without one. size: (height, width) of the stored picture.
+    """
+
+    ordinal: int
+    image: Tensor
+    person: Tensor
+    photo_pixels: Tensor
+    region_pixels: dict[str, Tensor]
+    masks: dict[str, Tensor]
+    id_embedding: Tensor
+    caption: str
+    facial_caption: str
+    size: tuple[int, int]
+
+
+class TrainingSamples(Dataset):
+    """The run's samples by ordinal: epoch after epoch, each in an order of its own."""
+
+    def __init__(self, records: Sequence[Record], config: TrainingConfig):
+        silent = [record.name for record in records if not (record.caption and record.facial_caption)]
+        if silent:
+            raise DatasetError(
+                f"{len(silent)} of {len(records)} records lack a caption ({', '.join(silent[:5])}). "
+                "`dataset prepare` with --captioner or --fixed-captions adds it; `dataset check` shows all."
+            )
+        self.records, self.config = records, config
+
+    def __getitem__(self, ordinal: int) -> Sample:
+        epoch, place = divmod(ordinal, len(self.records))
+        number = shuffle(len(self.records), self.config.seed, epoch)[place]
+        return read_sample(self.records[number], ordinal, self.config.resolution, self.config.unite_pairs)
+
+
+class MicroBatches:
+    """Ordinals of each micro-batch of one process, from a step on: [[0, 1], [4, 5], ...] for the first of two.
+
+    The processes of a step share its `batch` samples, so what a step sees does not depend on their number.
+    """
+
+    def __init__(self, config: TrainingConfig, start: int, process: int, processes: int):
+        self.config, self.start, self.process, self.processes = config, start, process, processes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.config.micro_batch
+        share = size * self.processes
+        for first in range(self.start * self.config.batch, self.config.steps * self.config.batch, share):
+            mine = first + self.process * size
+            yield list(range(mine, mine + size))
+
+    def __len__(self) -> int:
+        remaining = (self.config.steps - self.start) * self.config.batch
+        return remaining // (self.config.micro_batch * self.processes)
+
+
+def read_sample(record: Record, ordinal: int, resolution: int, unite_pairs: bool = False) -> Sample:
+    """A record as pixels, its centre square resized to the resolution. A label map of another size is stretched."""
+    stored = record.read_image()
+    labels = Image.fromarray(record.read_labels()).resize((stored.shape[1], stored.shape[0]), Image.Resampling.NEAREST)
+    square = (resolution, resolution)
+    photo = np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
+    labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))
+    masks = select_regions(labels, unite_pairs)
+    embedding = record.read_embedding()
+    return Sample(
+        ordinal=ordinal,
+        image=torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous(),
+        person=torch.from_numpy((labels > 0).astype(np.float32))[None],
+        photo_pixels=torch.from_numpy(preprocess_clip(photo)),
+        region_pixels={key: torch.from_numpy(preprocess_clip(cut_region(photo, masks[key]))) for key in masks},
+        masks={key: torch.from_numpy(mask) for key, mask in masks.items()},
+        id_embedding=torch.zeros(ID_EMBEDDING_WIDTH) if embedding is None else embedding,
+        caption=record.caption,
+        facial_caption=record.facial_caption,
+        size=(stored.shape[0], stored.shape[1]),
+    )
+
+
+def load_batches(samples: TrainingSamples, start: int, process: int = 0, processes: int = 1) -> DataLoader:
+    """A loader of lists of Samples: the micro-batches of one process from step `start` to the end of the run."""
+    plan = MicroBatches(samples.config, start, process, processes)
+    return DataLoader(samples, batch_sampler=plan, num_workers=samples.config.workers, collate_fn=list)
+
+
+def make_generator(seed: int, *numbers: int) -> torch.Generator:
+    """A generator on the CPU for one purpose; other numbers give other, unrelated ones."""
+    (state,) = np.random.SeedSequence([seed, *numbers]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+@lru_cache(maxsize=2)
+def shuffle(count: int, seed: int, epoch: int) -> list[int]:
+    return torch.randperm(count, generator=make_generator(seed, 0, epoch)).tolist()

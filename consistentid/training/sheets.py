@@ -1,0 +1,63 @@
+"""Sample sheets: what the adapter draws so far, beside the photos it draws from."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..dataset.records import Record
+from ..facial_text import compose_for_identity
+from ..hosts.conditioning import encode_prompt
+from ..hosts.contact_sheet import draw_contact_sheet
+from ..hosts.diffusers_pipeline import Sampling, sample, set_scheduler
+from ..hosts.portrait_settings import GUIDANCE
+from ..identity import Identity
+from .assembly import Run
+from .samples import read_sample
+
+MERGE_AT = 0.6
+
+
+class SheetMaker:
+    """Draws the first people of a training set with every prompt, always from the same noise.
+
+    The run is left as found, but for its pipeline's scheduler.
+    """
+
+    def __init__(self, run: Run):
+        self.run = run
+        records = run.samples.records[: run.config.sheet_people]
+        self.people = [self._encode_person(record) for record in records]
+        set_scheduler(run.pipeline, "euler")
+        run.pipeline.set_progress_bar_config(disable=True)
+
+    def draw(self) -> Image.Image:
+        """For each person the photo, then a picture for each prompt."""
+        self.run.model.maps.rest()
+        cells = []
+        with torch.no_grad(), self.run.accelerator.autocast():
+            for photo, identity in self.people:
+                cells.append(("photo", photo))
+                cells += [(prompt, self._draw_portrait(identity, prompt)) for prompt in self.run.config.sheet_prompts]
+        return draw_contact_sheet(cells)
+
+    def _draw_portrait(self, identity: Identity, prompt: str) -> Image.Image:
+        clip, adapter, config = self.run.frozen.clip, self.run.model.adapter, self.run.config
+        composed = compose_for_identity(prompt, "", identity, adapter.config, clip.count_tokens, config.alignment)
+        conditioning = encode_prompt(clip, adapter, identity, composed, alignment=config.alignment)
+        side, guidance = config.resolution, GUIDANCE[adapter.config.name]
+        sampling = Sampling(config.sheet_steps, guidance, side, side, MERGE_AT, (config.seed,))
+        return sample(self.run.pipeline, conditioning, sampling)[0]
+
+    def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
+        config, frozen = self.run.config, self.run.frozen
+        read = read_sample(record, 0, config.resolution, config.unite_pairs)
+        photo, *regions = frozen.encode_pixels([read.photo_pixels, *read.region_pixels.values()]).cpu()
+        identity = Identity(
+            photo_features=photo,
+            zero_features=frozen.zero_features.cpu(),
+            region_features=dict(zip(read.region_pixels, regions, strict=True)),
+            id_embedding=read.id_embedding if read.id_embedding.any() else None,
+            caption=read.facial_caption,
+        )
+        pixels = ((read.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+        return Image.fromarray(pixels), identity

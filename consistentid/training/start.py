@@ -1,0 +1,53 @@
+"""The adapter that training begins with: a file, or new weights."""
+
+import torch
+from torch import nn
+
+from ..adapter.attention import PROJECTIONS, IDLayer, Lora
+from ..adapter.checkpoint import Adapter, load_adapter
+from ..adapter.config import AdapterConfig
+from ..adapter.facial_encoder import FacialEncoder
+from ..adapter.id_projection import IDProjection
+from ..adapter.sites import list_sites
+from .config import TrainingConfig
+
+
+def start_adapter(config: TrainingConfig, unet: nn.Module, base: AdapterConfig) -> Adapter:
+    """The adapter file of the configuration, or a new adapter for the UNet; the same for the same seed."""
+    return load_adapter(config.adapter) if config.adapter else make_adapter(unet, base, config.rank, config.seed)
+
+
+def make_adapter(unet: nn.Module, base: AdapterConfig, rank: int, seed: int) -> Adapter:
+    """A new adapter, as the authors start theirs.
+
+    Low-rank additions begin as nothing; ID keys and values as the UNet's own keys and values of the text.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        facial_encoder, id_projection = FacialEncoder(base.width), IDProjection(base.width)
+        latents = facial_encoder.visual_projection.latents
+        nn.init.normal_(latents, std=latents.shape[-1] ** -0.5)
+        loras, layers = {}, nn.ModuleList()
+        for site in list_sites(base):
+            for attention in ("attn1", "attn2"):
+                module = unet.get_submodule(f"{site.diffusers}.{attention}")
+                for projection in PROJECTIONS:
+                    linear = module.to_out[0] if projection == "to_out" else getattr(module, projection)
+                    loras[site, attention, projection] = _make_lora(linear, rank)
+            layers.append(_copy_keys(module))
+    for network in (facial_encoder, id_projection, layers):
+        network.eval().requires_grad_(False)
+    return Adapter(base, "new weights", facial_encoder, id_projection, layers, loras)
+
+
+def _make_lora(linear: nn.Linear, rank: int) -> Lora:
+    down = torch.randn(rank, linear.in_features) / rank
+    return Lora(up=torch.zeros(linear.out_features, rank), down=down)
+
+
+def _copy_keys(attention: nn.Module) -> IDLayer:
+    width, context = attention.to_k.out_features, attention.to_k.in_features
+    layer = IDLayer(context, width)
+    layer.to_k_ip.weight.data.copy_(attention.to_k.weight)
+    layer.to_v_ip.weight.data.copy_(attention.to_v.weight)
+    return layer

@@ -1,0 +1,144 @@
+"""Records as they lie on disk: what is written is read back, in both spellings of the authors, and damage is named."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
+from consistentid.dataset.check import check_records, draw_record
+from consistentid.dataset.records import DatasetError, read_records, write_record
+from consistentid.dataset.run import merge_records, name_photos, read_captions
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+EMBEDDING = np.eye(512, dtype=np.float32)[3]
+TEXTS = {"caption": "A man in a park.", "facial_caption": "He has a round face and a small nose."}
+
+
+@pytest.fixture
+def labels():
+    labels = np.zeros((64, 64), dtype=np.uint8)
+    labels[10:50, 16:48] = 1
+    labels[28:36, 30:34] = 10
+    labels[50:, 8:56] = 16
+    return labels
+
+
+@pytest.fixture
+def folder(tmp_path, labels):
+    write_record(tmp_path, "a/one", IMAGE, labels, EMBEDDING, **TEXTS)
+    write_record(tmp_path, "two", IMAGE[::-1].copy(), labels, None, **TEXTS)
+    return tmp_path
+
+
+def test_what_is_written_is_read(folder, labels):
+    one, two = read_records(folder)
+    assert (one.name, two.name) == ("a/one", "two")
+    assert np.array_equal(one.read_image(), IMAGE) and np.array_equal(one.read_labels(), labels)
+    assert torch.equal(one.read_embedding(), torch.from_numpy(EMBEDDING))
+    assert two.read_embedding() is None and two.caption == TEXTS["caption"]
+    assert not np.array_equal(two.read_image(), IMAGE)
+    assert torch.load(one.embedding, weights_only=True).shape == (1, 512)
+
+
+def test_the_merged_list_is_the_same_set(folder):
+    assert merge_records(folder) == 2
+    single = read_records(folder)
+    listed = read_records(folder / "JSON_all.json")
+    assert [record.image for record in listed] == [record.image for record in single]
+    assert [record.facial_caption for record in listed] == [record.facial_caption for record in single]
+
+
+def test_the_authors_other_spelling(folder):
+    """Keys of their README, folders of their scripts, and Windows' separators."""
+    entries = json.loads((folder / "all_JSON/a/one.json").read_text())
+    respelt = {
+        "IMG": entries["resize_IMG"].replace("/", "\\"),
+        "parsing_mask_IMG": entries["parsing_mask_IMG"],
+        "vqa_llva": "x",
+        "vqa_llva_facial": "y",
+        "id_embed_file_resize": entries["id_embed_file_origin"],
+    }
+    (folder / "JSON_all.json").write_text(json.dumps([respelt]))
+    names = {"resize_IMG": "FGID_resize", "parsing_mask_IMG": "FGID_parsing_mask", "all_faceID": "FGID_faceID"}
+    for name, other in names.items():
+        (folder / name).rename(folder / other)
+    (record,) = read_records(folder / "JSON_all.json")
+    assert (record.name, record.caption, record.facial_caption) == ("one", "x", "y")
+    assert np.array_equal(record.read_image(), IMAGE) and record.read_embedding()[3] == 1
+    respelt["vqa_llva_more_face_detail"] = "z"
+    (folder / "JSON_all.json").write_text(json.dumps([respelt]))
+    assert read_records(folder / "JSON_all.json")[0].facial_caption == "z"
+
+
+def test_captions_are_added_once_and_only_where_they_are_missing(tmp_path, labels):
+    asked = []
+
+    class Describer:
+        def describe(self, photo, question):
+            asked.append(question)
+            return f" answer {len(asked)} "
+
+    write_record(tmp_path, "none", IMAGE, labels, EMBEDDING)
+    write_record(tmp_path, "half", IMAGE, labels, EMBEDDING, facial_caption="A nose.")
+    assert merge_records(tmp_path) == 0
+    assert caption_records(tmp_path, Describer()) == 2
+    assert asked == [QUESTIONS[part] for part in ("caption", "caption", "facial_caption")]
+    half, none = read_records(tmp_path)
+    assert (half.caption, half.facial_caption) == ("answer 1", "A nose.")
+    assert (none.caption, none.facial_caption) == ("answer 2", "answer 3")
+    assert caption_records(tmp_path, None) == 0 and merge_records(tmp_path) == 2
+    write_record(tmp_path, "third", IMAGE, labels, EMBEDDING)
+    assert caption_records(tmp_path, None) == 1
+    assert read_records(tmp_path)[2].facial_caption == FIXED["facial_caption"]
+
+
+def test_check_tells_what_a_set_is_made_of_and_what_is_wrong(folder, labels):
+    assert check_records(read_records(folder)).problems == []
+    write_record(folder, "blank", IMAGE, labels * 0, EMBEDDING, **TEXTS)
+    write_record(folder, "mute", IMAGE, labels, EMBEDDING)
+    write_record(folder, "long", IMAGE, labels, EMBEDDING * 2, **TEXTS)
+    write_record(folder, "gone", IMAGE, labels, EMBEDDING, **TEXTS)
+    (folder / "parsing_mask_IMG/gone_mask.png").unlink()
+    findings = check_records(read_records(folder))
+    problems = dict(findings.problems)
+    assert problems.keys() == {"blank", "mute", "long", "gone"}
+    assert "shows no face" in problems["blank"] and "--captioner" in problems["mute"]
+    assert "unit length: 2.000" in problems["long"] and "gone_mask.png" in problems["gone"]
+    assert findings.regions == {"face": 2, "nose": 2} and findings.placed == {"face": 2, "nose": 2}
+    assert findings.without_embedding == 1 and "cannot be used: 4." in findings.report()
+
+
+def test_pictures_of_a_record_show_its_regions(folder):
+    pictures = dict(draw_record(read_records(folder)[0]))
+    assert list(pictures) == ["a/one", "regions", "face", "nose"]
+    nose = np.asarray(pictures["nose"])
+    assert np.array_equal(nose[28:36, 30:34], IMAGE[28:36, 30:34]) and nose[:28].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[]", "No records"), ("{}", "not a list"), ("[{", "as JSON"), ('[{"IMG": "a"}]', "names no mask")],
+)
+def test_damaged_lists(tmp_path, content, message):
+    (tmp_path / "JSON_all.json").write_text(content)
+    with pytest.raises(DatasetError, match=message):
+        read_records(tmp_path)
+
+
+def test_embeddings_that_carry_code_are_refused(folder):
+    one, _ = read_records(folder)
+    torch.save(print, one.embedding)
+    with pytest.raises(DatasetError, match="one_faceid"):
+        one.read_embedding()
+
+
+def test_names_and_captions_of_photos(tmp_path):
+    for name in ("a.jpg", "A.png", "sub/b.webp", "sub/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert name_photos(tmp_path) == {"A.png": "A_png", "a.jpg": "a_jpg", "sub/b.webp": "sub/b"}
+    (tmp_path / "sub/b.txt").write_text("A boat.\n")
+    (tmp_path / "sub/b_face.txt").write_text("\n")
+    assert read_captions(tmp_path / "sub/b.webp") == {"caption": "A boat."}

@@ -1,0 +1,194 @@
+"""Whole runs of a tiny model: what they leave, going on after a stop, several processes, and learning."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from golden_data import difference
+from PIL import Image
+from tiny_training import tiny_networks, write_config
+
+import consistentid.training.loop as loop
+from consistentid.adapter.checkpoint import load_adapter
+from consistentid.errors import CheckpointError
+from consistentid.hosts.diffusers_unet import install_adapter
+from consistentid.training.assembly import assemble_run
+from consistentid.training.checkpoints import list_checkpoints, load_checkpoint
+from consistentid.training.config import ConfigError
+from consistentid.training.log import read_log
+from consistentid.training.model import name_tensors
+from consistentid.weights import read_metadata, read_weights
+
+HERE = Path(__file__).resolve().parent
+
+
+def read_steps(output) -> list[dict]:
+    return read_log(Path(output) / "log.jsonl")
+
+
+def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp_path, monkeypatch, capsys):
+    """Bit for bit: weights, their average, the optimiser's memory and the log. Then its files are used."""
+    whole, broken = (
+        make_config(ema=0.9, gradient_clip=1.0, warmup=3, batch=2, micro_batch=1, keep=1, output=str(tmp_path / name))
+        for name in ("whole", "broken")
+    )
+    loop.train(whole)
+
+    def stop(run, batches, take_step=loop.take_step):
+        if run.step == 3:
+            raise KeyboardInterrupt
+        return take_step(run, batches)
+
+    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+        patches.setattr(loop, "take_step", stop)
+        loop.train(broken)
+    assert [path.name for path in list_checkpoints(broken)] == ["00000002"] and len(read_steps(broken.output)) == 3
+    path = loop.train(broken)
+    for name in ("adapter.safetensors", "adapter_ema.safetensors", "checkpoints/00000004/adapter.safetensors"):
+        first, second = (read_weights(Path(config.output) / name) for config in (whole, broken))
+        assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+    states = [load_checkpoint(config)[2]["optimizer"]["state"] for config in (whole, broken)]
+    for number, state in states[0].items():
+        assert all(torch.equal(value, states[1][number][key]) for key, value in state.items())
+    assert read_steps(whole.output) == read_steps(broken.output) and len(read_steps(whole.output)) == 4
+    assert [line["learning_rate"] for line in read_steps(whole.output)] == pytest.approx(
+        [3.3e-4, 6.7e-4, 1e-3, 1e-3], rel=0.02
+    )
+    assert [path.name for path in list_checkpoints(broken)] == ["00000004"], "keep is 1"
+    check_results(whole, path)
+    capsys.readouterr()
+    loop.train(broken)
+    assert capsys.readouterr().out == "", "a finished run has nothing to do"
+
+
+def check_results(config, path) -> None:
+    """The adapter is in the published layout, of the weights that were trained, and it acts in a UNet."""
+    adapter = load_adapter(path)
+    assert (adapter.config.name, read_metadata(path)["steps"]) == ("sd15", "4")
+    run = assemble_run(config)
+    assert run.step == 4
+    for name, tensor in name_tensors(adapter).items():
+        assert tensor.dtype == torch.float16 and torch.equal(tensor, run.trained[name].half())
+    average = read_weights(path.with_name("adapter_ema.safetensors"))
+    assert average.keys() == run.trained.keys()
+    assert any(not torch.equal(average[name], run.trained[name].half()) for name in average)
+    with torch.no_grad():
+        latents, text = torch.randn(1, 4, 16, 16), torch.randn(1, 77, 64)
+        tokens = {"id_tokens": torch.randn(1, 4, 64)}
+        trained = run.model.unet(latents, 501, text, cross_attention_kwargs=tokens).sample
+        run.model.installed.remove()
+        plain = run.model.unet(latents, 501, text).sample
+        install_adapter(run.model.unet, adapter)
+        loaded = run.model.unet(latents, 501, text, cross_attention_kwargs=tokens).sample
+    assert difference(trained, plain) > 1e-3 and difference(trained, loaded) < 1e-3
+
+
+def test_only_what_is_meant_changes(tiny, make_config):
+    run = assemble_run(make_config(weight_decay=0.0, drop_probability=0.0))
+    everything = {name: run.model.state_dict() for name in ["model"]}["model"]
+    parts = {"vae": run.frozen.vae, "vision": run.frozen.clip_vision, "text": run.frozen.clip.encoders[0]}
+    everything |= {
+        f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()
+    }
+    before = {name: tensor.clone() for name, tensor in everything.items()}
+    trained = {parameter.data_ptr() for parameter in run.trained.values()}
+    batches = iter([[run.samples[0], run.samples[1]], [run.samples[2], run.samples[3]]] * 2)
+    for _ in range(2):  # low-rank `down` moves once `up` has
+        loop.take_step(run, [next(batches), next(batches)])
+    for name, tensor in everything.items():
+        assert torch.equal(tensor, before[name]) == (tensor.data_ptr() not in trained), name
+
+
+def test_two_people_are_learnt_by_heart(tiny, make_config):
+    """The same noisy pictures again and again: the noise is predicted better and better, attention moves inside."""
+    run = assemble_run(make_config(rank=16, learning_rate=5e-3, drop_probability=0.0, localisation_weight=0.1))
+    inputs = run.frozen.encode([run.samples[0], run.samples[1]]).as_arguments()
+    losses = []
+    for _ in range(16):
+        losses.append(run.model(**inputs))
+        losses[-1]["loss"].backward()
+        run.optimizer.step()
+        run.optimizer.zero_grad()
+    first, last = ({name: float(value.detach()) for name, value in losses[n].items()} for n in (0, -1))
+    assert last["noise"] < 0.5 * first["noise"]
+    assert last["localisation"] < first["localisation"] - 0.1 and last["mass"] > 1.3 * first["mass"]
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tiny, make_config, tmp_path):
+    """gloo on the CPU; the same configuration with another output."""
+    one, two = (make_config(steps=2, batch=2, micro_batch=1, output=str(tmp_path / name)) for name in ("one", "two"))
+    loop.train(one)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    program = [HERE / "tiny_training.py", write_config(tmp_path / "train.yaml", two)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run([*launch, *program], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (
+        read_weights(Path(config.output) / "checkpoints/00000002/adapter.safetensors") for config in (one, two)
+    )
+    start = name_tensors(assemble_run(make_config()).model.adapter)
+    moved = torch.cat([(first[name] - tensor).flatten() for name, tensor in start.items()])
+    apart = torch.cat([(first[name] - second[name]).flatten() for name in start])
+    assert moved.abs().max() > 1e-3
+    # AdamW turns rounding errors of the smallest gradients into steps.
+    assert apart.norm() < 1e-3 * moved.norm()
+    gradients, others = (load_checkpoint(config)[2]["optimizer"]["state"] for config in (one, two))
+    for number, state in gradients.items():
+        assert difference(state["exp_avg"], others[number]["exp_avg"]) < 1e-4 * state["exp_avg"].abs().max() + 1e-9
+    for line, other in zip(read_steps(one.output), read_steps(two.output), strict=True):
+        assert line == pytest.approx(other, rel=1e-3, abs=1e-4)
+
+
+def test_sdxl_in_mixed_precision(sdxl_folder, make_config):
+    with tiny_networks("sdxl"):
+        how = {"precision": "bf16", "gradient_checkpointing": True}
+        config = make_config(base="sdxl", checkpoint=str(sdxl_folder), steps=1, batch=2, **how)
+        path = loop.train(config)
+        assert load_adapter(path).config.name == "sdxl"
+    weights = read_weights(path)
+    assert {name.split(".")[0] for name in weights} == {"FacialEncoder", "image_proj_model", "adapter_modules"}
+    (line,) = read_steps(config.output)
+    assert 0.01 < line["noise"] < 100 and 0 < line["mass"] < 1
+    assert read_weights(list_checkpoints(config)[0] / "adapter.safetensors")[
+        "adapter_modules.0.to_q_lora.up.weight"
+    ].any()
+
+
+def test_sheets_show_people_and_leave_the_run_as_it_is(tiny, make_config, tmp_path):
+    usual = {"steps": 2, "batch": 2, "precision": "bf16"}
+    plain = loop.train(make_config(output=str(tmp_path / "plain"), **usual))
+    sheets = {"sheet_every": 1, "sheet_steps": 2, "sheet_people": 1}
+    shown = make_config(output=str(tmp_path / "shown"), **sheets, **usual)
+    path = loop.train(shown)
+    first, second = read_weights(plain), read_weights(path)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    sheets = sorted((path.parent / "sheets").iterdir())
+    assert [sheet.name for sheet in sheets] == ["00000001.png", "00000002.png"]
+    pictures = [Image.open(sheet).convert("RGB") for sheet in sheets]
+    assert pictures[0].size == (2 * 264 + 8, 290 + 8) and pictures[0].tobytes() != pictures[1].tobytes()
+
+
+def test_going_on_with_other_settings_is_refused(tiny, make_config):
+    config = make_config(steps=1, batch=2)
+    loop.train(config)
+    with pytest.raises(ConfigError, match=r"other settings: rank was 4, batch was 2\."):
+        loop.train(make_config(steps=2, rank=8))
+    record = json.loads((list_checkpoints(config)[0] / "run.json").read_text())
+    assert record["step"] == 1 and record["config"]["batch"] == 2
+    (list_checkpoints(config)[0] / "optimizer.pt").write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match="00000001 cannot be read"):
+        loop.train(make_config(steps=2, batch=2))
+
+
+def test_an_adapter_file_is_trained_on(tiny, make_config, tmp_path):
+    first = loop.train(make_config(steps=1, batch=2, rank=8))
+    config = make_config(output=str(tmp_path / "more"), adapter=str(first))
+    run = assemble_run(config)
+    saved = read_weights(first)
+    assert all(torch.equal(parameter.half(), saved[name]) for name, parameter in run.trained.items())
+    assert {parameter.dtype for parameter in run.trained.values()} == {torch.float32}

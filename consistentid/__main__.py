@@ -18,6 +18,7 @@ import argparse
 
 from .dataset.command import add_command as add_dataset
 from .errors import ConsistentIDError
+from .evaluation.command import add_command as add_evaluate
 from .hosts.command import add_command as add_portrait
 from .models.command import add_command as add_models
 from .training.command import add_command as add_train
@@ -31,6 +32,7 @@ def main(words: list[str] | None = None) -> int:
     add_portrait(subparsers)
     add_dataset(subparsers)
     add_train(subparsers)
+    add_evaluate(subparsers)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -47,17 +47,17 @@ class SelfProcessor(nn.Module):
         if attention_mask is not None:
             raise IncompatibleModelError("Attention masks on text are not supported together with ConsistentID.")
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query = self._project(attn.to_q, "to_q", hidden_states)
-        key = self._project(attn.to_k, "to_k", context)
-        value = self._project(attn.to_v, "to_v", context)
+        query = self.project(attn.to_q, "to_q", hidden_states)
+        key = self.project(attn.to_k, "to_k", context)
+        value = self.project(attn.to_v, "to_v", context)
         attended = attend(query, key, value, attn.heads)
         attended = self.add_identity(attended, query, id_tokens, attn.heads)
-        return attn.to_out[1](self._project(attn.to_out[0], "to_out", attended))
+        return attn.to_out[1](self.project(attn.to_out[0], "to_out", attended))
 
     def add_identity(self, attended: Tensor, query: Tensor, id_tokens: Tensor | None, heads: int) -> Tensor:
         return attended
 
-    def _project(self, layer: nn.Module, name: str, x: Tensor) -> Tensor:
+    def project(self, layer: nn.Module, name: str, x: Tensor) -> Tensor:
         projected = layer(x)
         if not self.lora_weight:
             return projected

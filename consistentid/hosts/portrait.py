@@ -48,9 +48,9 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     loaders = (adapter.facial_encoder, adapter.id_projection)
     for network in loaders:
         network.to("cpu" if settings.offload else device, torch.float32)
-    identity, found = _read_identity(settings, adapter, device)
-    people = _read_people(settings, found, device)
-    pipeline = _prepare_pipeline(settings, adapter, progress)
+    identity, found = read_identity(settings, adapter, device)
+    people = read_people(settings, found, device)
+    pipeline = prepare_pipeline(settings, adapter, progress)
     clip = ClipText(pipeline, adapter.config, people)
     composed = compose_for_identity(
         settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
@@ -58,7 +58,7 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     conditioning = encode_prompt(clip, adapter, identity, composed, settings.negative, settings.alignment)
     installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
     try:
-        images = sample(pipeline, conditioning, _make_sampling(settings))
+        images = sample(pipeline, conditioning, make_sampling(settings))
     finally:
         installed.remove()
     report = [found.report, describe_placement(composed, [identity]), f"Prompt: {composed.marked}"]
@@ -89,7 +89,7 @@ def choose_device(settings: PortraitSettings) -> tuple[str, str]:
     return device, usual if settings.dtype == "auto" else settings.dtype
 
 
-def _read_identity(settings: PortraitSettings, adapter: Adapter, device: str) -> tuple[Identity, Stages]:
+def read_identity(settings: PortraitSettings, adapter: Adapter, device: str) -> tuple[Identity, Stages]:
     if settings.identity:
         return load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
     package = settings.face_package if settings.id_embedding else ""
@@ -99,7 +99,7 @@ def _read_identity(settings: PortraitSettings, adapter: Adapter, device: str) ->
     )
 
 
-def _read_people(settings: PortraitSettings, found: Stages, device: str) -> dict[str, TextIdentity]:
+def read_people(settings: PortraitSettings, found: Stages, device: str) -> dict[str, TextIdentity]:
     """Words of the prompt that are people."""
     if not settings.word:
         return {}
@@ -107,7 +107,7 @@ def _read_people(settings: PortraitSettings, found: Stages, device: str) -> dict
     return {normalise_word(settings.word): encode_face(networks, found.face_crop)}
 
 
-def _prepare_pipeline(settings: PortraitSettings, adapter: Adapter, progress: bool):
+def prepare_pipeline(settings: PortraitSettings, adapter: Adapter, progress: bool):
     dtype, inpaint = getattr(torch, settings.dtype), bool(settings.image)
     pipeline = load_pipeline(
         settings.checkpoint, adapter.config, dtype, settings.controlnet, inpaint, settings.base_config
@@ -120,7 +120,7 @@ def _prepare_pipeline(settings: PortraitSettings, adapter: Adapter, progress: bo
     return pipeline
 
 
-def _make_sampling(settings: PortraitSettings) -> Sampling:
+def make_sampling(settings: PortraitSettings) -> Sampling:
     size = (settings.width, settings.height)
     pictures = {name: _open_picture(getattr(settings, name), size) for name in ("image", "mask", "control_image")}
     return Sampling(

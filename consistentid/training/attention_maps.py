@@ -42,8 +42,8 @@ class AttentionMaps:
     def record(self, layer: str, attn: nn.Module, processor: CrossProcessor, hidden: Tensor, text: Tensor) -> None:
         if self._positions is None:
             return
-        query = processor._project(attn.to_q, "to_q", hidden)
-        key = processor._project(attn.to_k, "to_k", text)
+        query = processor.project(attn.to_q, "to_q", hidden)
+        key = processor.project(attn.to_k, "to_k", text)
         maps = attend_to_tokens(query, key, attn.heads, self._positions)
         if self._maps is not None:
             self._maps[layer] = maps

@@ -1,0 +1,136 @@
+"""`python -m consistentid evaluate`: draw a plan, measure the pictures, compare runs."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from .workflow import Places
+
+
+def add_command(subparsers) -> None:
+    """Add `evaluate` to the command line; `run` of the parsed arguments does it and returns the exit code."""
+    evaluate = subparsers.add_parser("evaluate", help="draw a plan of pictures, measure them, compare runs")
+    actions = evaluate.add_subparsers(dest="action", required=True)
+    run = actions.add_parser("run", help="draw what is missing of a plan, score all, write the report")
+    run.set_defaults(run=_run)
+    run.add_argument("plan", type=Path, help="CSV with photo and prompt (or Image_Name and Prompt), or JSON")
+    run.add_argument("out", type=Path, help="folder of pictures and report; its name is the run's")
+    run.add_argument("--photos", type=Path, help="folder of the plan's photos (default: where the plan is)")
+    run.add_argument("--seeds", type=int, nargs="+", default=[0], help="where the plan has none (default: 0)")
+    run.add_argument("--drop-word", default="", help="word to take out of the prompts, such as img")
+    run.add_argument("--template", default="{prompt}", help="text to draw; scored is the prompt (default: {prompt})")
+    run.add_argument("--no-draw", action="store_true", help="score what is there")
+    run.add_argument("--settings", type=Path, help="draw with diffusers: JSON or PNG with the options of portrait")
+    _add_comfyui(run)
+    _add_models(run)
+    compare = actions.add_parser("compare", help="runs side by side; differences from the first")
+    compare.set_defaults(run=_compare)
+    compare.add_argument("runs", type=Path, nargs="+", help="two or more folders of evaluate run")
+    compare.add_argument("--out", type=Path, required=True, help="folder of the report")
+
+
+def _add_comfyui(run: argparse.ArgumentParser) -> None:
+    group = run.add_argument_group("draw with a running ComfyUI")
+    group.add_argument("--workflow", type=Path, help="any workflow in API format")
+    group.add_argument("--address", default="http://127.0.0.1:8188", help="(default: http://127.0.0.1:8188)")
+    for name, (default,) in (("photo", Places.photo), ("prompt", Places.prompt), ("seed", Places.seed)):
+        group.add_argument(
+            f"--{name}-input",
+            action="append",
+            metavar="NODE.INPUT",
+            help=f"where the {name} goes; NODE is an id, title or class; may be repeated (default: {default})",
+        )
+    group.add_argument("--output-node", default=Places.output, metavar="NODE", help="(default: titled output)")
+    group.add_argument("--timeout", type=float, default=1800, help="seconds for one picture (default: 1800)")
+
+
+def _add_models(run: argparse.ArgumentParser) -> None:
+    group = run.add_argument_group("models that measure; what is not named is not measured")
+    group.add_argument("--clip", default="", help="CLIP folder of transformers: CLIP-T, CLIP-I")
+    group.add_argument("--dino", default="", help="DINO folder of transformers: DINO, FGIS")
+    group.add_argument("--face-package", default="", help="InsightFace folder that conditions the pictures: FaceSim")
+    group.add_argument("--second-package", default="", help="another one, which does not: an independent FaceSim")
+    group.add_argument("--face-parser", default="", help="BiSeNet file: FGIS")
+    group.add_argument("--inception", default="", help="pt_inception-2015-12-05-6726825d.pth: FID")
+    group.add_argument("--real", default="", help="folder of real photos for FID (default: the plan's)")
+    group.add_argument("--device", default="cpu", help="of these models (default: cpu)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ..hosts.command import hide_loading_bars
+    from .gallery import Gallery
+    from .outcome import score_gallery
+    from .plan import read_plan
+    from .scoring import Scorer, ScoringModels
+
+    hide_loading_bars()
+    plan = read_plan(arguments.plan, arguments.photos, arguments.seeds, arguments.drop_word)
+    gallery = Gallery(arguments.out)
+    scorer = Scorer(ScoringModels(**{name: getattr(arguments, name) for name in asdict(ScoringModels())}))
+    scorer.learn(plan)
+    gallery.keep_plan(plan)
+    if not arguments.no_draw:
+        engine = _choose_engine(arguments, plan)
+        gallery.draw_missing(plan, engine, arguments.template, _show("Drawn"))
+    outcome = score_gallery(plan, gallery, scorer, arguments.real, _show("Scored"))
+    _write(arguments.out, [outcome], [arguments.out], outcome)
+    return 1 if outcome["failures"]["not_drawn"] else 0
+
+
+def _choose_engine(arguments: argparse.Namespace, plan):
+    from .engine import EngineError
+
+    if arguments.workflow and arguments.settings:
+        raise EngineError("Name one of --settings (draw with diffusers) and --workflow (draw with ComfyUI).")
+    if arguments.workflow:
+        from .comfyui import ComfyUI
+        from .workflow import read_workflow
+
+        given = {name: getattr(arguments, f"{name}_input") for name in ("photo", "prompt", "seed")}
+        places = Places(**{name: tuple(value) for name, value in given.items() if value}, output=arguments.output_node)
+        return ComfyUI(arguments.address, read_workflow(arguments.workflow, places), arguments.timeout)
+    if not arguments.settings:
+        raise EngineError("Name --settings FILE to draw with diffusers, --workflow FILE for ComfyUI, or --no-draw.")
+    from .headless import Headless, read_run_settings
+
+    return Headless(read_run_settings(arguments.settings), next(iter(plan.people.values()))[0])
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from ..errors import ConsistentIDError
+    from .outcome import compare_outcomes, read_outcome
+
+    if len(arguments.runs) < 2:
+        raise ConsistentIDError("Name two or more folders to compare.")
+    outcomes = [read_outcome(folder) for folder in arguments.runs]
+    first, *others = outcomes
+    pairs = [{"first": first["title"], "second": one["title"], **compare_outcomes(first, one)} for one in others]
+    _write(arguments.out, outcomes, arguments.runs, {"comparisons": pairs, "runs": outcomes})
+    return 0
+
+
+def _write(out: Path, outcomes: list[dict], folders: list[Path], record: dict) -> None:
+    """report.json, report.md and report.html."""
+    from .outcome import FILE
+    from .page import write_markdown, write_page
+
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        FILE: json.dumps(record, ensure_ascii=False, indent=1),
+        "report.md": write_markdown(outcomes),
+        "report.html": write_page(outcomes, folders),
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    print(texts["report.md"].partition("## Made with")[0])
+    print(f"Report  {out / 'report.html'}")
+
+
+def _show(word: str):
+    def on_case(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{word} {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return on_case

@@ -1,0 +1,162 @@
+"""A folder of pictures with their settings. What is there is kept; only missing pictures are drawn."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..errors import ConsistentIDError
+from ..face.photo import open_photo
+from .engine import DrawingError, Engine, EngineError
+from .fingerprint import hash_path
+from .plan import Case, Plan
+
+FORMAT = 1
+PACKAGES = ("torch", "diffusers", "transformers", "insightface", "torchmetrics", "scipy", "numpy")
+GIVE_UP = 5
+"""Failures one after another, after which the rest is not tried."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case in a gallery. seconds: None where unknown; error: why there is no picture."""
+
+    seconds: float | None = None
+    error: str = ""
+
+
+class Gallery:
+    """folder: gets run.json, plan.json, photos/, and pictures/ with a JSON for each."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self._run = self.folder / "run.json"
+
+    def claim(self, record: dict) -> None:
+        """Say what draws these pictures. EngineError if the pictures that are there were drawn otherwise."""
+        known = self.read_record()
+        if known and known != record:
+            names = ", ".join(_list_differences(known, record))
+            raise EngineError(
+                f"{self.folder} holds pictures that were drawn otherwise; different: {names}. Name another folder, or "
+                "give the same settings."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "pictures").mkdir(exist_ok=True)
+        if not known:
+            _write_text(self._run, json.dumps({"format": FORMAT, "record": record, "versions": list_versions()}))
+
+    def read_record(self) -> dict:
+        """What drew the pictures; empty for a new folder."""
+        if not self._run.exists():
+            return {}
+        try:
+            run = json.loads(self._run.read_text(encoding="utf-8"))
+            if run["format"] == FORMAT:
+                return run["record"]
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise EngineError(f"{self._run} is not of this version of the program. Name another folder.")
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Write plan.json and copies of its photos, so that the folder is all one needs to do it again."""
+        (self.folder / "photos").mkdir(parents=True, exist_ok=True)
+        photos = [photo for paths in plan.people.values() for photo in paths]
+        files = {photo: f"photos/{hash_path(photo)[:16]}{photo.suffix.lower()}" for photo in photos}
+        for photo, file in files.items():
+            if not (self.folder / file).exists():
+                shutil.copyfile(photo, self.folder / file)
+        _write_text(self.folder / "plan.json", plan.to_json(files))
+
+    def find_picture(self, case: Case) -> Path:
+        return self.folder / "pictures" / case.file
+
+    def read_entry(self, case: Case) -> Entry | None:
+        """None for a case that was not tried, or whose picture is not whole."""
+        picture = self.find_picture(case)
+        try:
+            record = json.loads(picture.with_suffix(".json").read_text(encoding="utf-8"))
+            entry = Entry(record["seconds"], record["error"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return entry if entry.error or picture.is_file() else None
+
+    def read_picture(self, case: Case) -> np.ndarray:
+        """RGB uint8 [H, W, 3]"""
+        return open_photo(self.find_picture(case))
+
+    def draw_missing(
+        self, plan: Plan, engine: Engine, template: str, on_case: Callable[[int, int], None] = lambda done, total: None
+    ) -> int:
+        """Draw the cases that have no picture, failed ones again; returns how many were drawn.
+
+        template: the text that is sent, with {prompt} in it. A picture that fails is noted, and the next is drawn;
+        EngineError when GIVE_UP fail one after another. The first is not timed, since models may be loaded for it.
+        on_case(done, total) is called after each.
+        """
+        if "{prompt}" not in template:
+            raise EngineError(f"The template '{template}' has no {{prompt}} in it.")
+        self.claim(engine.describe() | {"template": template})
+        entries = [(case, self.read_entry(case)) for case in plan.cases]
+        missing = [case for case, entry in entries if entry is None or entry.error]
+        drawn = failed = 0
+        for done, case in enumerate(missing, 1):
+            error = self._draw(case, plan.people[case.person][0], engine, template, is_first=done == 1)
+            drawn, failed = (drawn, failed + 1) if error else (drawn + 1, 0)
+            if failed == GIVE_UP:
+                raise EngineError(f"{GIVE_UP} pictures failed one after another, the last with: {error}")
+            on_case(done, len(missing))
+        return drawn
+
+    def _draw(self, case: Case, photo: Path, engine: Engine, template: str, is_first: bool) -> str:
+        """Why it failed, or ""."""
+        picture, seconds, error = self.find_picture(case), None, ""
+        try:
+            drawing = engine.draw(photo, template.replace("{prompt}", case.prompt), case.seed)
+            seconds = None if is_first else drawing.seconds
+            part = picture.with_name(f"{picture.name}.part")
+            drawing.image.save(part, format="PNG")
+            part.replace(picture)
+        except DrawingError as failure:
+            error = str(failure)
+        record = {"person": case.person, "prompt": case.prompt, "seed": case.seed, "seconds": seconds, "error": error}
+        _write_text(picture.with_suffix(".json"), json.dumps(record, ensure_ascii=False))
+        return error
+
+
+def list_versions() -> dict[str, str]:
+    """Versions of what matters here, and the machine."""
+    found = {"consistentid": __version__, "python": platform.python_version(), "machine": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise ConsistentIDError(f"{path} could not be written: {error}") from error
+
+
+def _list_differences(known, record, prefix: str = "") -> list[str]:
+    if not isinstance(known, dict) or not isinstance(record, dict):
+        return [] if known == record else [prefix or "everything"]
+    names = [*known, *(name for name in record if name not in known)]
+    return [
+        found
+        for name in names
+        for found in _list_differences(known.get(name), record.get(name), f"{prefix}.{name}" if prefix else str(name))
+    ]

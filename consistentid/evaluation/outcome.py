@@ -1,0 +1,126 @@
+"""A run as one record: what was planned, drawn and measured, by what, and every score."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import ConsistentIDError
+from ..face.photo import open_photo
+from .fingerprint import describe_file
+from .frechet import measure_fid
+from .gallery import FORMAT, Gallery, list_versions
+from .plan import Plan, list_pictures
+from .scoring import NEEDS, Scorer
+from .summary import compare_pairs, count_failures, summarise, summarise_groups, summarise_regions
+
+FILE = "report.json"
+NOT_TRIED = "not drawn yet"
+
+
+def score_gallery(
+    plan: Plan,
+    gallery: Gallery,
+    scorer: Scorer,
+    real: str = "",
+    on_case: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Score every picture of a plan; the scorer has learnt the plan's people.
+
+    real: folder of real photos for FID, by default the plan's photos. on_case(done, total) is called after each.
+    """
+    rows = []
+    for case in plan.cases:
+        rows.append(_score_case(case, gallery, scorer))
+        on_case(len(rows), len(plan.cases))
+    fid, reasons = None, scorer.models.explain_missing()
+    if "fid" not in reasons:
+        try:
+            fid = _measure_fid(plan, gallery, rows, scorer.models, real)
+        except ConsistentIDError as error:
+            reasons["fid"] = f"not measured: {error}"
+    measured = {"real_photo": {name: known.baselines for name, known in scorer.people.items()}, "fid": fid}
+    return _describe_run(plan, gallery, scorer) | measured | {"not_measured": reasons} | _summarise_rows(rows)
+
+
+def _describe_run(plan: Plan, gallery: Gallery, scorer: Scorer) -> dict:
+    people = {name: [describe_file(path) for path in paths] for name, paths in plan.people.items()}
+    record, scorers = gallery.read_record(), scorer.models.describe()
+    return {
+        "format": FORMAT,
+        "title": gallery.folder.resolve().name,
+        "plan": {"sha256": plan.sha256, "people": people},
+        "record": record,
+        "scorers": scorers,
+        "versions": list_versions(),
+        "notes": _list_notes(record, scorers),
+    }
+
+
+def _summarise_rows(rows: list[dict]) -> dict:
+    return {
+        "failures": count_failures(rows),
+        "summary": summarise(rows),
+        "regions": summarise_regions(rows),
+        "people": summarise_groups(rows, "person"),
+        "prompts": summarise_groups(rows, "prompt"),
+        "cases": rows,
+    }
+
+
+def _list_notes(record: dict, scorers: dict) -> list[str]:
+    """What makes a second opinion worthless."""
+    second = scorers.get("second_package", {}).get("sha256")
+    drawn_with = record.get("settings", {}).get("face_package")
+    notes = {
+        "--second-package is the package of --face-package, so it tells nothing new.": scorers.get("face_package"),
+        "--second-package conditioned the pictures, so it flatters them.": drawn_with,
+    }
+    return [
+        note for note, package in notes.items() if second and isinstance(package, dict) and package["sha256"] == second
+    ]
+
+
+def read_outcome(folder: str | Path) -> dict:
+    """The record of a folder that was scored."""
+    path = Path(folder) / FILE
+    try:
+        outcome = json.loads(path.read_text(encoding="utf-8"))
+        if outcome["format"] == FORMAT:
+            return outcome
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConsistentIDError(f"{path} cannot be read ({error}). Make it with: evaluate run.") from error
+    raise ConsistentIDError(f"{path} is of another version of this program. Make it again with: evaluate run.")
+
+
+def compare_outcomes(first: dict, second: dict) -> dict:
+    """Pairs of pictures of one photo, prompt and seed: {"metrics": {metric: estimate}, "skipped": {metric: reason}}.
+
+    Scores of different models are not compared.
+    """
+    same, skipped = [], {}
+    for metric, needs in NEEDS.items():
+        models = (*needs, "face_package") if metric == "fgis" else needs  # it chooses the face
+        if all(name in one["scorers"] for one in (first, second) for name in needs):
+            if all(first["scorers"].get(name) == second["scorers"].get(name) for name in models):
+                same.append(metric)
+            else:
+                skipped[metric] = "not compared: measured with different models"
+    metrics = [*(metric for metric in same if metric != "fid"), "seconds"]
+    return {"metrics": compare_pairs(first["cases"], second["cases"], metrics), "skipped": skipped}
+
+
+def _score_case(case, gallery: Gallery, scorer: Scorer) -> dict:
+    entry = gallery.read_entry(case)
+    error = NOT_TRIED if entry is None else entry.error
+    row = {"key": case.key, "person": case.person, "prompt": case.prompt, "seed": case.seed, "picture": case.file}
+    if error:
+        return row | {"error": error, "scores": {}}
+    scores = scorer.score(case.person, case.prompt, gallery.read_picture(case))
+    return row | {"error": "", "scores": scores | ({} if entry.seconds is None else {"seconds": entry.seconds})}
+
+
+def _measure_fid(plan: Plan, gallery: Gallery, rows: list[dict], models, real: str) -> dict:
+    paths = list_pictures(real) if real else [path for paths in plan.people.values() for path in paths]
+    drawn = [case for case, row in zip(plan.cases, rows, strict=True) if not row["error"]]
+    value = measure_fid(map(gallery.read_picture, drawn), map(open_photo, paths), models.inception, models.device)
+    return {"value": value, "pictures": len(drawn), "real": len(paths)}

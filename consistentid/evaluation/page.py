@@ -1,0 +1,101 @@
+"""A report to read: Markdown, and one HTML page with the pictures in it."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+from ..errors import MissingPackageError
+from .metrics import FID, METRICS
+from .plan import read_plan
+from .tables import make_tables
+
+THUMBNAIL_PX = 224
+TEMPLATE = Path(__file__).with_name("page.html")
+MARKDOWN_SIGNS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|#"} | {"\n": " "})
+
+
+def write_markdown(outcomes: list[dict]) -> str:
+    """The tables of runs; texts of the plan are text."""
+    lines = [f"# {_join_titles(outcomes)}", ""]
+    for table in make_tables(outcomes):
+        lines += [f"## {_escape(table.title)}", ""]
+        lines += [table.note, ""] if table.note else []
+        rows = [table.head, ["---"] * len(table.head), *table.rows]
+        lines += [f"| {' | '.join(cell if cell == '---' else _escape(cell) for cell in row)} |" for row in rows]
+        lines.append("")
+    lines += ["## Made with", "", "```json", _dump_settings(outcomes), "```", ""]
+    return "\n".join(lines)
+
+
+def write_page(outcomes: list[dict], folders: list[Path]) -> str:
+    """One HTML page that asks for nothing else. folders: where each run's pictures are."""
+    try:
+        from jinja2 import Environment
+    except ImportError as error:
+        raise MissingPackageError("jinja2", "The HTML report", error) from error
+    template = Environment(autoescape=True, trim_blocks=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        title=_join_titles(outcomes),
+        runs=[one["title"] for one in outcomes],
+        tables=make_tables(outcomes),
+        metrics=[*METRICS.values(), FID],
+        sheets=_make_sheets(outcomes, folders),
+        settings=_dump_settings(outcomes),
+    )
+
+
+def _make_sheets(outcomes: list[dict], folders: list[Path]) -> list[dict]:
+    """For each person the photo, and for each case a cell of every run."""
+    photos: dict[str, Path] = {}
+    for folder in reversed(folders):
+        photos |= {name: paths[0] for name, paths in read_plan(folder / "plan.json").people.items()}
+    sheets: dict[str, dict] = {}
+    rows = [{row["key"]: row for row in one["cases"]} for one in outcomes]
+    for key in dict.fromkeys(key for cases in rows for key in cases):
+        row = next(cases[key] for cases in rows if key in cases)
+        name = row["person"]
+        sheet = sheets.setdefault(name, {"name": name, "photo": _inline(photos[name]), "cases": []})
+        cells = [
+            _make_cell(cases.get(key), one, folder) for cases, one, folder in zip(rows, outcomes, folders, strict=True)
+        ]
+        sheet["cases"].append({"prompt": row["prompt"], "seed": row["seed"], "cells": cells})
+    return list(sheets.values())
+
+
+def _make_cell(row: dict | None, outcome: dict, folder: Path) -> dict:
+    cell = {"run": outcome["title"], "error": "not in this run", "picture": "", "scores": []}
+    if row is None:
+        return cell
+    scores = [
+        f"{about.title} {'no face' if row['scores'][metric] is None else format(row['scores'][metric], '.3f')}"
+        for metric, about in METRICS.items()
+        if metric in row["scores"]
+    ]
+    picture = "" if row["error"] else _inline(folder / "pictures" / row["picture"])
+    return cell | {"error": row["error"], "picture": picture, "scores": scores}
+
+
+def _inline(path: Path) -> str:
+    """A small JPEG as a data URL."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file).convert("RGB")
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    data = io.BytesIO()
+    image.save(data, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+def _dump_settings(outcomes: list[dict]) -> str:
+    made = [{key: one[key] for key in ("title", "plan", "record", "scorers", "versions")} for one in outcomes]
+    return json.dumps(made, ensure_ascii=False, indent=1)
+
+
+def _join_titles(outcomes: list[dict]) -> str:
+    return "Evaluation: " + ", ".join(one["title"] for one in outcomes)
+
+
+def _escape(text: str) -> str:
+    return text.translate(MARKDOWN_SIGNS)

@@ -1,0 +1,165 @@
+"""What to draw: people, prompts and seeds, from a table or a JSON file."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConsistentIDError
+from .fingerprint import hash_path, hash_record
+
+PHOTO_COLUMNS = ("photo", "image_name")
+"""Ours, and that of the published table (ConsistentID, evaluation/EvaluationIMGs_stars_prompts.csv)."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+class PlanError(ConsistentIDError):
+    """A plan that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One picture to draw. key: the same for the same photo, prompt and seed, in every plan."""
+
+    person: str
+    prompt: str
+    seed: int
+    key: str
+
+    @property
+    def file(self) -> str:
+        return f"{re.sub(r'[^A-Za-z0-9]+', '-', self.person)[:40]}_{self.key}.png"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """people: {name: photos}; the first photo is drawn from, all are compared with. sha256: of the whole plan."""
+
+    people: dict[str, tuple[Path, ...]]
+    cases: tuple[Case, ...]
+    sha256: str
+
+    def to_json(self, files: dict[Path, str]) -> str:
+        """The form that `read_plan` reads. files: what to call each photo."""
+        people = {name: [files[photo] for photo in photos] for name, photos in self.people.items()}
+        cases = [{"person": case.person, "prompt": case.prompt, "seed": case.seed} for case in self.cases]
+        return json.dumps({"people": people, "cases": cases}, ensure_ascii=False, indent=1)
+
+
+def read_plan(
+    path: str | Path, photos: str | Path | None = None, seeds: Sequence[int] = (0,), drop_word: str = ""
+) -> Plan:
+    """A plan from a file.
+
+    CSV: columns photo (or Image_Name) and prompt, and seed if each row has its own; a photo may be a folder of photos
+    of one person. JSON: {"people": {name: [photos]}} with "prompts", or with "cases" [{"person", "prompt", "seed"}].
+    Where no seed is stated, every one of `seeds` is drawn. photos: the folder of the photos, by default the plan's.
+    drop_word: taken out of the prompts, as the "img" of the published table. PlanError says what is wrong and where.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"The plan {path} cannot be read ({error}). Name a CSV or JSON file in UTF-8.") from error
+    read = _read_json if path.suffix.lower() == ".json" else _read_table
+    people, rows = read(text, path)
+    folder = Path(photos) if photos else path.parent
+    found = {name: _find_photos([folder / file for file in files], path) for name, files in people.items()}
+    hashes = {name: hash_path(files[0]) for name, files in found.items()}
+    cases = [
+        _make_case(person, _drop_word(prompt, drop_word), number, hashes[person])
+        for person, prompt, seed in rows
+        for number in (seeds if seed is None else (seed,))
+    ]
+    cases = tuple(dict.fromkeys(cases))
+    if not cases:
+        raise PlanError(f"The plan {path} has no row. Give it at least one photo and one prompt.")
+    record = [{name: [hash_path(file) for file in files] for name, files in found.items()}, [c.key for c in cases]]
+    return Plan(found, cases, hash_record(record))
+
+
+def list_pictures(folder: str | Path) -> list[Path]:
+    """Pictures of a folder, by name."""
+    return sorted(file for file in Path(folder).iterdir() if file.suffix.lower() in PICTURES)
+
+
+def _make_case(person: str, prompt: str, seed: int, photo_hash: str) -> Case:
+    return Case(person, prompt, seed, hash_record([photo_hash, prompt, seed])[:16])
+
+
+def _read_table(text: str, path: Path):
+    """({person: [file]}, [(person, prompt, seed or None)])"""
+    table = csv.DictReader(io.StringIO(text))
+    columns = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
+    photo = next((columns[name] for name in PHOTO_COLUMNS if name in columns), None)
+    if photo is None or "prompt" not in columns:
+        raise PlanError(f"{path} has the columns {list(table.fieldnames or ())}; it needs 'photo' and 'prompt'.")
+    people: dict[str, list[str]] = {}
+    rows = []
+    for row in table:
+        file, prompt = (row[photo] or "").strip(), (row[columns["prompt"]] or "").strip()
+        if not file or not prompt:
+            raise PlanError(f"{path}, line {table.line_num}: the photo or the prompt is empty.")
+        person = Path(file).stem
+        if people.setdefault(person, [file]) != [file]:
+            raise PlanError(f"{path}, line {table.line_num}: {people[person][0]} and {file} are both '{person}'.")
+        seed = (row[columns["seed"]] or "").strip() if "seed" in columns else ""
+        rows.append((person, prompt, _read_seed(seed, f"{path}, line {table.line_num}") if seed else None))
+    return people, rows
+
+
+def _read_json(text: str, path: Path):
+    try:
+        record = json.loads(text)
+        people = {str(name): [str(file) for file in files] for name, files in record["people"].items()}
+        if "cases" in record:
+            rows = [
+                (case["person"], str(case["prompt"]), _read_seed(case["seed"], str(path))) for case in record["cases"]
+            ]
+        else:
+            rows = [(person, str(prompt), None) for person in people for prompt in record["prompts"]]
+            if "seeds" in record:
+                seeds = [_read_seed(seed, str(path)) for seed in record["seeds"]]
+                rows = [(person, prompt, seed) for person, prompt, _ in rows for seed in seeds]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ConsistentIDError):
+            raise
+        raise PlanError(
+            f"{path} is not a plan ({error!r}). Write an object of "
+            '"people": {name: [photos]}, "prompts": [texts] and "seeds": [numbers].'
+        ) from error
+    strangers = {str(person) for person, *_ in rows} - people.keys()
+    if strangers:
+        raise PlanError(f"{path}: 'cases' name {', '.join(sorted(strangers))}, who are not in 'people'.")
+    return people, rows
+
+
+def _read_seed(text, where: str) -> int:
+    try:
+        seed = int(text)
+    except (TypeError, ValueError):
+        seed = -1
+    if not 0 <= seed < 2**63:
+        raise PlanError(f"{where}: the seed is {text!r}; it is a whole number from 0.")
+    return seed
+
+
+def _find_photos(paths: list[Path], plan: Path) -> tuple[Path, ...]:
+    photos: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            photos += list_pictures(path)
+        elif path.is_file():
+            photos.append(path)
+    if not photos or not all(path.exists() for path in paths):
+        missing = next((path for path in paths if not path.exists()), paths[0] if paths else plan)
+        raise PlanError(f"The plan {plan} names {missing}, where no photo is. Name the folder of photos with --photos.")
+    return tuple(photos)
+
+
+def _drop_word(prompt: str, word: str) -> str:
+    return " ".join(part for part in prompt.split() if part != word) if word else prompt

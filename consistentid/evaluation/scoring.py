@@ -1,0 +1,151 @@
+"""Every metric of every picture, by whatever models were given."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from ..errors import ConsistentIDError, FaceNotFoundError
+from ..face.analysis import load_face_analysis
+from ..face.parsing import load_face_parser, parse_face
+from ..face.photo import open_photo
+from .clip import load_clip
+from .fingerprint import describe_file
+from .image_encoder import load_image_encoder
+from .likeness import measure_reference, score_picture
+from .plan import Plan
+from .region_likeness import RegionScore, average_features, compare_features, read_features
+
+NEEDS = {
+    "clip_t": ("clip",),
+    "clip_i": ("clip",),
+    "dino": ("dino",),
+    "face_sim": ("face_package",),
+    "face_sim_second": ("second_package",),
+    "fgis": ("dino", "face_parser"),
+    "fid": ("inception",),
+}
+"""The models without which a metric is not measured."""
+
+
+@dataclass(frozen=True)
+class ScoringModels:
+    """Paths, "" for a model that is not there. device: of all but InsightFace, which chooses its own."""
+
+    clip: str = ""
+    dino: str = ""
+    face_package: str = ""
+    second_package: str = ""
+    face_parser: str = ""
+    inception: str = ""
+    device: str = "cpu"
+
+    def explain_missing(self) -> dict[str, str]:
+        """{metric: why it is not measured}"""
+        lacking = {metric: [name for name in needs if not getattr(self, name)] for metric, needs in NEEDS.items()}
+        return {
+            metric: "not measured: no " + ", ".join(f"--{name.replace('_', '-')}" for name in names)
+            for metric, names in lacking.items()
+            if names
+        }
+
+    def describe(self) -> dict:
+        """{name: file and hash} of the models that are there."""
+        return {name: describe_file(path) for name, path in asdict(self).items() if path and name != "device"}
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of a person: features of the photos, for each model that is there."""
+
+    clip: np.ndarray | None
+    dino: np.ndarray | None
+    faces: dict
+    regions: dict | None
+    baselines: dict[str, float | None]
+
+
+class Scorer:
+    """Loads the models when they are first needed; `learn` comes before `score`."""
+
+    def __init__(self, models: ScoringModels):
+        self.models = models
+        self.people: dict[str, Known] = {}
+        self.encode_text = lru_cache(maxsize=None)(lambda text: self.clip.encode_texts([text])[0])
+
+    @cached_property
+    def clip(self):
+        return self._place(load_clip, self.models.clip)
+
+    @cached_property
+    def dino(self):
+        return self._place(load_image_encoder, self.models.dino)
+
+    @cached_property
+    def analyses(self) -> dict:
+        paths = {"face_sim": self.models.face_package, "face_sim_second": self.models.second_package}
+        return {name: load_face_analysis(path) for name, path in paths.items() if path}
+
+    @cached_property
+    def parse(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        if not (self.models.face_parser and self.dino):
+            return None
+        parser = load_face_parser(self.models.face_parser).to(self.models.device)
+        return lambda photo: parse_face(parser, photo)
+
+    def learn(self, plan: Plan) -> None:
+        """Read everybody's photos. FaceNotFoundError names a person of whom there is no face."""
+        for name, paths in plan.people.items():
+            try:
+                self.people[name] = self._learn([open_photo(path) for path in paths])
+            except FaceNotFoundError as error:
+                raise FaceNotFoundError(f"The photos of '{name}' cannot be compared with. {error}") from error
+
+    def score(self, person: str, prompt: str, picture: np.ndarray) -> dict:
+        """{metric: value} of an RGB picture [H, W, 3], only of what was measured.
+
+        None: no face, or no region of one. "regions": {word: cosine}.
+        """
+        known, scores = self.people[person], {}
+        if self.clip:
+            features = self.clip.encode_pictures([picture])[0]
+            scores["clip_t"] = float(features @ self.encode_text(prompt))
+            scores["clip_i"] = float(np.mean(known.clip @ features))
+        if self.dino:
+            scores["dino"] = float(np.mean(known.dino @ self.dino.encode([picture])[0]))
+        for name, analysis in self.analyses.items():
+            scores[name] = score_picture(analysis, known.faces[name], picture).cosine
+        if self.parse:
+            found = self._read_regions(picture, known.faces.get("face_sim"))
+            compared = RegionScore(None, {}) if found is None else compare_features(known.regions, found)
+            scores |= {"fgis": compared.cosine, "regions": compared.regions}
+        return scores
+
+    def _learn(self, photos: list[np.ndarray]) -> Known:
+        faces = {name: measure_reference(analysis, photos) for name, analysis in self.analyses.items()}
+        regions = None
+        if self.parse:
+            regions = average_features([self._read_regions(photo, faces.get("face_sim")) for photo in photos])
+        return Known(
+            self.clip.encode_pictures(photos) if self.clip else None,
+            self.dino.encode(photos) if self.dino else None,
+            faces,
+            regions,
+            {name: reference.baseline for name, reference in faces.items()},
+        )
+
+    def _read_regions(self, photo: np.ndarray, reference):
+        """With a face analysis, of the face most like the person; else of the whole picture."""
+        analysis = self.analyses.get("face_sim")
+        return read_features(photo, self.parse, self.dino, analysis, reference)
+
+    def _place(self, load, path: str):
+        if not path:
+            return None
+        loaded = load(path)
+        try:
+            loaded.model.to(self.models.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConsistentIDError(f"The device '{self.models.device}' cannot be used here ({error}).") from error
+        return loaded

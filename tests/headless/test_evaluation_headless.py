@@ -1,0 +1,44 @@
+"""The headless engine of evaluations draws what `portrait` draws, and loads its models once."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from consistentid.evaluation import headless
+from consistentid.evaluation.engine import DrawingError
+from consistentid.hosts.portrait import draw_portrait
+from consistentid.hosts.portrait_settings import PortraitSettings
+
+
+@pytest.fixture
+def settings(files):
+    paths = {name: str(path) for name, path in files.items()}
+    return PortraitSettings(**paths, negative="blurry", steps=3, width=64, height=96, weight=0.7, merge_at=0.4)
+
+
+def test_an_engine_draws_what_portrait_draws(settings, photo, tmp_path, monkeypatch):
+    engine, loads = headless.Headless(settings, photo), []
+    load = headless.load_adapter
+    monkeypatch.setattr(headless, "load_adapter", lambda path: (loads.append(path), load(path))[1])
+    other = engine.draw(photo, "a man in a hat", 6)
+    Image.new("RGB", (256, 256)).save(tmp_path / "nobody.png")
+    with pytest.raises(DrawingError, match="no face found"):
+        engine.draw(tmp_path / "nobody.png", "a woman", 1)
+    drawing = engine.draw(photo, "a photo of a woman", 5)
+    expected = draw_portrait(replace(settings, face=str(photo), prompt="a photo of a woman", seed=5)).images[0]
+    assert np.array_equal(np.asarray(drawing.image), np.asarray(expected)), "whatever was drawn before"
+    assert not np.array_equal(np.asarray(drawing.image), np.asarray(other.image))
+    assert loads == [settings.adapter] and drawing.seconds > 0
+
+
+def test_the_record_tells_files_by_content(settings, photo, files, tmp_path):
+    record = headless.Headless(settings, photo).describe()
+    moved = tmp_path / "other.bin"
+    shutil.copy(files["adapter"], moved)
+    same = headless.Headless(replace(settings, adapter=str(moved)), photo).describe()
+    assert record["settings"]["adapter"].pop("file") != same["settings"]["adapter"].pop("file")
+    assert record == same, "the same file elsewhere is the same"
+    assert record["settings"]["steps"] == 3 and "seed" not in record["settings"] and "face" not in record["settings"]

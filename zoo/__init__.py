@@ -1,0 +1,1 @@
+"""Small models that this project trains itself, and the pictures they learn from."""

@@ -1,0 +1,20 @@
+"""Drawn portraits with known truth: who, in which pose and light, wearing what, where; masks, landmarks, words."""
+
+from .person import Person, draw_person, is_held_out
+from .portrait import Portrait, draw_portrait
+from .scene import Scene, draw_scene
+from .words import describe_person, name_person, write_prompt, write_scene_prompt
+
+__all__ = [
+    "Person",
+    "Portrait",
+    "Scene",
+    "describe_person",
+    "draw_person",
+    "draw_portrait",
+    "draw_scene",
+    "is_held_out",
+    "name_person",
+    "write_prompt",
+    "write_scene_prompt",
+]

@@ -1,0 +1,23 @@
+"""Random choices that are the same on every machine."""
+
+import numpy as np
+
+
+class Dice:
+    """Draws from one seed; only Generator.random is used, the plainest of NumPy's streams."""
+
+    def __init__(self, *seed: int):
+        self.rng = np.random.default_rng(list(seed))
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * float(self.rng.random())
+
+    def chance(self, share: float) -> bool:
+        return float(self.rng.random()) < share
+
+    def choose(self, options):
+        """One of a sequence, or of a dict {option: weight}."""
+        names = list(options)
+        weights = np.array(list(options.values()) if isinstance(options, dict) else [1.0] * len(names))
+        index = int(np.searchsorted(np.cumsum(weights) / weights.sum(), float(self.rng.random()), side="right"))
+        return names[min(index, len(names) - 1)]

@@ -1,0 +1,78 @@
+"""What changes from picture to picture: pose, expression, light, clothes, hat, background."""
+
+from dataclasses import dataclass
+
+from .dice import Dice
+from .palette import FABRIC
+
+EXPRESSIONS = {"calm": 2, "smiling": 3, "laughing": 2, "surprised": 1, "sad": 0.7, "angry": 0.6}
+LIGHTS = {"daylight": 3, "warm": 1, "cool": 1, "evening": 0.8}
+CLOTHES = ("t-shirt", "striped shirt", "shirt", "hoodie", "jumper", "suit", "scarf", "dungarees")
+HATS = {"none": 7, "beanie": 1, "cap": 1, "top hat": 0.7, "straw hat": 0.8, "party hat": 0.7, "crown": 0.7}
+BACKGROUNDS = {
+    "studio": 2,
+    "beach": 1,
+    "mountains": 1,
+    "forest": 1,
+    "city at night": 1,
+    "library": 1,
+    "garden": 1,
+    "snow": 1,
+    "space": 1,
+    "sunset": 1,
+}
+YAW_LIMIT, PITCH_LIMIT, ROLL_LIMIT = 26.0, 12.0, 12.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Names are keys of the tables above and of palette.FABRIC; angles in degrees, see Pose.
+
+    gaze: where the eyes look, (x, y), -1..1. light_side: where the light comes from, -1 left to 1 right.
+    size: height of the head, chin to skull, as a share of the picture. centre: (x, y) of the eyes' middle, 0..1.
+    texture: seed of the background.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+    gaze: tuple[float, float]
+    expression: str
+    light: str
+    light_side: float
+    clothes: str
+    clothes_colour: str
+    hat: str
+    hat_colour: str
+    background: str
+    backdrop_colour: str
+    size: float
+    centre: tuple[float, float]
+    texture: int
+
+
+def draw_scene(seed: int) -> Scene:
+    """The scene of a seed."""
+    dice = Dice(2, seed)
+    return Scene(
+        yaw=_bell(dice, YAW_LIMIT),
+        pitch=_bell(dice, PITCH_LIMIT),
+        roll=_bell(dice, ROLL_LIMIT),
+        gaze=(_bell(dice, 1.0), _bell(dice, 0.7)),
+        expression=dice.choose(EXPRESSIONS),
+        light=dice.choose(LIGHTS),
+        light_side=dice.choose((-1, 1)) * dice.uniform(0.35, 1.0),
+        clothes=dice.choose(CLOTHES),
+        clothes_colour=dice.choose(tuple(FABRIC)),
+        hat=dice.choose(HATS),
+        hat_colour=dice.choose(tuple(FABRIC)),
+        background=dice.choose(BACKGROUNDS),
+        backdrop_colour=dice.choose(("blue", "teal", "pink", "yellow", "orange", "purple", "green", "grey")),
+        size=dice.uniform(0.50, 0.57),
+        centre=(dice.uniform(0.47, 0.53), dice.uniform(0.47, 0.52)),
+        texture=int(dice.uniform(0, 1 << 30)),
+    )
+
+
+def _bell(dice: Dice, limit: float) -> float:
+    return (dice.uniform(-limit, limit) + dice.uniform(-limit, limit)) / 2

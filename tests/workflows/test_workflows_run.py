@@ -1,6 +1,7 @@
 """Every workflow runs over HTTP, small, in a folder of its own, with stand-ins for all models: pictures are noise."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 from run_files import write_models, write_pictures
 from workflow_files import NAMES, ROOT, read_twin, strip
+
+from consistentid.__main__ import main
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -115,6 +118,28 @@ def test_a_saved_identity_comes_back(server):
     set_inputs(card, "ConsistentID_LoadIdentity", name="two photos.safetensors")
     outputs, _ = server.run(card)
     assert "Photos: 2" in read_text(card, outputs), "the third photo shows nobody"
+
+
+def test_a_plan_is_evaluated_through_the_server(server, tmp_path, capsys):
+    """`evaluate run` draws with any workflow; a photo without a face is one failure, a faulty workflow ends all."""
+    write_pictures(tmp_path)
+    twin = shrink(read_twin("portrait_sd15"), server.standins["sd15"])
+    (tmp_path / "workflow.json").write_text(json.dumps(twin))
+    (tmp_path / "plan.csv").write_text("photo,prompt\nphoto.png,a red hat\nphoto.png,a blue coat\nphoto_3.png,a hat\n")
+    words = ["evaluate", "run", str(tmp_path / "plan.csv"), str(tmp_path / "run"), "--address", server.address]
+    words += ["--photo-input", "LoadImage.image", "--prompt-input", "11.prompt", "--output-node", "SaveImage"]
+    words += ["--seed-input", "ConsistentID_Sampler.seed", "--workflow"]
+    assert main([*words, str(tmp_path / "workflow.json")]) == 1
+    first, second, third = json.loads((tmp_path / "run" / "report.json").read_text())["cases"]
+    assert "ConsistentID_DetectFace" in third["error"] and "no face found" in third["error"]
+    assert "seconds" not in first["scores"] and 0 < second["scores"]["seconds"] < 60
+    pixels = [np.asarray(Image.open(tmp_path / "run" / "pictures" / row["picture"])) for row in (first, second)]
+    assert pixels[0].shape == (96, 64, 3) and np.abs(pixels[0].astype(int) - pixels[1]).max() > 2
+    set_inputs(twin, "ConsistentID_ApplyAdapter", weight="strong")
+    (tmp_path / "faulty.json").write_text(json.dumps(twin))
+    words[3] = str(tmp_path / "faulty")
+    assert main([*words, str(tmp_path / "faulty.json")]) == 1
+    assert re.search(r"refused the workflow(.|\n)*ConsistentID_ApplyAdapter \(12\)", capsys.readouterr().err)
 
 
 def shrink(twin: dict, standins: dict) -> dict:

@@ -1,0 +1,87 @@
+"""One ComfyUI server and one headless Chromium for all tests here; `page` is the editor with an empty graph.
+
+The files here import each other, and those of tests/workflows, as plain modules.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflows"))
+
+import pytest
+from editor_page import EditorPage
+from editor_server import run_editor_server
+
+HERE = Path(__file__).resolve().parent
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--screenshots", metavar="FOLDER", help="where screenshots go (default: pytest's own folder)")
+    parser.addoption("--pictures", action="store_true", help="take the pictures of the workflows, workflows/NAME.jpg")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.host)  # skips without a ComfyUI
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one server and one browser
+
+
+@pytest.fixture(scope="session")
+def editor_server(comfyui, tmp_path_factory):
+    with run_editor_server(comfyui, tmp_path_factory.mktemp("editor")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium through selenium; CHROMIUM and CHROMEDRIVER name others than those on the PATH."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    driver = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip(f"no {'chromedriver' if chromium else 'Chromium'}: install it, or set CHROMIUM and CHROMEDRIVER")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1600,1000"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    forget = {"source": "localStorage.clear(); sessionStorage.clear();"}  # or the last test's graph is opened again
+    chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", forget)
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def screenshots(request, tmp_path_factory) -> Path:
+    given = request.config.getoption("--screenshots", default=None)
+    folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def editor(browser, editor_server, screenshots):
+    """The page, loaded anew for each test file."""
+    page = EditorPage(browser, editor_server.address, screenshots)
+    page.open()
+    return page
+
+
+@pytest.fixture
+def page(editor, request):
+    """The editor with an empty graph and its settings as at the start.
+
+    An error of our files that the test did not read with `read_errors` fails it.
+    """
+    editor.clear()
+    yield editor
+    editor.screenshot(request.node.name)
+    editor.restore_settings()
+    assert not editor.read_errors()

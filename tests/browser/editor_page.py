@@ -1,0 +1,220 @@
+"""ComfyUI's editor in a browser, as tests use it."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+OURS = "consistentid"
+TITLE_PX = 30
+SECONDS = 30
+RUN_SECONDS = 240  # the first run of a server loads all models
+
+READY = """
+return Boolean(app?.graph && app.canvas && app.extensionManager?.setting && app.vueAppReady
+  && app.extensionManager.workflow?.activeWorkflow && LiteGraph.registered_node_types?.ConsistentID_LoadAdapter);
+"""
+
+CLEAR = """
+const { workflow, sidebarTab, command } = app.extensionManager;
+document.querySelectorAll(".p-dialog-close-button").forEach((button) => button.click());
+sidebarTab.activeSidebarTabId = null;
+await command.execute("Comfy.NewBlankWorkflow");
+for (const old of [...workflow.openWorkflows])
+  if (old.path !== workflow.activeWorkflow.path) await workflow.closeWorkflow(old);
+"""
+
+TITLE_POINT = """
+const node = graph.getNodeById(args[0]), { ds, canvas } = app.canvas;
+ds.scale = 1;
+app.canvas.centerOnNode(node);
+const { left, top } = canvas.getBoundingClientRect(), [x, y] = ds.convertOffsetToCanvas(node.pos);
+return [Math.round(left + x + node.size[0] / 2), Math.round(top + y - LiteGraph.NODE_TITLE_HEIGHT / 2)];
+"""
+
+RUN = """
+const api = app.api, ask = api.queuePrompt, run = { outputs: {}, refused: {} };
+const ends = ["execution_success", "execution_error", "execution_interrupted"];
+const finish = (status, detail) => {
+  Object.assign(run, { status, detail });
+  delete api.queuePrompt;
+  api.removeEventListener("executed", collect);
+  ends.forEach((name) => api.removeEventListener(name, end));
+};
+const collect = (event) => { run.outputs[event.detail.node] = event.detail.output; };
+const end = (event) => finish(event.type.replace("execution_", ""), event.detail);
+api.addEventListener("executed", collect);
+ends.forEach((name) => api.addEventListener(name, end));
+api.queuePrompt = async (...values) => {
+  try {
+    const answer = await ask.apply(api, values);
+    run.refused = answer.node_errors ?? {};
+    return answer;
+  } catch (error) {
+    run.refused = error.response?.node_errors ?? {};
+    finish("refused", String(error));
+    throw error;
+  }
+};
+window.lastRun = run;
+document.querySelector("[data-testid='queue-button'] button, button[data-testid='queue-button']").click();
+"""
+
+
+def find_overlaps(boxes: dict[str, list[float]]) -> list[tuple[str, str]]:
+    """The pairs of nodes that lie on each other, their titles included. boxes: see EditorPage.list_boxes."""
+    areas = {id: (x, y - TITLE_PX, x + width, y + height) for id, (x, y, width, height) in boxes.items()}
+    return [
+        (one, two)
+        for (one, a), (two, b) in itertools.combinations(areas.items(), 2)
+        if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    ]
+
+
+class EditorPage:
+    """driver: selenium's, for what is not here. Scripts see `app`, `graph` and their arguments as `args`."""
+
+    def __init__(self, driver, address: str, screenshots: Path):
+        self.driver = driver
+        self.address = address
+        self.screenshots = screenshots
+        self._settings = {}
+        driver.set_script_timeout(SECONDS)
+
+    def open(self) -> None:
+        """Load the page anew and wait until the editor can be used."""
+        self.driver.get(self.address)
+        self.wait_until(READY)
+
+    def clear(self) -> None:
+        """An empty graph in the only tab, without dialogs and sidebar; older errors are forgotten."""
+        self.evaluate(CLEAR)
+        self.driver.get_log("browser")
+
+    def evaluate(self, script: str, *args):
+        """What the body of an async function returns, as JSON. Raises AssertionError with the error it throws."""
+        answer = self.driver.execute_async_script(
+            "const args = [...arguments], done = args.pop();"
+            f"(async () => {{ const app = window.app, graph = app?.graph; {{\n{script}\n}} }})()"
+            ".then((value) => done({ value: JSON.stringify(value) }))"
+            ".catch((error) => done({ error: String(error.stack ?? error) }))",
+            *args,
+        )
+        assert "error" not in answer, answer["error"]
+        return json.loads(answer["value"] or "null")
+
+    def wait_until(self, script: str, *args, seconds: float = SECONDS):
+        """The first true value that the script returns."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        wait = WebDriverWait(self.driver, seconds, poll_frequency=0.1)
+        return wait.until(lambda _: self.evaluate(script, *args), f"never true within {seconds} s: {script}")
+
+    def find(self, css: str, seconds: float = 10):
+        """The first element of this selector, as soon as it is visible."""
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support.expected_conditions import visibility_of_element_located
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        wait = WebDriverWait(self.driver, seconds, poll_frequency=0.1)
+        return wait.until(visibility_of_element_located((By.CSS_SELECTOR, css)), f"not visible: {css}")
+
+    def load(self, workflow: dict) -> None:
+        """Open a workflow of the editor's format, as a file dropped on the page."""
+        self.evaluate("await app.loadGraphData(args[0]);", workflow)
+
+    def save(self) -> dict:
+        """The graph as the editor would save it."""
+        return self.evaluate("return graph.serialize();")
+
+    def read_prompt(self) -> dict:
+        """The graph in API format, as the editor would queue it."""
+        return self.evaluate("return (await app.graphToPrompt()).output;")
+
+    def add_node(self, type: str, x: int = 100, y: int = 100) -> int:
+        """The new node's id."""
+        script = "const node = LiteGraph.createNode(args[0]); node.pos = [args[1], args[2]]; graph.add(node);"
+        return self.evaluate(f"{script} return node.id;", type, x, y)
+
+    def click_node(self, node: int) -> None:
+        """Click its title with the mouse, in the middle of the screen."""
+        from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+        x, y = self.evaluate(TITLE_POINT, node)
+        mouse = ActionBuilder(self.driver)
+        mouse.pointer_action.move_to_location(x, y).click()
+        mouse.perform()
+
+    def find_nodes(self, type: str) -> list[int]:
+        return self.evaluate("return graph.nodes.filter((n) => n.type === args[0]).map((n) => n.id);", type)
+
+    def list_boxes(self) -> dict[str, list[float]]:
+        """{node id: x, y, width, height} as it is on the screen, in the graph's units and without the title."""
+        return self.evaluate("return Object.fromEntries(graph.nodes.map((n) => [n.id, [...n.pos, ...n.size]]));")
+
+    def connect(self, source: int, output: str, target: int, input: str) -> None:
+        """By the names of output and input."""
+        self.evaluate(
+            "const [source, target] = [graph.getNodeById(args[0]), graph.getNodeById(args[2])];"
+            "if (!source.connect(source.findOutputSlot(args[1]), target, target.findInputSlot(args[3])))"
+            "  throw new Error(`cannot connect ${args}`);",
+            source,
+            output,
+            target,
+            input,
+        )
+
+    def read_widget(self, node: int, name: str):
+        return self.evaluate(
+            "return graph.getNodeById(args[0]).widgets.find((w) => w.name === args[1]).value;", node, name
+        )
+
+    def set_widget(self, node: int, name: str, value) -> None:
+        """As a user's change: the widget's callback runs too."""
+        self.evaluate(
+            "const node = graph.getNodeById(args[0]), widget = node.widgets.find((w) => w.name === args[1]);"
+            "widget.value = args[2]; widget.callback?.(args[2], app.canvas, node);",
+            node,
+            name,
+            value,
+        )
+
+    def queue(self) -> dict:
+        """Press Run and wait for the end.
+
+        status: "success", "error", "interrupted", or "refused" when nothing ran. detail: what ended it.
+        refused: {node id: why it and what needs it did not run}. outputs: {node id: its ui data}.
+        """
+        self.evaluate(RUN)
+        return self.wait_until("return window.lastRun.status && window.lastRun;", seconds=RUN_SECONDS)
+
+    def change_setting(self, name: str, value) -> None:
+        """Until the end of the test, for example "Comfy.VueNodes.Enabled" or "Comfy.Locale"."""
+        old = self.evaluate("return app.extensionManager.setting.get(args[0]);", name)
+        self._settings.setdefault(name, old)
+        self.evaluate("await app.extensionManager.setting.set(args[0], args[1]);", name, value)
+
+    def restore_settings(self) -> None:
+        for name, value in self._settings.items():
+            self.evaluate("await app.extensionManager.setting.set(args[0], args[1]);", name, value)
+        self._settings = {}
+
+    def show_all(self) -> None:
+        """Bring the whole graph into view."""
+        self.evaluate("await app.extensionManager.command.execute('Comfy.Canvas.FitView');")
+
+    def screenshot(self, name: str) -> Path:
+        """A PNG of the page, beside those of the other tests."""
+        path = self.screenshots / (re.sub(r"[^\w.-]+", "_", name) + ".png")
+        self.driver.save_screenshot(str(path))
+        return path
+
+    def read_errors(self) -> list[str]:
+        """Errors in the console since the last call that name our files or extensions; failed requests are not among
+        them."""
+        entries = self.driver.get_log("browser")
+        return [
+            json.dumps(entry["message"])
+            for entry in entries
+            if entry["level"] == "SEVERE" and entry["source"] != "network" and OURS in entry["message"].lower()
+        ]

@@ -1,0 +1,112 @@
+"""Detect Face shows the faces of its last run, and a click on one chooses it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+NODE = "ConsistentID_DetectFace"
+FACE = ".consistentid-face"
+FACES = f"""
+return [...document.querySelectorAll("{FACE}")].map((one) => {{
+  const face = one.getBoundingClientRect(), photo = one.parentElement.querySelector("img").getBoundingClientRect();
+  const x = (face.x + face.width / 2 - photo.x) / photo.width, y = (face.y + face.height / 2 - photo.y) / photo.height;
+  return {{ title: one.title, chosen: one.ariaPressed === "true", x, y }};
+}});
+"""
+LOADED = """
+const pictures = [...document.querySelectorAll(".consistentid-frame img")];
+return Boolean(pictures.length && pictures.every((one) => one.complete && one.naturalWidth));
+"""
+UNDO = "await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();"
+HAS_DOM_IN_NODES_2 = "return Number(window.__COMFYUI_FRONTEND_VERSION__?.split('.')[1]) >= 35;"
+
+
+@pytest.fixture(params=["classic", "nodes 2.0"])
+def detect(request, page, editor_server):
+    """A page with two people in the photo of Detect Face, and the node's id."""
+    if request.param == "nodes 2.0":
+        if not page.evaluate(HAS_DOM_IN_NODES_2):
+            pytest.skip("this frontend's Nodes 2.0 shows no elements in nodes")
+        page.change_setting("Comfy.VueNodes.Enabled", True)
+    folder = editor_server.folder / "input"
+    photo = np.asarray(Image.open(folder / "photo.png"))
+    Image.fromarray(np.hstack([photo, photo])).save(folder / "twice.png")
+    image, node = page.add_node("LoadImage", 100, 100), page.add_node(NODE, 500, 100)
+    page.evaluate("const one = graph.getNodeById(args[0]).widgets[0]; one.options.values.push('twice.png');", image)
+    page.set_widget(image, "image", "twice.png")
+    loader = page.add_node("ConsistentID_LoadFaceAnalysis", 100, 600)
+    page.set_widget(loader, *editor_server.standins["ConsistentID_LoadFaceAnalysis"])
+    page.connect(image, "IMAGE", node, "image")
+    page.connect(loader, "face_analysis", node, "face_analysis")
+    page.evaluate("app.canvas.centerOnNode(graph.getNodeById(args[0]));", node)
+    return page, node
+
+
+def read_choice(page, node) -> tuple:
+    return page.read_widget(node, "select"), page.read_widget(node, "index")
+
+
+def list_chosen(page) -> list[bool]:
+    return [face["chosen"] for face in page.evaluate(FACES)]
+
+
+def test_a_click_on_a_face_chooses_it_and_undo_takes_it_back(detect):
+    page, node = detect
+    before = page.save()
+    assert not page.evaluate(f"return Boolean(document.querySelector('{FACE}'));"), "nothing is shown before a run"
+    assert page.queue()["status"] == "success"
+    page.wait_until(LOADED)
+    left, right = page.evaluate(FACES)
+    assert (left["x"], right["x"]) == pytest.approx((0.22, 0.72), abs=0.01)
+    assert (left["y"], right["y"]) == pytest.approx((0.24, 0.24), abs=0.02)
+    assert left["title"] == "Face 0 of 2, left to right from 0: score 1.00" and list_chosen(page) == [True, False]
+    page.wait_until("return JSON.stringify(graph.serialize().nodes.map((n) => n.size)) === args[0];", sizes_of(before))
+    assert saved_values(page.save()) == saved_values(before), "results are no part of the workflow"
+
+    page.find(f"{FACE}[title^='Face 1']").click()
+    assert read_choice(page, node) == ("left to right", 1) and list_chosen(page) == [False, True]
+    inputs = page.read_prompt()[str(node)]["inputs"]
+    assert (inputs["select"], inputs["index"]) == ("left to right", 1)
+    page.evaluate(UNDO)
+    page.wait_until("return graph.getNodeById(args[0]).widgets[0].value === 'largest';", node)
+    page.wait_until(f"return document.querySelectorAll('{FACE}').length === 2;")
+    assert read_choice(page, node) == ("largest", 0) and list_chosen(page) == [True, False]
+    page.find(f"{FACE}[title^='Face 1']").click()
+    assert read_choice(page, node) == ("left to right", 1), "the faces shown after undo are those of the new node"
+
+
+def test_faces_follow_the_widgets_and_the_keyboard(detect):
+    from selenium.webdriver.common.keys import Keys
+
+    page, node = detect
+    assert page.queue()["status"] == "success"
+    page.wait_until(LOADED)
+    page.set_widget(node, "index", 1)
+    assert list_chosen(page) == [False, True]
+    page.set_widget(node, "select", "all, left to right")
+    assert list_chosen(page) == [True, True]
+    page.find(f"{FACE}[title^='Face 0']").send_keys(Keys.ENTER)
+    assert read_choice(page, node) == ("left to right", 0) and list_chosen(page) == [True, False]
+
+
+def test_several_photos_have_a_pager_and_text_stays_text(page):
+    node = page.add_node(NODE)
+    about = "<img src=x onerror=window.hacked=1>"
+    photo = {"picture": {"filename": "none.png", "type": "temp"}, "ratio": 1, "orders": {}, "colours": ["red", "blue"]}
+    photos = [{**photo, "faces": [{"box": [0, 0, 0.5, 0.5], "about": about}]}, {**photo, "faces": []}]
+    page.evaluate("graph.getNodeById(args[0]).onExecuted({ consistentid_faces: args[1] });", node, photos)
+    assert page.find(FACE).get_attribute("title").endswith(about)
+    page.find(".consistentid-turn[title='next']").click()
+    assert page.find(".consistentid-page").text == "2 / 2"
+    assert page.find(".consistentid-hint").text == "No face found in this photo."
+    assert page.evaluate("return window.hacked ?? null;") is None
+
+
+def sizes_of(workflow) -> str:
+    return json.dumps([node["size"] for node in workflow["nodes"]], separators=(",", ":"))
+
+
+def saved_values(workflow) -> list:
+    return [(node["type"], node["widgets_values"]) for node in workflow["nodes"]]

@@ -1,0 +1,118 @@
+"""The portrait workflow is run in the editor: pictures appear, settings count, errors can be read."""
+
+import numpy as np
+import pytest
+from editor_page import find_overlaps
+from PIL import Image
+from workflow_files import read_workflow
+
+SMALL = {
+    "EmptyLatentImage": {"width": 64, "height": 96},
+    "ConsistentID_Sampler": {"steps": 2, "start_merge_step": 0},
+}
+PICTURES = """
+const shown = Object.fromEntries(graph.nodes.filter((node) => node.imgs?.length)
+  .map((node) => [node.title, node.imgs.map((picture) => [picture.naturalWidth, picture.naturalHeight])]));
+return shown.Portrait && shown;
+"""
+WIDGET_POINT = """
+const node = graph.getNodeById(args[0]), widget = node.widgets.find((one) => one.name === args[1]);
+const { ds, canvas } = app.canvas;
+ds.scale = 1;
+app.canvas.centerOnNode(node);
+app.canvas.draw(true, true);
+const { left, top } = canvas.getBoundingClientRect();
+const [x, y] = ds.convertOffsetToCanvas([node.pos[0] + node.size[0] / 2, node.pos[1] + widget.last_y + 10]);
+return [Math.round(left + x), Math.round(top + y)];
+"""
+MESSAGE = ".p-dialog"
+LOADERS = {
+    "CheckpointLoaderSimple": "ckpt_name",
+    "CLIPVisionLoader": "clip_name",
+    "ConsistentID_LoadAdapter": "adapter_name",
+    "ConsistentID_LoadFaceAnalysis": "package",
+    "ConsistentID_LoadFaceParser": "parser_name",
+}
+
+
+@pytest.fixture
+def portrait(page, editor_server):
+    """The page with portrait_sd15, stand-ins chosen, small and with two steps."""
+    page.load(read_workflow("portrait_sd15"))
+    standins = {loader: {field: file} for loader, (field, file) in editor_server.standins.items()}
+    for kind, values in {**standins, **SMALL}.items():
+        for name, value in values.items():
+            set_all(page, kind, name, value)
+    return page
+
+
+def test_a_run_shows_the_portrait_and_the_face_check(portrait):
+    run = portrait.queue()
+    assert run["status"] == "success"
+    shown = portrait.wait_until(PICTURES)
+    assert shown["Portrait"] == [[64, 96]]
+    assert shown["Detected face"] == shown["Regions"] == [[512, 512]]
+    assert shown["Aligned crop"] == [[112, 112]]
+    assert len(shown["Region crops"]) == 5
+    (words,) = portrait.find_nodes("PreviewAny")
+    texts = portrait.evaluate("return graph.getNodeById(args[0]).widgets.map((one) => one.value);", words)
+    assert any(str(text).count("<|facial|>") == 5 for text in texts)
+    portrait.show_all()
+    assert find_overlaps(portrait.list_boxes()) == [], "nodes have room for what they show"
+
+
+def test_a_setting_moved_with_the_mouse_gives_another_portrait(portrait, editor_server):
+    """Dragging the weight of Apply ConsistentID to the left; the face is not searched again."""
+    before = portrait.queue()
+    (apply,) = portrait.find_nodes("ConsistentID_ApplyAdapter")
+    drag(portrait, portrait.evaluate(WIDGET_POINT, apply, "weight"), -60)
+    assert portrait.read_widget(apply, "weight") < 0.9
+    after = portrait.queue()
+    assert (before["status"], after["status"]) == ("success", "success")
+    one, other = (read_saved(portrait, editor_server, run) for run in (before, after))
+    assert np.abs(one - other).max() > 2
+
+
+def test_a_photo_without_a_face_is_explained_where_it_happens(portrait):
+    set_all(portrait, "LoadImage", "image", "photo_3.png")
+    run = portrait.queue()
+    (detect,) = portrait.find_nodes("ConsistentID_DetectFace")
+    assert (run["status"], int(run["detail"]["node_id"])) == ("error", detect)
+    message = portrait.find(MESSAGE).text
+    assert "ConsistentID_DetectFace" in message or "Detect Face" in message
+    assert "no face found" in message and "lower the threshold" in message
+    assert "Traceback" not in message and "execution.py" not in message
+
+
+def test_models_that_are_not_there_are_named(page):
+    page.load(read_workflow("portrait_sd15"))
+    run = page.queue()
+    assert run["status"] == "refused"
+    loaders = [node for kind in LOADERS for node in page.find_nodes(kind)]
+    assert sorted(map(int, run["refused"])) == sorted(loaders)
+    message = page.find(MESSAGE).text
+    assert all(page.read_widget(node, name) in message for node, name in zip(loaders, LOADERS.values(), strict=True))
+
+
+def set_all(page, kind: str, name: str, value) -> None:
+    for node in page.find_nodes(kind):
+        page.set_widget(node, name, value)
+
+
+def drag(page, point: list[int], right_px: int) -> None:
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    mouse = ActionBuilder(page.driver)
+    x, y = point
+    mouse.pointer_action.move_to_location(x, y).pointer_down()
+    for share in (0.25, 0.5, 0.75, 1):
+        mouse.pointer_action.move_to_location(round(x + share * right_px), y)
+    mouse.pointer_action.pointer_up()
+    mouse.perform()
+
+
+def read_saved(page, editor_server, run: dict) -> np.ndarray:
+    """Pixels of the picture that a run saved, int [H, W, 3]."""
+    (save,) = page.find_nodes("SaveImage")
+    (image,) = run["outputs"][str(save)]["images"]
+    return np.asarray(Image.open(editor_server.folder / "output" / image["filename"])).astype(int)

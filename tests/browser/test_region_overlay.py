@@ -1,0 +1,115 @@
+"""Parse Face shows the regions of its last run, and a click on a region's name leaves it out."""
+
+import pytest
+
+NODE = "ConsistentID_ParseFace"
+CHIPS = """
+return [...document.querySelectorAll(".consistentid-chip")]
+  .map((one) => [one.textContent, one.disabled ? "missing" : one.ariaPressed === "true" ? "taken" : "left out"]);
+"""
+TO_A_NEW_TAB_AND_BACK = """
+await app.extensionManager.command.execute("Comfy.NewBlankWorkflow");
+document.querySelector(".workflow-tabs .p-togglebutton").click();
+"""
+ENTER_SUBGRAPH = "app.canvas.openSubgraph([...graph.subgraphs.values()][0]);"
+UNDO = "await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();"
+INSERT_COPY = """
+const copy = structuredClone([...graph.subgraphs.values()][0].asSerialisable());
+copy.id = crypto.randomUUID();
+copy.nodes[0].id = args[0];
+graph.createSubgraph(copy).configure(copy);
+"""
+LAYERS = "return document.querySelectorAll('.consistentid-layer').length;"
+REGIONS = [{"word": word, "colour": colour, "picture": {"filename": f"{word}.png", "type": "temp"}} for word, colour in
+           (("face", "#8800ff"), ("eyes", "#ff0000"))]  # fmt: skip
+
+
+def click_chip(page, word: str) -> None:
+    page.driver.find_element("xpath", f"//button[contains(@class,'consistentid-chip')][text()='{word}']").click()
+
+
+@pytest.fixture
+def parse(page, editor_server):
+    """The id of a Parse Face for the whole test photo."""
+    image, node = page.add_node("LoadImage", 100, 100), page.add_node(NODE, 500, 100)
+    page.set_widget(image, "image", "photo.png")
+    loader = page.add_node("ConsistentID_LoadFaceParser", 100, 600)
+    page.set_widget(loader, *editor_server.standins["ConsistentID_LoadFaceParser"])
+    page.connect(image, "IMAGE", node, "image")
+    page.connect(loader, "face_parser", node, "face_parser")
+    page.evaluate("app.canvas.centerOnNode(graph.getNodeById(args[0]));", node)
+    return node
+
+
+def test_a_click_on_a_region_leaves_it_out_of_the_next_run(page, parse):
+    assert page.queue()["status"] == "success"
+    page.find(".consistentid-chip")
+    before, layers = dict(page.evaluate(CHIPS)), page.evaluate(LAYERS)
+    found = [word for word, state in before.items() if state == "taken"]
+    assert len(found) == layers >= 2, "each found region has a layer"
+    click_chip(page, found[1])
+    click_chip(page, found[0])
+    assert page.read_widget(parse, "left_out") == f"{found[1]}, {found[0]}"
+    assert page.evaluate(LAYERS) == layers - 2
+    click_chip(page, found[0])
+    assert page.read_prompt()[str(parse)]["inputs"]["left_out"] == found[1]
+    assert dict(page.evaluate(CHIPS)) == before | {found[1]: "left out"}
+    again = page.queue()
+    assert again["status"] == "success" and len(again["outputs"][str(parse)]["consistentid_regions"]) == 1
+    assert dict(page.evaluate(CHIPS)) == before | {found[1]: "left out"}, "it can still be taken back"
+    page.evaluate(TO_A_NEW_TAB_AND_BACK)
+    page.wait_until(LAYERS)
+    assert dict(page.evaluate(CHIPS)) == before | {found[1]: "left out"}, "the tab shows it again"
+
+
+def test_the_overlay_follows_what_is_typed_and_what_was_saved(page):
+    node = page.add_node(NODE)
+    photo = {"picture": {"filename": "photo.png", "type": "temp"}, "ratio": 1, "regions": REGIONS}
+    show = "graph.getNodeById(args[0]).onExecuted({ consistentid_regions: [args[1]] });"
+    page.evaluate(show, node, photo)
+    page.set_widget(node, "left_out", " Eyes ,nose")
+    assert page.evaluate(CHIPS) == [["face", "taken"], ["eyes", "left out"]] and page.evaluate(LAYERS) == 1
+    saved = page.save()
+    assert saved["nodes"][0]["widgets_values"] == ["512", "auto", "first", False, False, " Eyes ,nose"]
+    page.load(saved)
+    assert page.evaluate(CHIPS) == []
+    page.evaluate(show, node, photo)
+    assert page.evaluate(CHIPS) == [["face", "taken"], ["eyes", "left out"]]
+
+
+def test_a_workflow_from_before_the_overlay_opens(page):
+    page.add_node(NODE)
+    saved = page.save()
+    saved["nodes"][0]["widgets_values"] = ["1280", "head", "both", True, True]
+    page.load(saved)
+    (node,) = page.find_nodes(NODE)
+    assert [page.read_widget(node, name) for name in ("side_px", "hair", "left_out")] == ["1280", True, ""]
+
+
+def test_a_subgraph_with_the_same_node_ids_leaves_the_panels_outside_alone(page):
+    node, other = page.add_node(NODE, 300, 200), page.add_node(NODE, 900, 200)
+    page.evaluate("app.canvas.centerOnNode(graph.getNodeById(args[0]));", node)
+    photo = {"picture": {"filename": "photo.png", "type": "temp"}, "ratio": 1, "regions": REGIONS}
+    page.evaluate("graph.getNodeById(args[0]).onExecuted({ consistentid_regions: [args[1]] });", node, photo)
+    page.find(".consistentid-chip")
+    page.evaluate("graph.convertToSubgraph(new Set([graph.getNodeById(args[0])]));", other)
+    page.evaluate(INSERT_COPY, node)
+    assert len(page.evaluate(CHIPS)) == len(REGIONS)
+
+
+def test_inside_a_subgraph_the_overlay_outlives_undo_and_a_change_of_tabs(page, parse):
+    page.evaluate("graph.convertToSubgraph(new Set([graph.getNodeById(args[0])]));", parse)
+    assert page.queue()["status"] == "success"
+    page.evaluate(ENTER_SUBGRAPH)
+    page.evaluate("app.canvas.centerOnNode(app.canvas.graph.nodes[0]);")
+    page.find(".consistentid-chip")
+    before = page.evaluate(CHIPS)
+    click_chip(page, "face")
+    page.evaluate(UNDO)
+    page.wait_until(f"{CHIPS.strip().removesuffix(';')}.length;")
+    assert page.evaluate(CHIPS) == before
+    page.evaluate(TO_A_NEW_TAB_AND_BACK)
+    page.wait_until("return graph.subgraphs.size;")
+    page.evaluate(ENTER_SUBGRAPH)
+    page.wait_until(f"{CHIPS.strip().removesuffix(';')}.length;")
+    assert page.evaluate(CHIPS) == before

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..consistentid.adapter.checkpoint import Adapter, load_adapter
-from ..consistentid.adapter.config import ID_EMBEDDING_WIDTH, AdapterConfig
+from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.errors import CaptionError
 from ..consistentid.identity import Identity
 
@@ -89,14 +89,11 @@ class HostedAdapter:
         return fused.to(text)
 
     def project_identity(self, identity: Identity) -> Tensor:
-        """ID tokens [2, 4, D]: conditional, unconditional. Without an ID embedding zeros take its place."""
+        """ID tokens [2, 4, D]: conditional, unconditional."""
         if identity not in self._id_tokens:
             device = load_to_device(self.identity)
-            features = torch.stack([identity.photo_features, identity.zero_features]).float().to(device)
-            embedding = torch.zeros(2, ID_EMBEDDING_WIDTH, device=device)
-            if identity.id_embedding is not None:
-                embedding[0] = identity.id_embedding
-            tokens = self.adapter.id_projection(embedding, features, shortcut=self.config.shortcut)
+            embeddings, features = (x.to(device) for x in identity.stack_photo())
+            tokens = self.adapter.id_projection(embeddings, features, shortcut=self.config.shortcut)
             self._id_tokens[identity] = tokens.cpu()
         return self._id_tokens[identity]
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ..adapter.checkpoint import Adapter
-from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..caption.align import FacialPrompt
 from ..facial_text import repeat_text, stack_strengths, stack_tokens
 from ..identity import Identity
@@ -90,13 +89,10 @@ def make_stage(positive: Tensor, negative: Tensor, pooled: Tensor | None, negati
 
 @torch.inference_mode()
 def project_identity(adapter: Adapter, identity: Identity) -> Tensor:
-    """ID tokens [2, 4, D] on the CPU: unconditional, conditional. Zeros stand in for a missing ID embedding."""
+    """ID tokens [2, 4, D] on the CPU: unconditional, conditional."""
     weight = adapter.id_projection.norm.weight
-    features = torch.stack([identity.zero_features, identity.photo_features]).to(weight)
-    embedding = torch.zeros(2, ID_EMBEDDING_WIDTH).to(weight)
-    if identity.id_embedding is not None:
-        embedding[1] = identity.id_embedding
-    return adapter.id_projection(embedding, features, shortcut=adapter.config.shortcut).float().cpu()
+    embeddings, features = (x.flip(0).to(weight) for x in identity.stack_photo())
+    return adapter.id_projection(embeddings, features, shortcut=adapter.config.shortcut).float().cpu()
 
 
 def _encode_regions(adapter: Adapter, identity: Identity) -> Tensor:

@@ -32,9 +32,8 @@ class LowRankHook(WeightHook):
     ) -> bool:
         if target_dict.get("target") != EnumWeightTarget.Model:
             return False
-        patches, missing = find_missing_loras(model, *self.hook_ref)
-        if missing > 0:
-            model.add_hook_patches(self, patches, missing)
+        for share, patches in find_missing_loras(model, *self.hook_ref).items():
+            model.add_hook_patches(self, patches, share)
         registered.add(self)
         return True
 

@@ -76,10 +76,10 @@ def apply_adapter(
     share when the adapter is applied again. avoid: a person to stay away from, in place of nobody, in the negative.
     Raises IncompatibleModelError.
     """
-    patches, missing = find_missing_loras(model, hosted, lora_weight)
+    missing = find_missing_loras(model, hosted, lora_weight)
     clone = model.clone()
-    if missing > 0:
-        clone.add_patches(patches, missing)
+    for share, patches in missing.items():
+        clone.add_patches(patches, share)
     dtype = clone.model.manual_cast_dtype or clone.model_dtype()
     for layers in project_people(hosted, people, weight, schedule, avoid, dtype):
         clone.model_options = layers.patch_options(clone.model_options)
@@ -97,10 +97,11 @@ def project_people(
     avoid: Identity | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> list[PersonLayers]:
-    """The layers of each person whose weight is not zero (see apply_adapter)."""
+    """The layers of each person whose weight is not zero (see apply_adapter), or who has a mask: at the same places
+    facial tokens are masked, which have no weight."""
     layers = []
     for person in list_people(people):
-        if weight * person.weight:
+        if weight * person.weight or person.mask is not None:
             pairs = hosted.project_keys(person.identity, avoid)
             keys = nn.ModuleList(IDKeyValue(key, value, dtype) for key, value in pairs)
             schedule = schedule or Schedule()
@@ -110,15 +111,18 @@ def project_people(
 
 def find_missing_loras(
     model: ModelPatcher, hosted: HostedAdapter, lora_weight: float
-) -> tuple[dict[str, LoRAAdapter], float]:
-    """The low-rank weights as patches by the host's key, and how much of them `model` lacks to have `lora_weight`.
+) -> dict[float, dict[str, LoRAAdapter]]:
+    """The low-rank weights as patches by the host's key, by how much of them `model` lacks to have `lora_weight`.
 
-    Raises IncompatibleModelError when they are for another kind of model.
+    A merge by blocks leaves another share in each. Raises IncompatibleModelError for another kind of model.
     """
     _check_base(model, hosted)
-    patches = _make_lora_patches(model, hosted)
-    key, patch = next(iter(patches.items()))
-    return patches, lora_weight - _find_share(model.patches.get(key, []), patch)
+    missing = {}
+    for key, patch in _make_lora_patches(model, hosted).items():
+        share = lora_weight - _find_share(model.patches.get(key, []), patch)
+        if share > 0:
+            missing.setdefault(share, {})[key] = patch
+    return missing
 
 
 def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 
 from ..consistentid.errors import IncompatibleModelError
 from . import sockets
+from .hooks import IdentityHook
 from .patching import KEY
 from .stages import STAGE
 
@@ -89,9 +90,10 @@ class SamplePortrait(io.ComfyNode):
     ) -> io.NodeOutput:
         from nodes import common_ksampler
 
-        if not model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
+        if not (model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY) or has_identity_hook(positive)):
             raise IncompatibleModelError(
-                "This MODEL has no ConsistentID adapter, so there is no merge point. Connect 'Apply ConsistentID'."
+                "This MODEL has no ConsistentID adapter, so there is no merge point. Connect 'Apply ConsistentID', "
+                "or give positive the hooks of 'Hook ConsistentID'."
             )
         positive, negative = (set_merge_step(cond, start_merge_step) for cond in (positive, negative))
         return io.NodeOutput(
@@ -99,6 +101,12 @@ class SamplePortrait(io.ComfyNode):
                 model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
             )
         )
+
+
+def has_identity_hook(conditioning: list) -> bool:
+    """Whether hooks of 'Hook ConsistentID', which place the merge point as 'Apply ConsistentID' does, are there."""
+    groups = [values["hooks"] for _, values in conditioning if values.get("hooks")]
+    return any(isinstance(hook, IdentityHook) for group in groups for hook in group.hooks)
 
 
 def set_merge_step(conditioning: list, step: int) -> list:

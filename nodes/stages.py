@@ -77,8 +77,8 @@ def list_areas(extra_options: dict) -> list[tuple | None]:
 def _complete_copies(conds: list[dict]) -> list[dict]:
     """The conditions of one list, where a copy by the host stands for both stages and has their token masks.
 
-    For each area in one list the host puts a copy of that entry into the others. It gets the text of one entry there,
-    the first that fits, and nothing else of it.
+    For each area in one list the host puts a copy of its first entry into the others. It gets the text of one entry
+    there, the first that fits, and nothing else of it; of a stage's entry it would be there in that stage only.
     """
     firsts, complete = {}, []
     for number, cond in enumerate(conds):
@@ -102,10 +102,14 @@ def _list_stages(conds: list[dict]) -> list[dict]:
 def _become(copy: dict, origin: dict) -> dict:
     kept = {key: value for key, value in copy.items() if key not in (STAGE, TOKEN_MASKS)}
     own = {key: origin[key] for key in (STAGE, TOKEN_MASKS, "model_conds", "cross_attn") if key in origin}
-    if STAGE in origin:
-        own["timestep_start"] = min(copy.get("timestep_start", ALWAYS), origin["timestep_start"])
-        own["timestep_end"] = max(copy.get("timestep_end", NEVER), origin["timestep_end"])
-    return kept | own
+    high, low = copy.get(STAGE, {}).get("range") or _read_range(copy)
+    first, last = _read_range(origin) if STAGE in origin else (ALWAYS, NEVER)
+    return kept | own | {"timestep_start": min(high, first), "timestep_end": max(low, last)}
+
+
+def _read_range(cond: dict) -> tuple[float, float]:
+    """Highest and lowest noise level at which a condition is read."""
+    return cond.get("timestep_start", ALWAYS), cond.get("timestep_end", NEVER)
 
 
 def _list_token_masks(cond: dict) -> list:
@@ -126,6 +130,7 @@ def _place_cond(cond: dict, schedule: list[float], to_sigma: Callable[[float], f
     low = to_sigma(min(end, cond.pop("clip_end_percent", 1.0)))
     step = stage["step"] if "step" in stage else merge_step(stage["fraction"], len(schedule) - 1)
     border = merge_sigma(schedule, step)
+    cond[STAGE] = {**stage, "range": (high, low)}
     if stage["name"] == "text":
         return cond | {"timestep_start": high, "timestep_end": max(low, border)}
     return cond | {"timestep_start": min(high, border), "timestep_end": low}

@@ -6,12 +6,12 @@ import torch
 pytestmark = pytest.mark.host
 
 
-def compare(portrait, run, edit=lambda conditions: conditions, **options):
+def compare(portrait, run, edit=lambda conditions: conditions, edit_plainly=None, **options):
     """A picture of edited conditioning, after comparing it with the plain way to draw the person."""
     both = run.sample(portrait.apply(), edit(portrait.make_conditions()), **options)
-    plain = portrait.make_plain_conditions()
-    assert run.differ(both, run.sample(portrait.apply_plainly(), edit(plain), **options)) < 1e-3
-    assert run.differ(both, run.sample(portrait.model, edit(plain), **options)) > 1e-2, "the person has no effect"
+    plain = (edit_plainly or edit)(portrait.make_plain_conditions())
+    assert run.differ(both, run.sample(portrait.apply_plainly(), plain, **options)) < 1e-3
+    assert run.differ(both, run.sample(portrait.model, plain, **options)) > 1e-2, "the person has no effect"
     return both
 
 
@@ -57,7 +57,10 @@ def set_mask_bounds(conditions):
 
 @pytest.mark.parametrize("region", [set_area, set_area_percentage, set_mask, set_mask_bounds])
 def test_regional_prompt(portrait, run, alone, seen, region, monkeypatch):
-    """Ours in a region, another prompt for the whole picture; as much in one batch as the memory takes, or nothing."""
+    """Ours in a region, another prompt for the whole picture; as much in one batch as the memory takes, or nothing.
+
+    The negative is there for the same area in both stages; the host alone would put it into the first of them.
+    """
     import nodes
 
     def edit(conditions):
@@ -65,7 +68,11 @@ def test_regional_prompt(portrait, run, alone, seen, region, monkeypatch):
         rest = [[run.tell(3.0, 9), {}]]
         return nodes.ConditioningCombine().combine(region(positive), rest)[0], negative
 
-    both = compare(portrait, run, edit)
+    def edit_plainly(conditions):
+        positive, negative = edit(conditions)
+        return positive, negative if region is set_mask else negative + region(negative)
+
+    both = compare(portrait, run, edit, edit_plainly)
     assert_only_positives_are_drawn(seen, {1.0, 2.0, 3.0, -1.0})
     assert run.differ(both, alone) > 1e-2
     monkeypatch.setattr(portrait.model.model, "memory_required", lambda *_, **__: 1e30)
@@ -87,6 +94,27 @@ def test_region_of_the_negative(portrait, run, seen):
     plain = run.sample(portrait.apply_plainly(), (positive + set_area(positive), negative))
     assert run.differ(both, plain) < 1e-3
     assert run.differ(both, run.sample(portrait.apply_plainly(), (positive, negative))) > 1e-3
+
+
+@pytest.mark.parametrize("merge_at", [0.0, 0.5])
+def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
+    """Of either list, and where both switch at the merge point, as with SDXL."""
+    areas, seen = host.nodes.stages.AREAS, set()
+    split = host.nodes.conditioning.split_stages
+    positive, negative = (split(*([[run.tell(sign * n, n), {}]] for n in (1, 2)), merge_at) for sign in (1, -1))
+
+    def note(_, args, kwargs):
+        options = kwargs["transformer_options"]
+        stage = float(options["sigmas"][0]) < run.BORDER or merge_at == 0
+        texts = kwargs["context"][:, 0, 0].tolist()
+        seen.update((stage, text) for text, uuid in zip(texts, options["uuids"], strict=True) if uuid in options[areas])
+
+    handle = portrait.model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
+    for conditions in ((set_area(positive), negative), (positive, set_area(negative))):
+        seen.clear()
+        run.sample(portrait.apply(), conditions)
+        assert seen == {(True, 2.0), (True, -2.0)} | ({(False, 1.0), (False, -1.0)} if merge_at else set())
+    handle.remove()
 
 
 def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):

@@ -143,6 +143,18 @@ def test_apply_to_a_merge_of_plain_models(portrait, tiny, run):
     assert run.differ(both, run.sample(portrait.apply_plainly(plain), portrait.make_plain_conditions())) < 1e-3
 
 
+def test_apply_again_to_a_merge_by_blocks(portrait, tiny):
+    """Each weight gets what it lacks: of the low-rank weights the merge has all in some blocks and none in others."""
+    from comfy_extras.nodes_model_merging import ModelMergeBlocks
+
+    other = make_other_model(tiny)
+    (merged,) = ModelMergeBlocks().merge(portrait.apply(), other, input=1.0, middle=0.5, out=0.0)
+    (plain,) = ModelMergeBlocks().merge(portrait.model, other, input=1.0, middle=0.5, out=0.0)
+    own = list_own_changes(portrait)
+    expected = {key: tensor + own.get(key, 0) for key, tensor in read_weights(plain).items()}
+    assert_close(read_weights(portrait.apply(merged)), expected)
+
+
 @pytest.mark.parametrize("place", ["first", "second"])
 def test_merge_of_a_model_with_the_person(portrait, tiny, place, host, monkeypatch, run):
     """The merge takes its share of the low-rank weights; attention to ID tokens comes with the first model only."""

@@ -232,3 +232,30 @@ def test_a_clip_keeps_its_weights(checkpoint, portrait, hook, compare):
     ((expected, _),) = clip.encode_from_tokens_scheduled(tokens)
     assert torch.equal(text, expected)
     compare(extra["hooks"], portrait.apply())
+
+
+def test_one_person_for_two_models(portrait, tiny, run, hook):
+    """Two samplers with the same hooks, in turns; each MODEL is left without them."""
+    conditions, other = set_props(portrait.make_conditions(), hook()), tiny.make_model()
+    other.model.diffusion_model.out[2].bias.add_(0.1)
+    models = (portrait.model, other, portrait.model, other.clone())
+    first, second, *again = (run.sample(model, conditions, cfg=1.0) for model in models)
+    assert torch.equal(first, again[0]) and torch.equal(second, again[1])
+    assert run.differ(second, run.sample(portrait.apply(other), portrait.make_conditions(), cfg=1.0)) < 1e-4
+    assert run.differ(first, second) > 1e-2
+    assert not any(model.hook_patches or model.cached_hook_patches for model in models)
+
+
+def test_the_sampler_with_the_merge_step(host, portrait, run, hook):
+    sample, end = host.nodes.sampler.SamplePortrait.execute, ({"samples": torch.zeros(1, 4, 16, 16)}, 1.0)
+    hooked = set_props(portrait.make_conditions(), hook())
+    pictures = [
+        sample(model, 7, 3, 5.0, "euler", "normal", step, *conditions, *end).result[0]["samples"]
+        for model, conditions, step in (
+            (portrait.model, hooked, 0),
+            (portrait.apply(), portrait.make_conditions(), 0),
+            (portrait.model, hooked, 2),
+        )
+    ]
+    assert run.differ(*pictures[:2]) < 1e-4
+    assert run.differ(pictures[0], pictures[2]) > 1e-3

@@ -155,6 +155,9 @@ def test_both_in_either_order(host, run, neighbour):
     ours_first, ours_second = put(ours, theirs), apply(other)
     both = sample(ours_first)
     assert run.differ(sample(ours_second), both) < 1e-4
+    hooks = host.nodes.hooks.make_hooks(portrait.hosted, people)
+    hooked = [[[text, {**values, "hooks": hooks}] for text, values in entries] for entries in conditions]
+    assert run.differ(run.sample(other, hooked, sigmas=run.SIGMAS[2:]), both) < 1e-4
     for one in (plain, *alone):
         assert run.differ(both, one) > 1e-2
     # Nothing is left in the models that the two were made of.

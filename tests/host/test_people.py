@@ -230,8 +230,9 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
         assert torch.allclose(one[:, :, 6:], without.unflatten(1, (8, 8))[:, :, 6:], atol=1e-5)
 
 
-def test_token_masks_reach_the_model(host, tiny, couple, apply, monkeypatch):
-    """In a whole run: tokens masked out everywhere count as if their words were not there."""
+@pytest.mark.parametrize("weight", [1.0, 0.0])
+def test_token_masks_reach_the_model(host, tiny, couple, apply, at, monkeypatch, weight):
+    """In a whole run: tokens masked out everywhere count as if their words were not there, without ID tokens too."""
     hosted, a, _ = couple
     masks, key = host.nodes.masks, host.nodes.stages.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
@@ -239,7 +240,7 @@ def test_token_masks_reach_the_model(host, tiny, couple, apply, monkeypatch):
     changed = [[positive[0][0].clone(), {}]]
     changed[0][0][:, [3, 9]] = 9.0
     hidden = {key: [masks.TokenMask(torch.tensor([3, 9]), 77, nowhere)]}
-    model = apply(tiny.make_model(), hosted, a)
+    model = apply(tiny.make_model(), hosted, (at(a, LEFT),), weight)
     built, build = [], masks._build_bias
     monkeypatch.setattr(masks, "_build_bias", lambda *args: built.append(1) or build(*args))
     results = [sample(model, ([[text[0][0], hidden]], negative)) for text in (positive, changed)]

@@ -114,7 +114,7 @@ def make_source(kinds, names, values):
 def queue(host, comfyui, tiny, portraits, monkeypatch):
     """Runs a graph through ComfyUI's own execution and returns the latent that reaches its end."""
     import execution
-    from comfy_extras import nodes_freelunch, nodes_pag
+    from comfy_extras import nodes_freelunch, nodes_hooks, nodes_pag
 
     import nodes
 
@@ -142,8 +142,10 @@ def queue(host, comfyui, tiny, portraits, monkeypatch):
             ("adapter", "identity", "positive", "negative"),
             lambda portrait=portrait: (portrait.hosted, portrait.identity, *portrait.make_conditions()),
         )
-    for node in (host.nodes.model.ApplyAdapter, host.nodes.people.AddPerson, host.nodes.sampler.SamplePortrait):
+    ours = host.nodes
+    for node in (ours.model.ApplyAdapter, ours.hooks.HookIdentity, ours.people.AddPerson, ours.sampler.SamplePortrait):
         classes[node.GET_SCHEMA().node_id] = node
+    classes["PairProperties"] = nodes_hooks.PairConditioningSetProperties
     for name, node in classes.items():
         monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, name, node)
     takes_arguments = "cache_args" in inspect.signature(execution.PromptExecutor).parameters  # from 0.8 on
@@ -160,7 +162,7 @@ def queue(host, comfyui, tiny, portraits, monkeypatch):
     return run_graph
 
 
-def make_graph(name="sd15", apply=True, patch=None, mask=False, number=0, sampler="KSampler", **settings):
+def make_graph(name="sd15", apply=True, hook=False, patch=None, mask=False, number=0, sampler="KSampler", **settings):
     """A graph in the API's form: model, person, patches, sampler."""
 
     def node(kind, **inputs):
@@ -176,16 +178,22 @@ def make_graph(name="sd15", apply=True, patch=None, mask=False, number=0, sample
         graph["half"] = node("Half", number=0)
         graph["people"] = node("ConsistentID_AddPerson", identity=identity, mask=["half", 0], weight=1.0)
         identity = ["people", 0]
-    if apply:
-        inputs = {"model": model, "adapter": ["person", 0], "identity": identity, "weight": 0.8, "lora_weight": 1.0}
-        graph["apply"] = node("ConsistentID_ApplyAdapter", **inputs)
+    positive, negative = ["person", 2], ["person", 3]
+    inputs = {"adapter": ["person", 0], "identity": identity, "weight": 0.8, "lora_weight": 1.0}
+    if hook:
+        graph["hook"] = node("ConsistentID_HookIdentity", **inputs)
+        pair = {"positive_NEW": positive, "negative_NEW": negative, "hooks": ["hook", 0]}
+        graph["pair"] = node("PairProperties", strength=1.0, set_cond_area="default", **pair)
+        positive, negative = ["pair", 0], ["pair", 1]
+    elif apply:
+        graph["apply"] = node("ConsistentID_ApplyAdapter", model=model, **inputs)
         model = ["apply", 0]
     if patch:
         kind, values = patch
         graph["patch"] = node(kind, model=model, **values)
         model = ["patch", 0]
     values = {"seed": 3, "steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
-    links = {"model": model, "positive": ["person", 2], "negative": ["person", 3], "latent_image": ["latent", 0]}
+    links = {"model": model, "positive": positive, "negative": negative, "latent_image": ["latent", 0]}
     graph["sampler"] = node(sampler, **{**values, **links, **settings})
     graph["end"] = node("End", latent=["sampler", 0])
     return graph
@@ -194,7 +202,7 @@ def make_graph(name="sd15", apply=True, patch=None, mask=False, number=0, sample
 GRAPHS = [
     {"apply": False},
     {},
-    {"seed": 4},
+    {"hook": True, "seed": 4},
     {"patch": ("FreeU", {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2})},
     {"name": "sdxl"},
     {"patch": ("PAG", {"scale": 3.0})},
@@ -228,7 +236,7 @@ def test_ten_graphs_in_a_row(queue):
     free_everything(queue.executor)
     before = count_tensors()
     first = [queue(make_graph(**graph)) for graph in GRAPHS]
-    for index in (7, 4, 1, 0):
+    for index in (7, 4, 2, 1, 0):
         assert torch.equal(queue(make_graph(**{**GRAPHS[index], "number": 2})), first[index])
     assert not any(torch.equal(*pair) for pair in itertools.combinations(first, 2))
     assert management.current_loaded_models

@@ -1,25 +1,32 @@
 """A CLIP whose tokenizer knows words that stand for people, by the way of textual inversion embeddings."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 
-import comfy.lora
 from comfy.sd1_clip import SDTokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..consistentid.errors import CaptionError, IncompatibleModelError
 from ..consistentid.face2diffusion.encoder import TextIdentity
 from ..consistentid.face2diffusion.mapping import TOKEN_WIDTH
 from ..consistentid.face2diffusion.word import normalise_word, split_words
 
-_POSITIONS = "clip_l.transformer.text_model.embeddings.position_embedding.weight"
+_POSITIONS = "clip_l.transformer.text_model.embeddings.position_embedding"
 
 
 class PlacedVector(dict):
-    """ComfyUI's token for an embedding, made for one place in its chunk; equal to the same token at other places."""
+    """ComfyUI's token for an embedding, made for one place in its chunk; equal to the same token at other places.
 
-    def __init__(self, vector: Tensor, name: tuple[str, int]):
-        super().__init__(type="embedding", data=vector)
-        self.name = name
+    read: gives the vector, and is called when the host encodes: nodes behind may patch the text encoder.
+    """
+
+    def __init__(self, name: tuple[str, int], read: Callable[[], Tensor] | None = None):
+        super().__init__(type="embedding")
+        self.name, self._read = name, read
+
+    def get(self, key, default=None):
+        return self._read() if key == "data" else super().get(key, default)
 
     def __eq__(self, other) -> bool:
         return isinstance(other, PlacedVector) and self.name == other.name
@@ -36,19 +43,18 @@ class _Vectors:
         self.word = word
 
     def __getitem__(self, number: int) -> PlacedVector:
-        return PlacedVector(None, (self.word, number))
+        return PlacedVector((self.word, number))
 
 
 class WordTokenizer(SDTokenizer):
     """ComfyUI's tokenizer of CLIP-L with words for people; made by `name_person`.
 
-    people: {word: vectors [2, 768]}; positions: the text encoder's position embedding [77, 768]. Face2Diffusion's
-    vectors take the place of token and position embedding together, and the host adds the latter, so it is taken off
-    here at the place where each vector stands.
+    people: {word: vectors [2, 768]}; positions: the text encoder's position embedding. Face2Diffusion's vectors take
+    the place of token and position embedding together, and the host adds the latter, so it is taken off here.
     """
 
     people: dict[str, Tensor]
-    positions: Tensor
+    positions: nn.Module
 
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs) -> list[list[tuple]]:
         parts = split_words(text, self.people)
@@ -68,7 +74,8 @@ class WordTokenizer(SDTokenizer):
         for index, (token, *more) in enumerate(chunk):
             if isinstance(token, PlacedVector):
                 word, number = token.name
-                token = PlacedVector(self.people[word][number] - self.positions[index - moved], token.name)
+                read = partial(_take_position_off, self.people[word][number], self.positions, index - moved)
+                token = PlacedVector(token.name, read)
             elif isinstance(token, Tensor) and token.shape[-1] != TOKEN_WIDTH:
                 moved += 1
             placed.append((token, *more))
@@ -91,11 +98,11 @@ def name_person(clip, person: TextIdentity, word: str):
     IncompatibleModelError for the CLIP of another model, CaptionError for a word that is taken or cannot be one.
     """
     word = normalise_word(word)
-    found = sorted(clip.tokenize(""))
+    found = sorted(clip.tokenize("")) if clip else []
     if found != ["l"]:
         raise IncompatibleModelError(
             "Face2Diffusion makes tokens for the text encoder of SD1.4 and SD1.5 (l), but this CLIP has "
-            f"{' and '.join(found)}. Use the CLIP of an SD1.x checkpoint."
+            f"{' and '.join(found) or 'none'}. Use the CLIP of an SD1.x checkpoint."
         )
     known = clip.tokenizer.clip_l
     people = getattr(known, "people", {})
@@ -106,12 +113,10 @@ def name_person(clip, person: TextIdentity, word: str):
         tokenizer.__class__ = type("WordTokenizer", (WordTokenizer, type(known)), {})
     tokenizer.embedding_directory = known.embedding_directory or []
     tokenizer.people = {**people, word: person.vectors}
-    tokenizer.positions = _read_positions(clip)
+    tokenizer.positions = clip.cond_stage_model.get_submodule(_POSITIONS)
     outer.clip_l, named.tokenizer = tokenizer, outer
     return named
 
 
-def _read_positions(clip) -> Tensor:
-    """The position embedding with what other nodes merged into it, float32 on the CPU."""
-    (weight, *_), *patches = clip.patcher.get_key_patches(_POSITIONS)[_POSITIONS]
-    return comfy.lora.calculate_weight(patches, weight.detach().float().cpu().clone(), _POSITIONS)
+def _take_position_off(vector: Tensor, positions: nn.Module, place: int) -> Tensor:
+    return vector - positions.weight[place].to(vector)

@@ -26,7 +26,10 @@ class Headless:
     """settings: all but photo, prompt and seed. Files that are not named are looked for as `portrait` does."""
 
     def __init__(self, settings: PortraitSettings, any_photo: Path):
-        settings = find_files(replace(settings, face=str(any_photo), identity="", seed=0, batch=1))
+        if not settings.consistentid:
+            raise EngineError("The headless engine evaluates ConsistentID; for Face2Diffusion alone use a workflow.")
+        settings = replace(settings, face=str(any_photo), identity="", prompt=settings.word, seed=0, batch=1)
+        settings = find_files(settings)
         settings.check()
         device, dtype = portrait.choose_device(settings)
         self.settings = replace(settings, device=device, dtype=dtype)
@@ -76,7 +79,7 @@ class Headless:
         settings = self.settings.settle(adapter.config.name)
         for network in (adapter.facial_encoder, adapter.id_projection):
             network.to("cpu" if settings.offload else settings.device).float()
-        pipeline = portrait.prepare_pipeline(settings, adapter, False)
+        pipeline = portrait.prepare_pipeline(settings, adapter.config, False)
         install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
         return adapter, pipeline, settings
 
@@ -92,7 +95,7 @@ def read_run_settings(path: str | Path) -> PortraitSettings:
         if strange := sorted(set(values) - known):
             raise EngineError(f"{path}: unknown setting {', '.join(strange)}. Known: {', '.join(sorted(known))}.")
         settings = PortraitSettings(**values | {"lora": tuple(values.get("lora", ()))})
-        replace(settings, face="any").check()
+        replace(settings, face="any", prompt=settings.word).check()
         return settings
     except (OSError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, ConsistentIDError):

@@ -8,7 +8,8 @@ from ..caption.mark import EMBEDDING
 from ..errors import CaptionError
 
 PUBLISHED_WORD = "f l"
-_ALLOWED = re.compile(r"\w+([ -]+\w+)*")
+# Not of digits alone: those of weights, as in "(red hair:1.2)", would be people.
+_ALLOWED = re.compile(r"(?=.*[^\W\d_])\w+([ -]+\w+)*")
 
 
 def normalise_word(word: str) -> str:
@@ -20,7 +21,7 @@ def normalise_word(word: str) -> str:
     spaced = " ".join(word.split()).lower()
     if not _ALLOWED.fullmatch(spaced):
         raise CaptionError(
-            f"'{word}' cannot stand for a person. Use letters and digits, with spaces or hyphens between them: "
+            f"'{word}' cannot stand for a person. Use letters, and digits beside them, with spaces or hyphens between: "
             f"'anna', or '{PUBLISHED_WORD}' as published."
         )
     return spaced

@@ -31,11 +31,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """text: read up to the merge point; facial: after it. id_tokens: [2, 4, D], unconditional, conditional."""
+    """text: read up to the merge point; facial: after it.
+
+    id_tokens: [2, 4, D], unconditional, conditional; None for a UNet without an adapter.
+    """
 
     text: Stage
     facial: Stage
-    id_tokens: Tensor
+    id_tokens: Tensor | None = None
 
     def stack_id_tokens(self, count: int = 1, guided: bool = True) -> Tensor:
         """ID tokens for `count` pictures, in the order of `Stage.stack`."""

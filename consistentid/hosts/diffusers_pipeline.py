@@ -146,7 +146,9 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
     count, last_text_step = len(sampling.seeds), sampling.merge_step
     guided = sampling.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
     first = conditioning.facial if last_text_step < 0 else conditioning.text
-    id_tokens = conditioning.stack_id_tokens(count, guided)
+    if conditioning.id_tokens is not None:
+        id_tokens = conditioning.stack_id_tokens(count, guided).to(pipeline._execution_device, pipeline.unet.dtype)
+        options["cross_attention_kwargs"] = {"id_tokens": id_tokens}
     watch = options.pop("callback_on_step_end", None)
 
     def switch(pipeline, step, timestep, tensors):
@@ -171,7 +173,6 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
         height=sampling.height,
         num_images_per_prompt=count,
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in sampling.seeds],
-        cross_attention_kwargs={"id_tokens": id_tokens.to(pipeline._execution_device, pipeline.unet.dtype)},
         callback_on_step_end=switch,
         callback_on_step_end_tensor_inputs=tensors,
         **options,

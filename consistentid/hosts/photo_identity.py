@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..face.analysis import detect_faces, load_face_analysis, select_faces
-from ..face.face import align_face
+from ..face.face import Face, align_face
 from ..face.parsed_face import parse_regions
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
@@ -55,9 +55,8 @@ def encode_photo(
     photo = open_photo(path)
     face, pictures = None, [("Photo", photo)]
     if models.face_package:
-        faces = detect_faces(load_face_analysis(models.face_package), photo)
-        face = select_faces(faces, photo, selection, index)[0]
-        pictures.append((f"Face, 1 of {len(faces)}", draw_faces(photo, faces, face)))
+        face, picture = _find_face(photo, models.face_package, selection, index)
+        pictures.append(picture)
     parser = load_face_parser(models.face_parser).to(models.device)
     parsed = parse_regions(parser, photo, side_px, face.box if face else None, framing)
     regions = parsed.regions
@@ -70,3 +69,18 @@ def encode_photo(
     report = f"Found {words}; {'with' if face else 'without'} ID embedding. {parsed.framing}"
     crop = align_face(photo, face) if face else None
     return build_identity(regions, face, features, zero), Stages(pictures, report, crop)
+
+
+def align_photo(path: str | Path, package: str, selection: str = "largest", index: int = 0) -> Stages:
+    """The aligned face alone; package: InsightFace's folder, the others as for `encode_photo`."""
+    photo = open_photo(path)
+    face, picture = _find_face(photo, package, selection, index)
+    crop = align_face(photo, face)
+    return Stages([("Photo", photo), picture, ("Aligned face", crop)], picture[0], crop)
+
+
+def _find_face(photo: np.ndarray, package: str, selection: str, index: int) -> tuple[Face, tuple[str, np.ndarray]]:
+    """The chosen face, and a picture of all with a title."""
+    faces = detect_faces(load_face_analysis(package), photo)
+    face = select_faces(faces, photo, selection, index)[0]
+    return face, (f"Face, 1 of {len(faces)}", draw_faces(photo, faces, face))

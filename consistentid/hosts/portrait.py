@@ -1,13 +1,14 @@
 """A portrait from settings to pictures: identity, text, UNet, sampling."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from PIL import Image
 
 from ..adapter.checkpoint import Adapter, load_adapter
+from ..adapter.config import SD15, AdapterConfig
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
 from ..face2diffusion.encoder import TextIdentity, encode_face, load_face2diffusion
@@ -16,11 +17,11 @@ from ..facial_text import compose_for_identity, describe_placement
 from ..identity import Identity
 from ..identity.file import load_identity
 from .clip_text import ClipText
-from .conditioning import encode_prompt
+from .conditioning import Conditioning, encode_prompt, make_stage
 from .diffusers_pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
 from .diffusers_unet import install_adapter
 from .model_files import find_files
-from .photo_identity import PhotoModels, Stages, encode_photo
+from .photo_identity import PhotoModels, Stages, align_photo, encode_photo
 from .portrait_settings import PortraitSettings, parse_lora
 
 
@@ -42,15 +43,20 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
         open_photo(settings.face)  # before models are looked for
     settings = find_files(settings)
     device, dtype = choose_device(settings)
-    adapter = load_adapter(settings.adapter)
     seed = random.randrange(2**32) if settings.seed is None else settings.seed
-    settings = settings.settle(adapter.config.name, seed=seed, device=device, dtype=dtype)
+    settings = replace(settings, seed=seed, device=device, dtype=dtype)
+    return (_draw_identity if settings.consistentid else _draw_word)(settings, progress)
+
+
+def _draw_identity(settings: PortraitSettings, progress: bool) -> Portrait:
+    adapter = load_adapter(settings.adapter)
+    settings = settings.settle(adapter.config.name)
     loaders = (adapter.facial_encoder, adapter.id_projection)
     for network in loaders:
-        network.to("cpu" if settings.offload else device, torch.float32)
-    identity, found = read_identity(settings, adapter, device)
-    people = read_people(settings, found, device)
-    pipeline = prepare_pipeline(settings, adapter, progress)
+        network.to("cpu" if settings.offload else settings.device, torch.float32)
+    identity, found = read_identity(settings, adapter, settings.device)
+    people = read_people(settings, found, settings.device)
+    pipeline = prepare_pipeline(settings, adapter.config, progress)
     clip = ClipText(pipeline, adapter.config, people)
     composed = compose_for_identity(
         settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
@@ -62,8 +68,24 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     finally:
         installed.remove()
     report = [found.report, describe_placement(composed, [identity]), f"Prompt: {composed.marked}"]
-    stages = [(title, Image.fromarray(picture)) for title, picture in found.pictures]
-    return Portrait(images, stages, report, settings)
+    return Portrait(images, _list_stages(found), report, settings)
+
+
+def _draw_word(settings: PortraitSettings, progress: bool) -> Portrait:
+    """Face2Diffusion alone."""
+    settings = settings.settle(SD15.name)
+    found = align_photo(settings.face, settings.face_package, settings.select, settings.index)
+    people = read_people(settings, found, settings.device)
+    pipeline = prepare_pipeline(settings, SD15, progress)
+    clip = ClipText(pipeline, SD15, people)
+    texts = [clip.encode(clip.tokenize(text))[0] for text in (settings.prompt, settings.negative)]
+    stage = make_stage(*texts, None, None)
+    images = sample(pipeline, Conditioning(stage, stage), make_sampling(settings))
+    return Portrait(images, _list_stages(found), [found.report, f"Prompt: {settings.prompt}"], settings)
+
+
+def _list_stages(found: Stages) -> list[tuple[str, Image.Image]]:
+    return [(title, Image.fromarray(picture)) for title, picture in found.pictures]
 
 
 def choose_device(settings: PortraitSettings) -> tuple[str, str]:
@@ -107,11 +129,9 @@ def read_people(settings: PortraitSettings, found: Stages, device: str) -> dict[
     return {normalise_word(settings.word): encode_face(networks, found.face_crop)}
 
 
-def prepare_pipeline(settings: PortraitSettings, adapter: Adapter, progress: bool):
+def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):
     dtype, inpaint = getattr(torch, settings.dtype), bool(settings.image)
-    pipeline = load_pipeline(
-        settings.checkpoint, adapter.config, dtype, settings.controlnet, inpaint, settings.base_config
-    )
+    pipeline = load_pipeline(settings.checkpoint, config, dtype, settings.controlnet, inpaint, settings.base_config)
     pipeline.set_progress_bar_config(disable=not progress)
     set_scheduler(pipeline, settings.scheduler)
     if settings.lora:

@@ -38,6 +38,7 @@ class PortraitSettings:
     negative: str = option("", "what to avoid")
     caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
     word: str = option("", "word of the prompt that is the person too, through Face2Diffusion: 'f l' as published")
+    consistentid: bool = option(True, "without ConsistentID --word alone is the person; it needs no adapter then")
     alignment: str = option("auto", "which region meets which word", choices=("auto", "published", "matched"))
     select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
     index: int = option(0, "which face of that order, from 0")
@@ -91,9 +92,14 @@ class PortraitSettings:
     def _list_problems(self):
         yield bool(self.face) == bool(self.identity), "Name one of --face PHOTO and --identity FILE."
         yield bool(self.word and self.identity), "--word reads the photo; name it with --face, not --identity."
+        yield not self.consistentid and not self.word, "--no-consistentid leaves the person to --word; name it too."
         yield (
             bool(self.word) and not self.id_embedding,
             "--word needs the landmarks that InsightFace finds; leave out --no-id-embedding.",
+        )
+        yield (
+            bool(self.word) and self.alignment == "published",
+            "--word is not read with --alignment published, which cuts prompts; choose auto or matched.",
         )
         yield bool(self.word) and self.base == "sdxl", "--word is for SD1.4 and SD1.5; leave it out for SDXL."
         yield bool(self.face2diffusion) and not self.word, "--face2diffusion does nothing without --word."

@@ -43,7 +43,7 @@ def test_text_around_words_is_kept():
     assert split_words("f l", []) == ["f l"]
 
 
-@pytest.mark.parametrize("word", ["", " ", "(anna)", "a:1.2", "anna,", "embedding:x", "-", "<A>"])
+@pytest.mark.parametrize("word", ["", " ", "(anna)", "a:1.2", "anna,", "embedding:x", "-", "<A>", "1", "2 0", "1_2"])
 def test_words_a_prompt_cannot_hold(word):
     with pytest.raises(CaptionError, match="cannot stand for a person"):
         normalise_word(word)
@@ -74,6 +74,8 @@ def test_wrong_expression_codes(text, message):
         parse_expression(text)
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def test_class_guided_loss_by_hand():
     """A face pixel, a background pixel, and one half of each; squares 4, 9 and 0.25, over three."""
     mask = torch.tensor([[[[1.0, 0.0, 0.5]]]])

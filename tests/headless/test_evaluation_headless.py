@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from consistentid.evaluation import headless
-from consistentid.evaluation.engine import DrawingError
+from consistentid.evaluation.engine import DrawingError, EngineError
 from consistentid.hosts.portrait import draw_portrait
 from consistentid.hosts.portrait_settings import PortraitSettings
 
@@ -42,3 +42,15 @@ def test_the_record_tells_files_by_content(settings, photo, files, tmp_path):
     assert record["settings"]["adapter"].pop("file") != same["settings"]["adapter"].pop("file")
     assert record == same, "the same file elsewhere is the same"
     assert record["settings"]["steps"] == 3 and "seed" not in record["settings"] and "face" not in record["settings"]
+
+
+def test_a_word_is_in_the_prompts_of_the_plan(settings, photo, tmp_path):
+    (tmp_path / "run.json").write_text('{"word": "anna"}')
+    assert headless.read_run_settings(tmp_path / "run.json").word == "anna"
+    named = replace(settings, word="anna", face2diffusion=str(tmp_path))
+    engine = headless.Headless(named, photo)
+    with pytest.raises(EngineError, match="Face2Diffusion alone"):
+        headless.Headless(replace(named, consistentid=False), photo)
+    engine._loaded = (None, None, engine.settings)
+    with pytest.raises(DrawingError, match="does not hold 'anna'"):
+        engine.draw(photo, "a photo of a woman", 1)

@@ -1,7 +1,6 @@
 """Words for people in a diffusers pipeline: the authors' numbers, long prompts, and the command."""
 
 import re
-from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -128,6 +127,7 @@ def test_words_are_for_sd1(pipeline):
         ({"word": "", "face2diffusion": "folder"}, "nothing without --word"),
         ({"prompt": "a photo of a woman"}, "does not hold 'anna'"),
         ({"word": "(anna)"}, "cannot stand for a person"),
+        ({"alignment": "published"}, "choose auto or matched"),
     ],
 )
 def test_choices_that_cannot_be(settings, message):
@@ -138,30 +138,34 @@ def test_choices_that_cannot_be(settings, message):
 
 
 def test_the_command(files, photo, tmp_path, monkeypatch):
-    """Found in the models folder, the person is in the picture also without ConsistentID, and the PNG repeats it."""
+    """Alone, without the files of ConsistentID; beside it, at weights of 0, the person is the same."""
     import consistentid.hosts.portrait as portrait
     from consistentid.__main__ import main
 
     def encode_text(clip, adapter, identity, composed, negative, alignment):
         """Without facial tokens, which take their time."""
-        texts = (clip.encode(clip.tokenize(text))[0] for text in (composed.plain, negative))
+        texts = (clip.encode(clip.tokenize(text))[0] for text in ("a photo of Anna", negative))
         stage = make_stage(*texts, None, None)
         return Conditioning(stage, stage, torch.zeros(2, 4, 768))
 
-    monkeypatch.setattr(portrait, "encode_prompt", encode_text)
-    for name in ("encode_photo", "load_adapter"):  # the same for all three pictures
-        monkeypatch.setattr(portrait, name, cache(getattr(portrait, name)))
     write_package(tmp_path / "models" / "consistentid" / "face2diffusion")
-    models = [word for name, path in files.items() for word in (f"--{name.replace('_', '-')}", path)]
-    size = ("--steps", 2, "--width", 64, "--height", 64, "--seed", 1)
-    alone = ("--weight", 0, "--lora-weight", 0, "--merge-at", 1, "--scheduler", "euler_a")
+    size = ("--steps", 2, "--width", 64, "--height", 64, "--seed", 1, "--scheduler", "euler_a")
 
     def draw(name, *options) -> np.ndarray:
         words = ("portrait", "--out", tmp_path / name, "--models-folder", tmp_path / "models", *options)
         assert main([str(word) for word in words]) == 0
-        return np.asarray(Image.open(tmp_path / name))
+        return np.asarray(Image.open(tmp_path / name)).astype(int)
 
-    given = ("--face", photo, "--prompt", "a photo of Anna", *models, *size, *alone)
-    known = draw("known.png", *given, "--word", "anna")
-    assert not np.array_equal(draw("unknown.png", *given), known)
+    def name_files(*names):
+        return [word for name in names for word in (f"--{name.replace('_', '-')}", files[name])]
+
+    given = ("--face", photo, "--prompt", "a photo of Anna", "--word", "anna", *size)
+    given += tuple(name_files("checkpoint", "face_package"))
+    known = draw("known.png", *given, "--no-consistentid")
     assert np.array_equal(draw("again.png", "--from-png", tmp_path / "known.png"), known)
+    monkeypatch.setattr(portrait, "encode_prompt", encode_text)
+    more = name_files("adapter", "clip_vision", "face_parser")
+    beside = draw("beside.png", *given, *more, "--weight", 0, "--lora-weight", 0)
+    assert np.abs(beside - known).max() <= 1
+    monkeypatch.setattr(portrait, "read_people", lambda *_: {})
+    assert np.abs(draw("unknown.png", *given, "--no-consistentid") - known).max() > 1

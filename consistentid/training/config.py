@@ -46,6 +46,9 @@ class TrainingConfig:
     weight_decay: float = key("of AdamW", 1e-2)
     gradient_clip: float = key("largest norm of the gradient; 0 does not clip", 0.0)
     mask_probability: float = key("how often the noise loss counts the person alone", 0.5)
+    class_prompt: str = key(
+        "text for which the base model says what lies around the person, in place of leaving it out", ""
+    )
     drop_probability: float = key("how often text, photo, regions and ID embedding are dropped", 0.1)
     localisation_weight: float = key("of the localisation loss; 0 leaves it out", 0.01)
     localisation_blocks: int = key("blocks of the UNet, from the middle, whose attention it sees; 0: 5, SDXL 3", 0)

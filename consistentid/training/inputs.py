@@ -10,7 +10,7 @@ from ..adapter.config import AdapterConfig
 from ..hosts.clip_text import ClipText
 from .config import TrainingConfig
 from .samples import Sample, make_generator
-from .text import MarkedText, encode_texts, mark_nothing, mark_sample
+from .text import MarkedText, encode_texts, mark_plain, mark_sample
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class ModelInputs:
     """Of B pictures with R facial tokens in all, at most N in one.
 
     noisy, target: [B, 4, h, w]; timesteps: [B]; loss_mask: [B, 1, h, w], where the noise counts.
-    text: [B, 77, D]; pooled: [B, 1280] and time_ids: [B, 6] for SDXL, else None.
+    text: [B, 77, D]; pooled: [B, 1280] and time_ids: [B, 6] for SDXL, else None. class_text, class_pooled: the same of
+    the class prompt, None without one.
     id_embeddings: [B, 512]; photo_features: [B, 257, 1280].
     region_features: [R, 257, 1280], places: [R] in the text, strengths: [R] and counts: how many of the R in each row.
     A row without facial tokens has one of strength 0, so that every parameter is used in every step.
@@ -32,6 +33,8 @@ class ModelInputs:
     text: Tensor
     pooled: Tensor | None
     time_ids: Tensor | None
+    class_text: Tensor | None
+    class_pooled: Tensor | None
     id_embeddings: Tensor
     photo_features: Tensor
     region_features: Tensor
@@ -83,10 +86,11 @@ class FrozenModels:
         latents = self.vae.encode(torch.stack([sample.image for sample in samples]).to(self.device)).latent_dist
         chances = [self.draw_chance(sample.ordinal, latents.mean.shape[1:]) for sample in samples]
         texts = [
-            mark_nothing(self.clip) if chance.is_dropped else self.mark(sample)
+            mark_plain(self.clip) if chance.is_dropped else self.mark(sample)
             for sample, chance in zip(samples, chances, strict=True)
         ]
         text, pooled = encode_texts(self.clip, texts)
+        class_text, class_pooled = self._encode_class(chances)
         size = latents.mean.shape[-2:]
         return ModelInputs(
             **self._add_noise(latents, chances),
@@ -94,6 +98,8 @@ class FrozenModels:
             text=text,
             pooled=pooled,
             time_ids=None if pooled is None else self._make_time_ids(samples),
+            class_text=class_text,
+            class_pooled=class_pooled,
             **self._encode_people(samples, texts, chances),
             **_place_tokens(texts, self.device),
             region_masks=_stack_masks(samples, texts, size).to(self.device),
@@ -119,6 +125,13 @@ class FrozenModels:
             is_masked=masked < self.config.mask_probability,
             is_dropped=dropped < self.config.drop_probability,
         )
+
+    def _encode_class(self, chances: list[Chance]) -> tuple[Tensor | None, Tensor | None]:
+        """The class prompt for each sample, the empty text where conditions are dropped."""
+        words = self.config.class_prompt
+        if not words:
+            return None, None
+        return encode_texts(self.clip, [mark_plain(self.clip, "" if x.is_dropped else words) for x in chances])
 
     def _add_noise(self, latents, chances: list[Chance]) -> dict[str, Tensor]:
         noise, posterior = (

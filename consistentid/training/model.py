@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..adapter.checkpoint import Adapter
 from ..errors import CheckpointError
+from ..face2diffusion.regularisation import compute_class_guided_loss
 from ..hosts.diffusers_unet import install_adapter
 from .attention_maps import AttentionMaps
 from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
@@ -68,10 +69,15 @@ class TrainedAdapter(nn.Module):
         )
         shortcut = self.adapter.config.shortcut
         id_tokens = self.id_projection(inputs["id_embeddings"], inputs["photo_features"], shortcut=shortcut)
+        class_prediction = self.predict_class(inputs) if inputs["class_text"] is not None else None
         if self.localisation_weight:
             self.maps.watch(inputs["positions"])
-        prediction = self._predict(inputs, text, id_tokens)
-        noise = measure_noise_loss(prediction, inputs["target"], inputs["loss_mask"])
+        prediction = self.predict(inputs, text, inputs["pooled"], id_tokens)
+        target, mask = inputs["target"], inputs["loss_mask"]
+        if class_prediction is None:
+            noise = measure_noise_loss(prediction, target, mask)
+        else:
+            noise = compute_class_guided_loss(prediction.float(), target, class_prediction.float(), mask)
         if not self.localisation_weight:
             return {"loss": noise, "noise": noise.detach()}
         maps, masks, valid = self.maps.take(), inputs["region_masks"], inputs["valid"]
@@ -87,10 +93,18 @@ class TrainedAdapter(nn.Module):
         rows = zip(text.split(1), tokens.split(counts), places.split(counts), strengths.split(counts), strict=True)
         return torch.cat([self.facial_encoder(*row) for row in rows])
 
-    def _predict(self, inputs: dict, text: Tensor, id_tokens: Tensor) -> Tensor:
-        conditions = None
-        if inputs["pooled"] is not None:
-            conditions = {"text_embeds": inputs["pooled"], "time_ids": inputs["time_ids"]}
+    @torch.no_grad()
+    def predict_class(self, inputs: dict) -> Tensor:
+        """What the base model without the adapter predicts for the class prompt."""
+        self.maps.rest()
+        self.installed.set_weights(0.0, 0.0)
+        try:
+            return self.predict(inputs, inputs["class_text"], inputs["class_pooled"], None)
+        finally:
+            self.installed.set_weights(1.0, 1.0)
+
+    def predict(self, inputs: dict, text: Tensor, pooled: Tensor | None, id_tokens: Tensor | None) -> Tensor:
+        conditions = None if pooled is None else {"text_embeds": pooled, "time_ids": inputs["time_ids"]}
         dtype = self.unet.dtype
         return self.unet(
             inputs["noisy"].to(dtype),

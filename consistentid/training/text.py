@@ -35,9 +35,9 @@ def mark_sample(clip: ClipText, sample: Sample, config: AdapterConfig, alignment
     return MarkedText(_take_first(tokens), [position for position, _ in kept], [key for _, key in kept])
 
 
-def mark_nothing(clip: ClipText) -> MarkedText:
-    """The empty text."""
-    return MarkedText(_take_first(clip.tokenize("")), [], [])
+def mark_plain(clip: ClipText, text: str = "") -> MarkedText:
+    """A text without facial tokens, cut to 77 tokens."""
+    return MarkedText(_take_first(clip.tokenize(text)), [], [])
 
 
 @torch.no_grad()

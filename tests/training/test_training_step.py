@@ -1,6 +1,8 @@
 """One step of a tiny model: what goes in, which parameters change, and that training reads what inference reads."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from consistentid.hosts.conditioning import encode_prompt
 from consistentid.identity import Identity
 from consistentid.training.assembly import assemble_run
 from consistentid.training.losses import measure_localisation_loss
-from consistentid.training.samples import load_batches
+from consistentid.training.samples import TrainingSamples, load_batches
 
 FUSED = ("text", "region_features", "places", "strengths", "counts")
 
@@ -87,7 +89,7 @@ def test_localisation_trains_through_cross_attention(run, samples):
     assert difference(losses["loss"].detach(), total) < 1e-6 and 0 < float(losses["mass"]) < 1
     run.model.maps.watch(inputs.positions)
     text = run.model.fuse_tokens(*(getattr(inputs, name) for name in FUSED))
-    run.model._predict(inputs.as_arguments(), text, torch.zeros(2, 4, 64))
+    run.model.predict(inputs.as_arguments(), text, None, torch.zeros(2, 4, 64))
     measure_localisation_loss(run.model.maps.take(), inputs.region_masks, inputs.valid).backward()
     reached = {name for name, p in run.trained.items() if p.grad is not None and p.grad.any()}
     run.optimizer.zero_grad()
@@ -117,7 +119,7 @@ def test_maps_sum_to_one_over_the_text_and_only_the_middle_is_watched(run, sampl
     everything = torch.arange(77).expand(2, -1)
     run.model.maps.watch(everything)
     with torch.no_grad():
-        run.model._predict(inputs.as_arguments(), inputs.text, torch.zeros(2, 4, 64))
+        run.model.predict(inputs.as_arguments(), inputs.text, None, torch.zeros(2, 4, 64))
     maps = run.model.maps.take()
     assert len(maps) == 11 and all(layer.split(".")[-1] == "0" for layer in maps)
     assert {layer.split(".att")[0] for layer in maps} == {
@@ -206,8 +208,54 @@ def test_the_person_mask(run, samples):
     assert float(one.mean()) == pytest.approx(float(person.mean()), abs=0.02)
 
 
+def test_around_the_person_the_base_model_is_the_measure(run, monkeypatch):
+    """With a class prompt: the noise on the person, the plain base model's prediction for that text elsewhere."""
+    masked = next(n for n in range(20) if run.frozen.draw_chance(n, (4, 1, 1)).is_masked)
+    monkeypatch.setattr(run.frozen, "config", replace(run.frozen.config, class_prompt="a photo of a person"))
+    inputs = run.frozen.encode([run.samples[masked]]).as_arguments()
+    unet, installed = run.model.unet, run.model.installed
+    changed = [p for name, p in run.trained.items() if name.endswith("_lora.up.weight")]
+    with torch.no_grad():
+        for parameter in changed:
+            parameter.fill_(0.01)
+        found = run.model(**inputs)["noise"]
+        text = run.model.fuse_tokens(*(inputs[name] for name in FUSED))
+        tokens = run.model.id_projection(inputs["id_embeddings"], inputs["photo_features"])
+        prediction = run.model.predict(inputs, text, None, tokens)
+        for parameter in changed:
+            parameter.zero_()
+        ours = unet.attn_processors
+        unet.set_attn_processor(dict(installed.replaced))
+        plain = unet(inputs["noisy"], inputs["timesteps"], inputs["class_text"]).sample
+        unet.set_attn_processor(ours)
+    mask = inputs["loss_mask"]
+    expected = ((prediction - mask * inputs["target"] - (1 - mask) * plain) ** 2).mean()
+    assert found == pytest.approx(float(expected), rel=1e-4)
+    assert difference(plain, prediction) > 1e-3 and 0 < float(mask.mean()) < 1
+
+
+def test_dropped_conditions_take_the_class_prompt_with_them(run, monkeypatch):
+    monkeypatch.setattr(run.frozen, "config", replace(run.frozen.config, class_prompt="a dog", drop_probability=1.0))
+    dropped = run.frozen.encode([run.samples[0]])
+    assert torch.equal(dropped.class_text, dropped.text)
+
+
 def test_the_loader_goes_on_where_it_was(run):
     ordinals = [[sample.ordinal for sample in batch] for batch in load_batches(run.samples, 2)]
     assert ordinals == [[8, 9], [10, 11], [12, 13], [14, 15]]
     second = [[sample.ordinal for sample in batch] for batch in load_batches(run.samples, 2, 1, 2)]
     assert second == [[10, 11], [14, 15]]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_batches_of_a_worker_take_no_open_files(run):
+    """As shared tensors they take one each; beyond the usual 1024 the worker's queue fails and the run stands still."""
+    config = replace(run.config, workers=1)
+    batches = load_batches(TrainingSamples(run.samples.records, config), 0)
+    first = next(batches)
+    before = len(os.listdir("/proc/self/fd"))
+    second = next(batches)
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    assert [sample.ordinal for sample in first + second] == [0, 1, 2, 3]
+    expected = run.samples[3]
+    assert torch.equal(second[1].image, expected.image) and second[1].caption == expected.caption

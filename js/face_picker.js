@@ -1,6 +1,7 @@
 // Detect Face shows the photo with all faces of the last run; a click on one chooses it.
 import { app } from "../../scripts/app.js";
 import { makeElement, makeFrame, makePicture } from "./elements.js";
+import { chooseNodeTexts } from "./node_texts.js";
 import { addResultPanel } from "./result_panel.js";
 import { findWidget, setWidgets, watchWidget } from "./widgets.js";
 
@@ -10,7 +11,7 @@ const HEIGHT_PX = 240;
 
 function makeFace(node, photo, index, chosen) {
   const [left, top, right, bottom] = photo.faces[index].box.map((part) => `${100 * part}%`);
-  const about = [`Face ${index} of ${photo.faces.length}, ${BY_POSITION} from 0`, photo.faces[index].about];
+  const about = [chooseNodeTexts().face(index, photo.faces.length), photo.faces[index].about];
   return makeElement("button", "face", {
     textContent: index,
     title: about.filter(Boolean).join(": "),
@@ -30,10 +31,11 @@ function drawPhoto(node, photo) {
   const order = photo.orders[findWidget(node, "select").value];
   const chosen = order ? [order[findWidget(node, "index").value]] : photo.faces.map((_, index) => index);
   const faces = photo.faces.map((_, index) => makeFace(node, photo, index, chosen.includes(index)));
-  const hint = faces.length ? "Click the face to take, then run again." : "No face found in this photo.";
+  const { clickFace, noFace } = chooseNodeTexts();
+  const hint = { 0: noFace, 1: "" }[faces.length] ?? clickFace;
   return [
     makeFrame(photo.ratio, [makePicture(photo.picture), ...faces]),
-    makeElement("div", "hint", { textContent: faces.length === 1 ? "" : hint }),
+    makeElement("div", "hint", { textContent: hint }),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { readThumbnail } from "./identity_thumbnail.js";
+import { chooseNodeTexts } from "./node_texts.js";
 import { findWidget, setWidgets } from "./widgets.js";
 
 const NODE = "ConsistentID_LoadIdentity";
@@ -40,22 +41,23 @@ function followKeys(event, search, tiles) {
 }
 
 function openPicker(node) {
+  const texts = chooseNodeTexts();
   const names = listNames(node);
   const choose = (name) => {
     dialog.close();
     setWidgets(node, { name });
   };
   const tiles = names.map((name) => makeTile(name, name === findWidget(node, "name").value, choose));
-  const search = makeElement("input", "search", { placeholder: "Search", ariaLabel: "Search" });
-  const none = makeElement("p", "hint", { textContent: "None. Save one with 'Save Identity', then press R." });
+  const search = makeElement("input", "search", { placeholder: texts.search, ariaLabel: texts.search });
+  const none = makeElement("p", "hint", { textContent: texts.noIdentity });
   search.oninput = () => {
     const wanted = search.value.trim().toLowerCase();
     tiles.forEach((tile, index) => (tile.hidden = !names[index].toLowerCase().includes(wanted)));
     none.hidden = tiles.some((tile) => !tile.hidden);
   };
-  const close = makeElement("button", "close", { textContent: "✕", title: "Close", onclick: () => dialog.close() });
-  const bar = makeElement("div", "bar", {}, [search, close]);
-  const dialog = makeElement("dialog", "picker", { ariaLabel: "Choose an identity" }, [
+  const leave = { textContent: "✕", title: texts.close, ariaLabel: texts.close, onclick: () => dialog.close() };
+  const bar = makeElement("div", "bar", {}, [search, makeElement("button", "close", leave)]);
+  const dialog = makeElement("dialog", "picker", { ariaLabel: texts.chooseIdentity }, [
     bar,
     makeElement("div", "tiles", {}, tiles),
     none,
@@ -88,7 +90,7 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass !== NODE || !findWidget(node, "name")) return;
     const button = node.addWidget("button", "choose", null, () => openPicker(node), { serialize: false });
-    button.label = "Choose...";
+    button.label = chooseNodeTexts().choose;
     button.serialize = false;
     const others = node.widgets.filter((widget) => widget !== button);
     others.splice(others.indexOf(findWidget(node, "name")) + 1, 0, button); // above the picture

@@ -8,6 +8,7 @@ import { chooseTexts, formatSize } from "./models_texts.js";
 const TAB = "consistentid-models";
 const COMMAND = "ConsistentID.ShowModels";
 const BASES = { sd15: "SD1.5", sdxl: "SDXL" };
+const LACKING = ["missing", "incomplete", "wrong size"];
 const POLL_MS = 500;
 const RETRY_MS = 3000;
 
@@ -47,17 +48,15 @@ function chooseGroup(model) {
 }
 
 function summarise(models, base, texts) {
-  const missing = models.filter(
-    (model) => model.needed_for.includes(base) && ["missing", "incomplete"].includes(model.state),
-  );
+  const missing = models.filter((model) => model.needed_for.includes(base) && LACKING.includes(model.state));
   if (!missing.length) return texts.nothingMissing(BASES[base]);
   const size = formatSize(missing.reduce((sum, model) => sum + (model.size ?? 0), 0));
   const all = missing.every((model) => model.size);
   return texts.missing(BASES[base], missing.length, all ? size : texts.atLeast(size));
 }
 
-/** Fill an element with the panel; returns what ends it. */
-function openPanel(host) {
+/** The panel, which follows downloads also while it is closed, and what it does when it is opened. */
+function makePanel() {
   const texts = chooseTexts();
   const rows = new Map();
   const lists = Object.fromEntries(Object.keys(texts.groups).map((group) => [group, makeElement("ul", "model-list")]));
@@ -66,7 +65,6 @@ function openPanel(host) {
   const again = makeElement("button", "models-refresh", { textContent: texts.refresh, onclick: () => refresh() });
   let running = [];
   let timer;
-  let closed = false;
 
   const actions = {
     start: (id, accepts) => act(id, "download", { model: id, accept_licence: accepts }),
@@ -76,6 +74,7 @@ function openPanel(host) {
   async function act(id, path, body) {
     try {
       await ask(path, body);
+      running.push(id); // also if it ends before the first look
       await refresh();
     } catch (error) {
       rows.get(id).tell(error.message);
@@ -122,7 +121,7 @@ function openPanel(host) {
       pause = RETRY_MS;
     }
     clearTimeout(timer);
-    if (!closed && (running.length || pause === RETRY_MS)) timer = setTimeout(() => keepOn(follow), pause);
+    if (running.length || pause === RETRY_MS) timer = setTimeout(() => keepOn(follow), pause);
   }
 
   const refresh = () =>
@@ -138,15 +137,10 @@ function openPanel(host) {
   const heading = makeElement("h2", "models-title", { textContent: texts.title });
   const style = makeElement("style", "models-style", { textContent: STYLE });
   const parts = [style, heading, ...Object.values(totals), again, status, ...groups];
-  host.replaceChildren(makeElement("section", "models", { ariaLabel: texts.title }, parts));
-  refresh();
-  return () => {
-    closed = true;
-    clearTimeout(timer);
-  };
+  return { element: makeElement("section", "models", { ariaLabel: texts.title }, parts), refresh };
 }
 
-let close = () => {};
+let panel;
 
 app.registerExtension({
   name: "ConsistentID.Models",
@@ -169,10 +163,10 @@ app.registerExtension({
       tooltip: title,
       type: "custom",
       render(host) {
-        close();
-        close = openPanel(host);
+        panel ??= makePanel();
+        host.replaceChildren(panel.element);
+        panel.refresh();
       },
-      destroy: () => close(),
     });
   },
 });

@@ -1,5 +1,5 @@
 // What the models panel says, in the language of the editor.
-import { app } from "../../scripts/app.js";
+import { chooseLanguage } from "./language.js";
 
 const ENGLISH = {
   title: "ConsistentID models",
@@ -14,6 +14,7 @@ const ENGLISH = {
     found: "Found",
     "not verified": "Found, not verified",
     incomplete: "Incomplete",
+    "wrong size": "Wrong size",
     missing: "Missing",
     downloading: "Downloading",
     stopping: "Stopping",
@@ -47,6 +48,7 @@ const CHINESE = {
     found: "已找到",
     "not verified": "已找到，未校验",
     incomplete: "不完整",
+    "wrong size": "大小不符",
     missing: "缺失",
     downloading: "下载中",
     stopping: "正在停止",
@@ -57,8 +59,8 @@ const CHINESE = {
   missing: (kind, count, size) => `${kind}：缺 ${count} 个，${size}`,
   atLeast: (size) => `至少 ${size}`,
   sizeUnknown: "大小未知",
-  licence: "许可：",
-  accept: "我接受此许可",
+  licence: "许可协议：",
+  accept: "我接受此许可协议",
   isAt: "位于",
   goesTo: "将保存到",
   download: "下载",
@@ -79,8 +81,7 @@ const UNITS = [
 ];
 
 export function chooseTexts() {
-  const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
-  return language.startsWith("zh") ? CHINESE : ENGLISH;
+  return chooseLanguage(ENGLISH, CHINESE);
 }
 
 export function formatSize(bytes) {

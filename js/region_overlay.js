@@ -1,6 +1,7 @@
 // Parse Face shows the regions of the last run in colour; a click on a region's name leaves it out or takes it back.
 import { app } from "../../scripts/app.js";
 import { makeElement, makeFrame, makePicture } from "./elements.js";
+import { chooseNodeTexts } from "./node_texts.js";
 import { addResultPanel } from "./result_panel.js";
 import { findWidget, setWidgets, watchWidget } from "./widgets.js";
 
@@ -20,11 +21,12 @@ function toggleRegion(node, word) {
 }
 
 function makeChip(node, { word, colour, picture }, isTaken) {
+  const texts = chooseNodeTexts();
   return makeElement("button", "chip", {
-    textContent: picture ? word : `${word}: missing`,
+    textContent: picture ? word : texts.missing(word),
     disabled: !picture,
     ariaPressed: String(Boolean(picture) && isTaken),
-    title: isTaken ? `Leave out the ${word}` : `Encode the ${word} again`,
+    title: isTaken ? texts.leaveOut(word) : texts.takeBack(word),
     style: { "--colour": colour },
     onclick: () => toggleRegion(node, word),
   });

@@ -1,6 +1,7 @@
 // A panel under a node's widgets for what its last run found. Before a run it takes no room.
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
+import { chooseNodeTexts } from "./node_texts.js";
 import { addElement, runAfter } from "./widgets.js";
 
 const MARGIN_PX = 4;
@@ -30,14 +31,15 @@ export function addResultPanel(node, key, heightPx, draw) {
   }
 
   function makePager() {
+    const { previous, next } = chooseNodeTexts();
     const turn = (step) => () => {
       shown = (shown + step + entries.length) % entries.length;
       redraw();
     };
     return makeElement("div", "pager", {}, [
-      makeElement("button", "turn", { textContent: "◀", title: "previous", onclick: turn(-1) }),
+      makeElement("button", "turn", { textContent: "◀", title: previous, onclick: turn(-1) }),
       makeElement("span", "page", { textContent: `${shown + 1} / ${entries.length}` }),
-      makeElement("button", "turn", { textContent: "▶", title: "next", onclick: turn(1) }),
+      makeElement("button", "turn", { textContent: "▶", title: next, onclick: turn(1) }),
     ]);
   }
 
@@ -58,7 +60,7 @@ export function addResultPanel(node, key, heightPx, draw) {
   }
 
   runAfter(node, "onExecuted", (output) => show(output?.[key]));
-  runAfter(node, "onConfigure", () => show(app.nodeOutputs?.[node.id]?.[key])); // after undo
+  runAfter(node, "onConfigure", () => show(app.nodeOutputs?.[nameNode(node)]?.[key])); // after undo
   runAfter(node, "onSerialize", (data) => {
     data.size = [data.size[0], data.size[1] - grown];
   });
@@ -66,9 +68,22 @@ export function addResultPanel(node, key, heightPx, draw) {
   return redraw;
 }
 
+// The key of a node's output in app.nodeOutputs while its tab is open.
+function nameNode({ id, graph }) {
+  return app.graph?.subgraphs?.has(graph?.id) ? `${graph.id}:${id}` : id;
+}
+
+// A key: such a name, or "3:1" for node 1 in the subgraph that node 3 of the main graph stands for.
+function findNode(key) {
+  const path = key.split(":");
+  const id = path.pop();
+  const enter = (graph, part) => graph?.subgraphs?.get(part) ?? graph?.getNodeById(part)?.subgraph;
+  return path.reduce(enter, app.graph)?.getNodeById(id);
+}
+
 app.registerExtension({
   name: "ConsistentID.ResultPanel",
   onNodeOutputsUpdated(outputs) {
-    for (const node of app.graph?.nodes ?? []) panels.get(node)?.(outputs[node.id]); // after a change of tabs
+    for (const [key, output] of Object.entries(outputs)) panels.get(findNode(key))?.(output); // after a change of tabs
   },
 });

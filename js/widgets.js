@@ -41,7 +41,7 @@ export function addElement(node, name, element, options) {
   widget.serialize = false;
   runAfter(node, "onAdded", () => {
     // After undo, Nodes 2.0 would go on showing the element of the node that this one replaces.
-    const place = `${node.id} ${name}`;
+    const place = `${node.graph?.id} ${node.id} ${name}`;
     const old = places.get(place);
     if (old !== element && old?.isConnected) old.replaceWith(element);
     places.set(place, element);

@@ -50,19 +50,19 @@ def show_regions(regions: Regions, wanted: Sequence[str]) -> dict:
     size = (photo.shape[2], photo.shape[1])
     masks = make_preview(*(np.asarray(Image.fromarray(mask).resize(size)) for mask in regions.masks.values()))
     rows, columns = _find_part(masks)
-    photo, masks = photo[:, rows, columns], masks[:, rows, columns]
-    colours = [find_region_colour(key) for key in keys]
-    paint = torch.tensor(colours)[:, None, None] / 255
+    planes = _shrink(torch.cat([photo[0].movedim(-1, 0), masks])[:, rows, columns])
+    photo, masks = planes[:3].movedim(0, -1), planes[3:]
+    paint = torch.tensor([find_region_colour(key) for key in keys])[:, None, None] / 255
     layers = torch.cat([paint.expand(*masks.shape, 3), masks[..., None] * OPACITY], -1)
     whole = torch.cat([photo, torch.ones_like(photo[..., :1])], -1)
-    picture, *pictures = _save_pictures(_shrink(torch.cat([whole, layers])))
+    picture, *pictures = _save_pictures(torch.cat([whole[None], layers]))
     found = {REGION_WORDS[key]: value for key, value in zip(keys, pictures, strict=True)}
     colours = {REGION_WORDS[key]: _write_colour(find_region_colour(key)) for key in reversed(wanted)}
     regions = [
         {"word": word, "colour": colours[word], "picture": found.get(word)}
         for word in dict.fromkeys(REGION_WORDS[key] for key in wanted)
     ]
-    return {"picture": picture, "ratio": photo.shape[2] / photo.shape[1], "regions": regions}
+    return {"picture": picture, "ratio": photo.shape[1] / photo.shape[0], "regions": regions}
 
 
 def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:
@@ -107,13 +107,13 @@ def _find_part(masks: Tensor) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _shrink(images: Tensor) -> Tensor:
-    """[N, H, W, C], its longer side at most PICTURE_PX."""
-    scale = PICTURE_PX / max(images.shape[1:3])
+def _shrink(planes: Tensor) -> Tensor:
+    """[N, H, W], its longer side at most PICTURE_PX."""
+    scale = PICTURE_PX / max(planes.shape[1:])
     if scale >= 1:
-        return images
-    planes = images.movedim(-1, 1)
-    return torch.nn.functional.interpolate(planes, scale_factor=scale, mode="area").movedim(1, -1)
+        return planes
+    size = [max(1, round(side * scale)) for side in planes.shape[1:]]
+    return torch.nn.functional.interpolate(planes[None], size, mode="area")[0]
 
 
 def _save_pictures(images: Tensor) -> list[dict]:

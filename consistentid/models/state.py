@@ -12,6 +12,7 @@ from .transfer import DownloadError
 FOUND = "found"
 UNVERIFIED = "not verified"
 INCOMPLETE = "incomplete"
+WRONG_SIZE = "wrong size"  # only a person can tell whether the file may go
 MISSING = "missing"
 
 
@@ -32,7 +33,7 @@ def tell_state(model: Model, places: Places, records: Records) -> State:
     try:
         lacking = list_lacking(model, found, records)
     except DownloadError as error:
-        return State(INCOMPLETE, found, str(error))
+        return State(WRONG_SIZE, found, str(error))
     if lacking:
         return State(INCOMPLETE, found, f"{found} lacks {', '.join(lacking)}. Download it to complete it.")
     return State(FOUND if _came_checked(model, found, records) else UNVERIFIED, found)

@@ -104,6 +104,16 @@ def test_several_photos_have_a_pager_and_text_stays_text(page):
     assert page.evaluate("return window.hacked ?? null;") is None
 
 
+def test_the_panel_speaks_chinese(page):
+    node = page.add_node(NODE)
+    page.change_setting("Comfy.Locale", "zh")
+    photo = {"picture": {"filename": "none.png", "type": "temp"}, "ratio": 1, "orders": {}, "colours": ["red", "blue"]}
+    page.evaluate(
+        "graph.getNodeById(args[0]).onExecuted({ consistentid_faces: [args[1]] });", node, photo | {"faces": []}
+    )
+    assert page.find(".consistentid-hint").text == "这张照片里没有找到人脸。"
+
+
 def sizes_of(workflow) -> str:
     return json.dumps([node["size"] for node in workflow["nodes"]], separators=(",", ":"))
 

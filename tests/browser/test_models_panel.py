@@ -189,6 +189,37 @@ def test_a_download_that_ends_while_the_panel_is_closed_reaches_the_loaders(pane
     panel.wait_until(f"return {offered}.includes(args[1]);", loader, ADAPTER)
 
 
+def test_a_download_that_ends_before_it_is_asked_for_is_seen(panel, models):
+    (models / "consistentid" / ADAPTER).unlink(missing_ok=True)
+    panel.find(f"{PANEL} > button").click()
+    wait_for_state(panel, "adapter_sdxl", "missing")
+    panel.evaluate(
+        "const ask = app.api.fetchApi;"
+        "app.api.fetchApi = async (path, ...rest) => {"
+        "  if (path === '/consistentid/downloads') await new Promise((resolve) => setTimeout(resolve, 1500));"
+        "  return ask.call(app.api, path, ...rest);"
+        "};"
+    )
+    press_download(panel, "adapter_sdxl")
+    try:
+        wait_for_state(panel, "adapter_sdxl", "found")
+    finally:
+        panel.evaluate("delete app.api.fetchApi;")
+
+
+def test_a_file_of_the_wrong_size_is_named_and_no_download_offered_that_cannot_work(panel, models):
+    file = models / "facexlib" / "parsing_bisenet.pth"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"x")
+    try:
+        panel.find(f"{PANEL} > button").click()
+        row = wait_for_state(panel, "face_parser", "wrong size")
+    finally:
+        file.unlink()
+    assert "1 bytes instead of 53,289,463. Delete or rename it" in row and "Download" not in row
+    assert "SD1.5: 4 missing" in panel.find(PANEL).text
+
+
 def test_a_failure_says_what_is_wrong_and_offers_another_try(panel, models):
     find(panel, "adapter_sd15", "input").click()
     press_download(panel, "adapter_sd15")

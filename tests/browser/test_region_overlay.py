@@ -91,7 +91,7 @@ def test_a_subgraph_with_the_same_node_ids_leaves_the_panels_outside_alone(page)
     page.evaluate("app.canvas.centerOnNode(graph.getNodeById(args[0]));", node)
     photo = {"picture": {"filename": "photo.png", "type": "temp"}, "ratio": 1, "regions": REGIONS}
     page.evaluate("graph.getNodeById(args[0]).onExecuted({ consistentid_regions: [args[1]] });", node, photo)
-    page.find(".consistentid-chip")
+    page.find(".consistentid-frame")
     page.evaluate("graph.convertToSubgraph(new Set([graph.getNodeById(args[0])]));", other)
     page.evaluate(INSERT_COPY, node)
     assert len(page.evaluate(CHIPS)) == len(REGIONS)

@@ -79,6 +79,17 @@ def test_categories_of_this_pack_are_translated(schemas):
     assert set(read_locale("main")["nodeCategories"]) == parts - {"ConsistentID", "loaders", "sampling"}
 
 
+@pytest.mark.parametrize("name", ["node_texts", "models_texts"])
+def test_texts_of_the_editor_s_panels_are_there_in_both_languages(name):
+    code = (ROOT / "js" / f"{name}.js").read_text(encoding="utf-8")
+    english, chinese = re.search(
+        r"const ENGLISH = {\n(.*?)^};.*const CHINESE = {\n(.*?)^};", code, re.S | re.M
+    ).groups()
+    keys = re.compile(r"^  (\w+):", re.M)
+    assert keys.findall(english) == keys.findall(chinese) != []
+    assert len(CHINESE.findall(chinese)) > 50 and not CHINESE.search(english)
+
+
 def test_the_host_serves_the_translations(host, tmp_path, monkeypatch):
     import folder_paths
     from app.custom_node_manager import CustomNodeManager

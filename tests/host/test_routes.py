@@ -107,7 +107,7 @@ def test_models_are_listed_with_what_a_person_needs_to_decide(visit, folders):
     assert (clip["state"], clip["size"], clip["accepted"]) == ("missing", 2528373448, False)
     assert clip["path"] == f"models/clip_vision/{clip['name']}" and "MIT" in clip["licence"]
     assert clip["page"] == "https://huggingface.co/h94/IP-Adapter"
-    assert parser["state"] == "incomplete" and "1 bytes instead of 53,289,463" in parser["problem"]
+    assert parser["state"] == "wrong size" and "1 bytes instead of 53,289,463" in parser["problem"]
     assert "drive.google.com" in listed["face2diffusion"]["by_hand"]
 
 

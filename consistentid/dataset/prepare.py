@@ -11,6 +11,7 @@ from ..face.analysis import detect_faces, select_face
 from ..face.framing import Square, crop_square, move_inside
 from ..face.parsing import BiSeNet, parse_face
 from ..face.regions import REGION_WORDS, select_regions
+from .records import DatasetError
 
 PARSING_PX = 512
 LARGEST_ENLARGEMENT = 2
@@ -28,6 +29,10 @@ class Preparation:
     face_share: float = 0.2
     people: int = 1
     quality: float = 0.0
+
+    def __post_init__(self):
+        if not (self.size_px > 0 and 0 < self.face_share <= 1 and self.people > 0):
+            raise DatasetError(f"Size and people must be above 0, the face share above 0 and at most 1: {self}.")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ Both spellings of the authors are read: those of their README and those of their
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +24,11 @@ from ..errors import ConsistentIDError
 from ..face.parsing import LABELS
 from ..face.photo import open_photo
 from ..face.preview import draw_labels
+from .whole_file import replace_file
 
 MERGED = "JSON_all.json"
 JSON_FOLDERS = ("all_JSON", "FGID_JSON")
+SHOWN = 5
 
 # The first name is the one that is written.
 KEYS = {
@@ -110,7 +111,15 @@ def read_records(path: str | Path) -> list[Record]:
             f"No records in {path}: expected {MERGED}, or a folder {JSON_FOLDERS[0]} with a JSON file for each photo. "
             "`dataset prepare` makes them."
         )
-    return [make_record(root, name, entry) for name, entry in entries]
+    records, problems = [], []
+    for name, entry in entries:
+        try:
+            records.append(make_record(root, name, entry))
+        except DatasetError as error:
+            problems.append(str(error))
+    if problems:
+        raise DatasetError("\n".join([f"{len(problems)} of {len(entries)} records are incomplete.", *problems[:SHOWN]]))
+    return records
 
 
 def make_record(root: Path, name: str, entry: dict) -> Record:
@@ -120,8 +129,8 @@ def make_record(root: Path, name: str, entry: dict) -> Record:
     absent = [part for part in ("image", "mask") if not values[part]]
     if absent:
         raise DatasetError(
-            f"Record {name or entry} names no {' and no '.join(absent)}; expected one of the keys "
-            f"{', '.join(key for part in absent for key in KEYS[part])}."
+            f"Record {name or values['image'] or values['mask'] or entry} names no {' and no '.join(absent)}; "
+            f"expected one of the keys {', '.join(key for part in absent for key in KEYS[part])}."
         )
     files = {part: find_folder(root, part) / values[part] for part in FOLDERS if values[part]}
     return Record(
@@ -158,13 +167,13 @@ def write_record(
         part: f"{name}{ending}" for part, ending in ENDINGS.items() if part != "embedding" or embedding is not None
     }
     paths = {part: root / FOLDERS[part][0] / file for part, file in files.items()}
-    for path in paths.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(paths["image"])
-    Image.fromarray(labels).save(paths["mask"])
-    Image.fromarray(draw_labels(image, labels)).save(paths["overlay"])
+    pictures = {"image": image, "mask": labels, "overlay": draw_labels(image, labels)}
+    for part, pixels in pictures.items():
+        with replace_file(paths[part]) as path:
+            Image.fromarray(pixels).save(path, format="PNG")
     if embedding is not None:
-        torch.save(torch.from_numpy(np.asarray(embedding, dtype=np.float32))[None], paths["embedding"])
+        with replace_file(paths["embedding"]) as path:
+            torch.save(torch.from_numpy(np.asarray(embedding, dtype=np.float32))[None], path)
     entry = {KEYS[part][0]: file for part, file in files.items()}
     write_json(find_json(root, name), entry | {KEYS[key][0] if key in KEYS else key: more[key] for key in more})
 
@@ -174,11 +183,8 @@ def find_json(root: Path, name: str) -> Path:
 
 
 def write_json(path: Path, content) -> None:
-    """UTF-8; the file appears only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    with replace_file(path) as part:
+        part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path):

@@ -1,6 +1,5 @@
 """A folder of photos -> a training set: several at once, and what is there already is left alone."""
 
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -41,22 +40,20 @@ def prepare_folder(
     Captions are read from NAME.txt and NAME_face.txt beside a photo. watch is called with (done, total).
     Raises DatasetError for a folder without photos, and for an `out` that was made with other settings.
     """
-    names = name_photos(photos)
+    found = list_photos(photos)
     _keep_settings(out, wanted)
     rejected = read_json(out / REJECTED) if (out / REJECTED).exists() else {}
-    rejected = {photo: reason for photo, reason in rejected.items() if photo in names}
-    there = {photo for photo, name in names.items() if find_json(out, name).exists()}
-    open_ones = [photo for photo in names if photo not in there and photo not in rejected]
+    rejected = {photo: reason for photo, reason in rejected.items() if photo in found}
+    there = {photo for photo in found if find_json(out, photo).exists()}
+    open_ones = [photo for photo in found if photo not in there and photo not in rejected]
 
     def prepare(photo: str) -> str:
         try:
+            captions = read_captions(photos / photo)
             prepared = prepare_photo(open_photo(photos / photo), models, wanted)
         except ConsistentIDError as error:
             return str(error)
-        captions = read_captions(photos / photo)
-        write_record(
-            out, names[photo], prepared.image, prepared.labels, prepared.embedding, origin_IMG=photo, **captions
-        )
+        write_record(out, photo, prepared.image, prepared.labels, prepared.embedding, origin_IMG=photo, **captions)
         return ""
 
     made = 0
@@ -83,30 +80,29 @@ def has_captions(entry: dict) -> bool:
 
 
 def read_captions(photo: Path) -> dict[str, str]:
-    """What NAME.txt and NAME_face.txt beside a photo say: caption and facial_caption, as far as they are there."""
+    """What NAME.txt and NAME_face.txt beside a photo say: caption and facial_caption, as far as they are there.
+
+    DatasetError for a text that is not UTF-8.
+    """
     files = {
         "caption": photo.with_suffix(CAPTION_FILE),
         "facial_caption": photo.with_name(photo.stem + FACIAL_CAPTION_FILE),
     }
-    texts = {part: file.read_text(encoding="utf-8").strip() for part, file in files.items() if file.is_file()}
+    try:
+        texts = {part: file.read_text(encoding="utf-8-sig").strip() for part, file in files.items() if file.is_file()}
+    except ValueError as error:
+        raise DatasetError(f"The captions of {photo.name} cannot be read ({error}). Save them as UTF-8.") from error
     return {part: text for part, text in texts.items() if text}
 
 
-def name_photos(photos: Path) -> dict[str, str]:
-    """{photo below the folder: name of its record}, sorted; a.jpg and a.png become a_jpg and a_png."""
+def list_photos(photos: Path) -> list[str]:
+    """Every photo below a folder, as "person/1.jpg"; its record has the same name, ending included."""
     if not photos.is_dir():
         raise DatasetError(f"{photos} is not a folder.")
-    files = sorted(
-        path.relative_to(photos) for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
+    files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
         raise DatasetError(f"No photos in {photos}: files that end in {', '.join(SUFFIXES)} are needed.")
-    stems = Counter(file.with_suffix("").as_posix().casefold() for file in files)
-    names = {}
-    for file in files:
-        shared = f"_{file.suffix[1:].lower()}" if stems[file.with_suffix("").as_posix().casefold()] > 1 else ""
-        names[file.as_posix()] = file.with_suffix("").as_posix() + shared
-    return names
+    return [file.relative_to(photos).as_posix() for file in files]
 
 
 def _keep_settings(out: Path, wanted: Preparation) -> None:

@@ -77,13 +77,20 @@ class ComfyUI:
         """What the server's history holds of a run that has ended well."""
         end = time.monotonic() + self.timeout_s
         while time.monotonic() < end:
+            is_queued = self._is_queued(prompt_id)  # asked first: what leaves the queue is in the history at once
             entry = self._ask("get", f"/history/{prompt_id}").get(prompt_id)
             if entry:
                 self._check(entry)
                 return entry
+            if not is_queued:
+                raise EngineError("The run is gone from ComfyUI: its queue was cleared, or it was started anew.")
             time.sleep(self.poll_s)
         self._ask("post", "/queue", json={"delete": [prompt_id]}, as_json=False)
         raise EngineError(f"No picture after {self.timeout_s:g} seconds. Allow more with --timeout.")
+
+    def _is_queued(self, prompt_id: str) -> bool:
+        queue = self._ask("get", "/queue")
+        return any(item[1] == prompt_id for part in ("queue_running", "queue_pending") for item in queue.get(part, ()))
 
     def _check(self, entry: dict) -> None:
         messages = _read_messages(entry)

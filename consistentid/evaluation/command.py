@@ -62,17 +62,21 @@ def _run(arguments: argparse.Namespace) -> int:
     from ..hosts.command import hide_loading_bars
     from .gallery import Gallery
     from .outcome import score_gallery
-    from .plan import read_plan
+    from .plan import list_pictures, read_plan
     from .scoring import Scorer, ScoringModels
 
     hide_loading_bars()
     plan = read_plan(arguments.plan, arguments.photos, arguments.seeds, arguments.drop_word)
     gallery = Gallery(arguments.out)
-    scorer = Scorer(ScoringModels(**{name: getattr(arguments, name) for name in asdict(ScoringModels())}))
+    models = ScoringModels(**{name: getattr(arguments, name) for name in asdict(ScoringModels())})
+    models.check()
+    if arguments.real:
+        list_pictures(arguments.real)  # what is wrong is said before hours of drawing
+    engine = None if arguments.no_draw else _choose_engine(arguments, plan)
+    scorer = Scorer(models)
     scorer.learn(plan)
     gallery.keep_plan(plan)
-    if not arguments.no_draw:
-        engine = _choose_engine(arguments, plan)
+    if engine:
         gallery.draw_missing(plan, engine, arguments.template, _show("Drawn"))
     outcome = score_gallery(plan, gallery, scorer, arguments.real, _show("Scored"))
     _write(arguments.out, [outcome], [arguments.out], outcome)

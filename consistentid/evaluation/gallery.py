@@ -21,7 +21,8 @@ from .plan import Case, Plan
 FORMAT = 1
 PACKAGES = ("torch", "diffusers", "transformers", "insightface", "torchmetrics", "scipy", "numpy")
 GIVE_UP = 5
-"""Failures one after another, after which the rest is not tried."""
+"""Failures one after another, after which the rest is not tried. Those of one person alone do not stop the others:
+a photo may be of no use to an engine."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Gallery:
         """Draw the cases that have no picture, failed ones again; returns how many were drawn.
 
         template: the text that is sent, with {prompt} in it. A picture that fails is noted, and the next is drawn;
-        EngineError when GIVE_UP fail one after another. The first is not timed, since models may be loaded for it.
+        EngineError when GIVE_UP fail one after another, of several people if there are. The first is not timed, since
+        models may be loaded for it.
         on_case(done, total) is called after each.
         """
         if "{prompt}" not in template:
@@ -106,12 +108,13 @@ class Gallery:
         self.claim(engine.describe() | {"template": template})
         entries = [(case, self.read_entry(case)) for case in plan.cases]
         missing = [case for case, entry in entries if entry is None or entry.error]
-        drawn = failed = 0
+        several = len({case.person for case in missing}) > 1
+        drawn, failed = 0, []
         for done, case in enumerate(missing, 1):
             error = self._draw(case, plan.people[case.person][0], engine, template, is_first=done == 1)
-            drawn, failed = (drawn, failed + 1) if error else (drawn + 1, 0)
-            if failed == GIVE_UP:
-                raise EngineError(f"{GIVE_UP} pictures failed one after another, the last with: {error}")
+            drawn, failed = (drawn, [*failed, case.person]) if error else (drawn + 1, [])
+            if len(failed) >= GIVE_UP and len(set(failed)) > several:
+                raise EngineError(f"{len(failed)} pictures failed one after another, the last with: {error}")
             on_case(done, len(missing))
         return drawn
 

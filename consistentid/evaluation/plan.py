@@ -55,8 +55,9 @@ def read_plan(
 ) -> Plan:
     """A plan from a file.
 
-    CSV: columns photo (or Image_Name) and prompt, and seed if each row has its own; a photo may be a folder of photos
-    of one person. JSON: {"people": {name: [photos]}} with "prompts", or with "cases" [{"person", "prompt", "seed"}].
+    CSV, with commas, semicolons or tabs: columns photo (or Image_Name) and prompt, and seed if each row has its own; a
+    photo may be a folder of photos of one person. JSON: {"people": {name: [photos]}} with "prompts", or with "cases"
+    [{"person", "prompt", "seed"}].
     Where no seed is stated, every one of `seeds` is drawn. photos: the folder of the photos, by default the plan's.
     drop_word: taken out of the prompts, as the "img" of the published table. PlanError says what is wrong and where.
     """
@@ -83,8 +84,11 @@ def read_plan(
 
 
 def list_pictures(folder: str | Path) -> list[Path]:
-    """Pictures of a folder, by name."""
-    return sorted(file for file in Path(folder).iterdir() if file.suffix.lower() in PICTURES)
+    """Pictures of a folder, by name; PlanError without one."""
+    found = sorted(file for file in Path(folder).glob("*") if file.suffix.lower() in PICTURES)
+    if not found:
+        raise PlanError(f"{folder} is no folder with pictures ({', '.join(PICTURES)}).")
+    return found
 
 
 def _make_case(person: str, prompt: str, seed: int, photo_hash: str) -> Case:
@@ -93,7 +97,8 @@ def _make_case(person: str, prompt: str, seed: int, photo_hash: str) -> Case:
 
 def _read_table(text: str, path: Path):
     """({person: [file]}, [(person, prompt, seed or None)])"""
-    table = csv.DictReader(io.StringIO(text))
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    table = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     columns = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
     photo = next((columns[name] for name in PHOTO_COLUMNS if name in columns), None)
     if photo is None or "prompt" not in columns:
@@ -101,6 +106,10 @@ def _read_table(text: str, path: Path):
     people: dict[str, list[str]] = {}
     rows = []
     for row in table:
+        if None in row:
+            raise PlanError(
+                f"{path}, line {table.line_num}: more cells than columns. Put texts with {delimiter!r} in quotes."
+            )
         file, prompt = (row[photo] or "").strip(), (row[columns["prompt"]] or "").strip()
         if not file or not prompt:
             raise PlanError(f"{path}, line {table.line_num}: the photo or the prompt is empty.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -40,6 +41,12 @@ class ScoringModels:
     face_parser: str = ""
     inception: str = ""
     device: str = "cpu"
+
+    def check(self) -> None:
+        """ConsistentIDError for a path that is not there."""
+        for name, path in asdict(self).items():
+            if name != "device" and path and not Path(path).exists():
+                raise ConsistentIDError(f"--{name.replace('_', '-')}: there is no {path}.")
 
     def explain_missing(self) -> dict[str, str]:
         """{metric: why it is not measured}"""

@@ -5,7 +5,6 @@ OUTPUT/checkpoints/00001000/        after 1000 steps: adapter.safetensors in flo
 """
 
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +13,10 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..dataset.whole_file import replace_file
 from ..errors import CheckpointError
 from ..weights import read_weights
-from .config import TrainingConfig
+from .config import ConfigError, TrainingConfig
 
 FOLDER = "checkpoints"
 ADAPTER, AVERAGE, OPTIMIZER, RUN = "adapter.safetensors", "adapter_ema.safetensors", "optimizer.pt", "run.json"
@@ -27,25 +27,30 @@ def write_adapter(path: Path, tensors: dict[str, Tensor], base: str, step: int, 
     from safetensors.torch import save
 
     metadata = {"format": "pt", "consistentid": __version__, "base": base, "steps": str(step)}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     saved = {name: tensor.detach().to("cpu", dtype).contiguous().clone() for name, tensor in tensors.items()}
-    part.write_bytes(save(saved, metadata))  # save_file would make it unreadable for other users
-    part.replace(path)
+    with replace_file(path) as part:
+        part.write_bytes(save(saved, metadata))  # save_file would make it unreadable for other users
 
 
 def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[str, Tensor], state: dict) -> Path:
     """Everything a run needs to go on after `step` steps; older checkpoints beyond config.keep are deleted.
 
+    CheckpointError when it cannot be written; what is there is then left alone.
     tensors: trained ones, by published name. state: of the optimiser and what goes with it.
     """
     folder = Path(config.output) / FOLDER / f"{step:08d}"
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    write_adapter(part / ADAPTER, tensors, base, step, torch.float32)
-    torch.save(state, part / OPTIMIZER)
     record = {"step": step, "version": __version__, "config": asdict(config)}
-    (part / RUN).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    try:
+        write_adapter(part / ADAPTER, tensors, base, step, torch.float32)
+        torch.save(state, part / OPTIMIZER)
+        (part / RUN).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
+        shutil.rmtree(part, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder} could not be written ({error}). The same command goes on from the one before."
+        ) from error
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     for old in list_checkpoints(config)[: -config.keep]:
@@ -76,4 +81,6 @@ def load_checkpoint(config: TrainingConfig) -> tuple[int, dict[str, Tensor], dic
             f"{found[-1]} cannot be read ({type(error).__name__}: {error}). Delete it to go on from the one before."
         ) from error
     config.check_continued(before)
+    if step > config.steps:
+        raise ConfigError(f"{config.output} holds a run of {step} steps already; steps is {config.steps}.")
     return step, read_weights(found[-1] / ADAPTER), state

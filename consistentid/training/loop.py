@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..errors import ConsistentIDError
+from ..weights import read_metadata
 from .assembly import Run, assemble_run
 from .checkpoints import ADAPTER, AVERAGE, save_checkpoint, write_adapter
 from .config import TrainingConfig
@@ -19,6 +21,10 @@ from .sheets import SheetMaker
 SHEETS = "sheets"
 
 
+class TrainingError(ConsistentIDError):
+    """A run that cannot go on."""
+
+
 def train(config: TrainingConfig) -> Path:
     """Train to the last step, going on from the newest checkpoint; returns the adapter's file.
 
@@ -28,11 +34,13 @@ def train(config: TrainingConfig) -> Path:
     accelerator = run.accelerator
     log = Log(config, run.step) if accelerator.is_main_process else None
     sheets = SheetMaker(run) if log and config.sheet_every else None
-    batches = iter(load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes))
+    batches = load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes)
     losses: list[dict[str, Tensor]] = []
     try:
         while run.step < config.steps:
             losses += take_step(run, islice(batches, run.accumulated))
+            if is_due(run, config.log_every) or is_due(run, config.save_every):
+                check_weights(run)
             if is_due(run, config.log_every):
                 numbers = average(run, losses)
                 losses.clear()
@@ -45,8 +53,11 @@ def train(config: TrainingConfig) -> Path:
     finally:
         if log:
             log.close()
+    path = Path(config.output) / ADAPTER
+    if log and not (path.exists() and read_metadata(path).get("steps") == str(run.step)):
+        write_results(run)
     accelerator.end_training()
-    return Path(config.output) / ADAPTER
+    return path
 
 
 def take_step(run: Run, batches: Iterable[list[Sample]]) -> list[dict[str, Tensor]]:
@@ -74,6 +85,17 @@ def is_due(run: Run, every: int) -> bool:
     return run.step % every == 0 or run.step == run.config.steps
 
 
+def check_weights(run: Run) -> None:
+    """TrainingError when a weight is no longer a number; so no checkpoint holds one, and the last one is good."""
+    broken = [name for name, parameter in run.trained.items() if not parameter.isfinite().all()]
+    if broken:
+        raise TrainingError(
+            f"After step {run.step} {len(broken)} trained tensors hold values that are no numbers, the first of them "
+            f"{broken[0]}. Lower learning_rate or set gradient_clip; other records, or precision: bf16, may help too. "
+            f"Checkpoints in {run.config.output} from before are good."
+        )
+
+
 def average(run: Run, losses: list[dict[str, Tensor]]) -> dict[str, float]:
     """Means over micro-batches and processes, without those that have no number, and the learning rate."""
     values = torch.stack([torch.stack(list(part.values())) for part in losses])
@@ -83,7 +105,7 @@ def average(run: Run, losses: list[dict[str, Tensor]]) -> dict[str, float]:
 
 
 def save(run: Run) -> None:
-    """A checkpoint, and after the last step the adapter itself; by the main process, the others wait."""
+    """A checkpoint, by the main process; the others wait."""
     accelerator, config = run.accelerator, run.config
     if accelerator.is_main_process:
         scaler = accelerator.scaler
@@ -93,17 +115,15 @@ def save(run: Run) -> None:
             "ema": run.ema.state_dict() if run.ema else None,
         }
         save_checkpoint(config, run.base.name, run.step, run.trained, state)
-        if run.step == config.steps:
-            write_results(run)
     accelerator.wait_for_everyone()
 
 
 def write_results(run: Run) -> None:
     output, trained = Path(run.config.output), run.trained
-    write_adapter(output / ADAPTER, trained, run.base.name, run.step, torch.float16)
     if run.ema:
         average = dict(zip(trained, run.ema.shadow_params, strict=True))
         write_adapter(output / AVERAGE, average, run.base.name, run.step, torch.float16)
+    write_adapter(output / ADAPTER, trained, run.base.name, run.step, torch.float16)
 
 
 def save_sheet(run: Run, sheets: SheetMaker, log: Log) -> None:

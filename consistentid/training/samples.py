@@ -1,5 +1,6 @@
 """From records on disk to batches of pixels, in an order that depends on nothing but the seed."""
 
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,10 +100,14 @@ def read_sample(record: Record, ordinal: int, resolution: int, unite_pairs: bool
     )
 
 
-def load_batches(samples: TrainingSamples, start: int, process: int = 0, processes: int = 1) -> DataLoader:
-    """A loader of lists of Samples: the micro-batches of one process from step `start` to the end of the run."""
+def load_batches(samples: TrainingSamples, start: int, process: int = 0, processes: int = 1) -> Iterator[list[Sample]]:
+    """The micro-batches of one process from step `start` to the end of the run.
+
+    Workers send them as bytes: as tensors each would take an open file, and beyond 1024 of them a run stands still.
+    """
     plan = MicroBatches(samples.config, start, process, processes)
-    return DataLoader(samples, batch_sampler=plan, num_workers=samples.config.workers, collate_fn=list)
+    loader = DataLoader(samples, batch_sampler=plan, num_workers=samples.config.workers, collate_fn=pickle.dumps)
+    return map(pickle.loads, loader)
 
 
 def make_generator(seed: int, *numbers: int) -> torch.Generator:

@@ -15,7 +15,7 @@ from photo_set import FACE_BOX, make_photo
 
 import consistentid.dataset.run as run
 from consistentid.dataset.command import add_command
-from consistentid.dataset.prepare import FaceModels, Preparation, choose_square, prepare_photo
+from consistentid.dataset.prepare import FaceModels, Preparation, PreparedPhoto, choose_square, prepare_photo
 from consistentid.dataset.records import DatasetError, read_records
 from consistentid.errors import FaceNotFoundError
 from consistentid.face.analysis import detect_faces, load_face_analysis
@@ -95,6 +95,29 @@ def test_what_is_rejected(models, wanted, name, message):
         prepare_photo(make_photo(name), models, wanted)
 
 
+@pytest.mark.parametrize("wrong", [{"face_share": 0.0}, {"face_share": 1.5}, {"size_px": 0}, {"people": 0}])
+def test_wishes_that_make_no_sense(wrong):
+    with pytest.raises(DatasetError, match="must be above 0"):
+        Preparation(**wrong)
+
+
+def test_every_photo_has_a_record_of_its_own(tmp_path, monkeypatch):
+    """Of one stem, and of a stem that looks like another's name; and captions nobody can read reject one photo."""
+    names = ["a.jpg", "a.png", "a_jpg.png", "sub/Zoë.png"]
+    for level, name in enumerate(names, 1):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (50 * level,) * 3).save(tmp_path / "photos" / name)
+    Image.new("RGB", (32, 32)).save(tmp_path / "photos/odd.png")
+    (tmp_path / "photos/odd.txt").write_bytes("Zoë".encode("latin-1"))
+    labels, embedding = np.ones((32, 32), np.uint8), np.eye(512)[0]
+    monkeypatch.setattr(run, "prepare_photo", lambda photo, *_: PreparedPhoto(photo, labels, embedding))
+    outcome = run.prepare_folder(tmp_path / "photos", tmp_path / "set", None, Preparation(), workers=3)
+    assert outcome.made == 4 and outcome.rejected.keys() == {"odd.png"}
+    levels = {record.name: record.read_image()[0, 0, 0] for record in read_records(tmp_path / "set")}
+    assert levels.keys() == set(names)
+    assert all(abs(int(levels[name]) - 50 * level) < 3 for level, name in enumerate(names, 1))
+
+
 def test_a_stopped_run_goes_on(models, photos, tmp_path, monkeypatch):
     out, read = tmp_path / "set", []
     monkeypatch.setattr(run, "BUNDLE", 1)
@@ -134,14 +157,14 @@ def test_the_command(photos, tmp_path, face_package, face_parser, capsys):
     printed = capsys.readouterr()
     assert "Records made: 2; there before: 0." in printed.out and "twice.png: 2 faces" in printed.out
     assert f"Complete records in {out}: 1." in printed.out and "Without a caption: 1." in printed.err
-    assert command("check", out) == 1 and "more/wide: It lacks a caption" in capsys.readouterr().out
+    assert command("check", out) == 1 and "more/wide.jpg: It lacks a caption" in capsys.readouterr().out
     assert command(*words, "--fixed-captions") == 0 and command("check", out) == 0
     assert "nose: seen in 2, named too in 2" in capsys.readouterr().out
     wide, portrait = read_records(out / "JSON_all.json")
     assert portrait.facial_caption.startswith("Her face is friendly") and wide.caption == "A photo of a person."
     (face,) = detect_faces(load_face_analysis(face_package, "CPU"), make_photo("portrait"))
     assert np.array_equal(portrait.read_embedding().numpy(), face.id_embedding)
-    assert command("show", out, "--out", tmp_path / "sheet.png", "--names", "portrait") == 0
+    assert command("show", out, "--out", tmp_path / "sheet.png", "--names", "portrait.png") == 0
     assert Image.open(tmp_path / "sheet.png").width == 4 * 264 + 8
     with pytest.raises(DatasetError, match="No record nobody"):
         command("show", out, "--names", "nobody")

@@ -1,6 +1,7 @@
 """Records as they lie on disk: what is written is read back, in both spellings of the authors, and damage is named."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import torch
 from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
 from consistentid.dataset.check import check_records, draw_record
 from consistentid.dataset.records import DatasetError, read_records, write_record
-from consistentid.dataset.run import merge_records, name_photos, read_captions
+from consistentid.dataset.run import list_photos, merge_records, read_captions
+from consistentid.dataset.whole_file import replace_file
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 EMBEDDING = np.eye(512, dtype=np.float32)[3]
@@ -127,6 +129,19 @@ def test_damaged_lists(tmp_path, content, message):
         read_records(tmp_path)
 
 
+def test_all_incomplete_records_are_named_at_once(tmp_path):
+    whole = {"IMG": "one.png", "parsing_mask_IMG": "one_mask.png"}
+    entries = [whole, {"IMG": "two.png", "vqa_llva": "A long text."}, {"parsing_mask_IMG": "three_mask.png"}]
+    (tmp_path / "JSON_all.json").write_text(json.dumps(entries))
+    with pytest.raises(DatasetError) as raised:
+        read_records(tmp_path)
+    first, second, third = str(raised.value).splitlines()
+    assert first == "2 of 3 records are incomplete." and "long text" not in second
+    assert second.startswith("Record two.png names no mask") and third.startswith(
+        "Record three_mask.png names no image"
+    )
+
+
 def test_embeddings_that_carry_code_are_refused(folder):
     one, _ = read_records(folder)
     torch.save(print, one.embedding)
@@ -135,10 +150,26 @@ def test_embeddings_that_carry_code_are_refused(folder):
 
 
 def test_names_and_captions_of_photos(tmp_path):
-    for name in ("a.jpg", "A.png", "sub/b.webp", "sub/notes.txt"):
+    for name in ("a.jpg", "a.png", "sub/b.webp", "sub/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert name_photos(tmp_path) == {"A.png": "A_png", "a.jpg": "a_jpg", "sub/b.webp": "sub/b"}
+    assert list_photos(tmp_path) == ["a.jpg", "a.png", "sub/b.webp"]
     (tmp_path / "sub/b.txt").write_text("A boat.\n")
     (tmp_path / "sub/b_face.txt").write_text("\n")
     assert read_captions(tmp_path / "sub/b.webp") == {"caption": "A boat."}
+    (tmp_path / "sub/b.txt").write_text("Zoë", encoding="utf-8-sig")
+    assert read_captions(tmp_path / "sub/b.webp") == {"caption": "Zoë"}
+    (tmp_path / "sub/b.txt").write_text("Zoë", encoding="latin-1")
+    with pytest.raises(DatasetError, match=r"captions of b\.webp .* UTF-8"):
+        read_captions(tmp_path / "sub/b.webp")
+
+
+def test_a_file_takes_the_place_of_another_only_when_it_is_whole(tmp_path):
+    """As when two runs write one record, or a disk is full."""
+    path = tmp_path / "sub" / "one.txt"
+    with replace_file(path) as part:
+        part.write_text("whole")
+    with pytest.raises(OSError), replace_file(path) as part:
+        part.write_text("hal")
+        raise OSError("No space left on device")
+    assert path.read_text() == "whole" and os.listdir(path.parent) == ["one.txt"]

@@ -37,7 +37,7 @@ def test_list_tells_what_is_there(models, tmp_path, capsys):
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
     assert set(lines) == set(read_manifest())
     assert lines["face_parser"].endswith(f": {Path('facexlib/parsing_bisenet.pth')}")
-    assert lines["clip_vision"].endswith("missing, 2.5 GB")
+    assert lines["clip_vision"].endswith("missing, size 2.5 GB")
 
 
 def test_list_as_markdown_needs_no_models_folder(models, monkeypatch, capsys):

@@ -19,13 +19,16 @@ GRAPH = {
 
 
 class Stub:
-    """uploads: {name: bytes}; graphs: what was queued; fault(graph): None, or {"refuse": ...}, {"entry": ...}."""
+    """uploads: {name: bytes}; graphs: what was queued; fault(graph): None, or {"refuse": ...}, {"entry": ...}.
+
+    cleared: the queue is empty.
+    """
 
     def __init__(self):
         self.uploads: dict[str, bytes] = {}
         self.graphs: list[dict] = []
         self.deleted: list[str] = []
-        self.freed = False
+        self.freed = self.cleared = False
         self.fault = lambda graph: None
         self.address = ""
 
@@ -89,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             id = url.path.rpartition("/")[2]
             entry = self.stub.finish(int(id))
             return self._send(json.dumps({id: entry} if entry else {}).encode())
+        if url.path == "/queue":
+            running = [] if self.stub.cleared else [[0, str(len(self.stub.graphs) - 1), {}]]
+            return self._send(json.dumps({"queue_running": running, "queue_pending": []}).encode())
         if url.path == "/system_stats":
             return self._send(b'{"system": {"comfyui_version": "0.3.64"}}')
         asked = urllib.parse.parse_qs(url.query)

@@ -85,6 +85,12 @@ def test_a_picture_that_takes_too_long_leaves_the_queue(stub, photos):
     assert stub.deleted == ["0"]
 
 
+def test_a_picture_that_left_the_queue_is_not_waited_for(stub, engine, photos):
+    stub.fault, stub.cleared = lambda graph: {"entry": {}}, True
+    with pytest.raises(EngineError, match="gone from ComfyUI"):
+        engine.draw(photos / "ada.png", "", 1)
+
+
 def test_no_server(stub, photos):
     workflow = Workflow(GRAPH, Places())
     with pytest.raises(EngineError, match="Is this a running ComfyUI"):

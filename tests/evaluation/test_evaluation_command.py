@@ -113,9 +113,11 @@ def test_the_reports_say_what_was_measured_and_with_what(work, dino_folder):
         ((), "--settings FILE to draw with diffusers, --workflow FILE for ComfyUI, or --no-draw"),
         (("--workflow", "w", "--settings", "s"), "Name one of --settings"),
         (("--settings", "none.json"), r"none\.json cannot be read as settings"),
+        (("--settings", "s", "--inception", "no.pth"), r"--inception: there is no no\.pth"),
+        (("--settings", "s", "--real", "nowhere"), "nowhere is no folder with pictures"),
     ],
 )
-def test_one_engine_has_to_be_named(words, message, work):
+def test_what_is_wrong_is_said_before_drawing(words, message, work):
     with pytest.raises(ConsistentIDError, match=message):
         run_command("run", work / "photos" / "plan.csv", work / "out", *words)
 

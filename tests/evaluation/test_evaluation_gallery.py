@@ -1,6 +1,7 @@
 """Pictures are kept, missing ones drawn, and pictures of other settings never mixed in."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,25 @@ def test_it_gives_up_when_nothing_works(photos, tmp_path):
     with pytest.raises(EngineError, match=r"5 pictures failed one after another.*no a red hat"):
         Gallery(tmp_path / "o").draw_missing(read_plan(photos / "p.csv", seeds=range(9)), painter, "{prompt}")
     assert len(painter.asked) == 5
+
+
+def test_one_person_whom_an_engine_cannot_draw_does_not_stop_the_others(plan, tmp_path):
+    painter, gallery = Painter(), Gallery(tmp_path / "out")
+    cases = [replace(case, seed=seed, key=f"{case.key}{seed}") for case in plan.cases for seed in range(5)]
+    plan = replace(plan, cases=tuple(cases))
+
+    def draw(photo, prompt, seed, draw=painter.draw):
+        if photo.stem == "ada":
+            raise DrawingError("no face")
+        return draw(photo, prompt, seed)
+
+    painter.draw = draw
+    assert gallery.draw_missing(plan, painter, "{prompt}") == 10
+    painter.failing = {case.prompt for case in cases}
+    for case in cases[10:]:
+        gallery.find_picture(case).unlink()
+    with pytest.raises(EngineError, match="11 pictures failed one after another"):
+        gallery.draw_missing(plan, painter, "{prompt}")
 
 
 def test_pictures_of_other_settings_are_not_mixed(plan, tmp_path):

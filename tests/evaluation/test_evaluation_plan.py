@@ -39,6 +39,18 @@ def test_a_folder_is_one_person_and_rows_may_have_seeds(photos, tmp_path):
     assert [case.seed for case in plan.cases] == [5, 9], "a row that is there twice counts once"
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_as_a_spreadsheet_writes_it(photos, delimiter):
+    table = "\ufeffphoto|prompt|seed\r\nada.png|a man, in a hat|3\r\n".replace("|", delimiter)
+    (case,) = read_plan(write(photos, table)).cases
+    assert (case.person, case.prompt, case.seed) == ("ada", "a man, in a hat", 3)
+
+
+def test_a_text_is_never_cut_at_a_comma(photos):
+    with pytest.raises(PlanError, match=r"line 2: more cells than columns. Put texts with ',' in quotes"):
+        read_plan(write(photos, "photo,prompt\nada.png,a man, in a hat\n"))
+
+
 def test_json_multiplies_prompts_and_seeds(photos):
     record = {"people": {"A": ["ada.png", "ben.png"], "B": ["ben.png"]}, "prompts": ["x", "y"], "seeds": [3, 4]}
     plan = read_plan(write(photos, json.dumps(record), "plan.json"), seeds=[0])

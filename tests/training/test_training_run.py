@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,45 @@ def test_sheets_show_people_and_leave_the_run_as_it_is(tiny, make_config, tmp_pa
     assert [sheet.name for sheet in sheets] == ["00000001.png", "00000002.png"]
     pictures = [Image.open(sheet).convert("RGB") for sheet in sheets]
     assert pictures[0].size == (2 * 264 + 8, 290 + 8) and pictures[0].tobytes() != pictures[1].tobytes()
+
+
+def test_weights_that_are_no_numbers_end_the_run_before_they_are_saved(tiny, make_config, monkeypatch):
+    def spoil(run, batches, take_step=loop.take_step):
+        losses = take_step(run, batches)
+        if run.step == 3:
+            next(iter(run.trained.values())).data[..., 0] = float("nan")
+        return losses
+
+    config = make_config(steps=6, batch=2, save_every=1, log_every=5, keep=1)
+    with (
+        monkeypatch.context() as patches,
+        pytest.raises(loop.TrainingError, match=r"step 3 1 trained tensors .*latents"),
+    ):
+        patches.setattr(loop, "take_step", spoil)
+        loop.train(config)
+    assert [path.name for path in list_checkpoints(config)] == ["00000002"]
+    assert all(tensor.isfinite().all() for tensor in load_checkpoint(config)[1].values())
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tiny, make_config, monkeypatch):
+    config = make_config(steps=1, batch=2)
+    path = loop.train(config)
+
+    def fill(state, file, save=torch.save, **more):
+        if not isinstance(file, Path):
+            return save(state, file, **more)
+        file.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    with monkeypatch.context() as patches, pytest.raises(CheckpointError, match="00000002 could not be written"):
+        patches.setattr(torch, "save", fill)
+        loop.train(replace(config, steps=2))
+    assert [path.name for path in path.with_name("checkpoints").iterdir()] == ["00000001"]
+    path.unlink()
+    assert loop.train(config) == path and read_metadata(path)["steps"] == "1", "stopped before the adapter was written"
+    assert loop.train(replace(config, steps=2)) == path and read_metadata(path)["steps"] == "2"
+    with pytest.raises(ConfigError, match="a run of 2 steps already; steps is 1"):
+        loop.train(config)
 
 
 def test_going_on_with_other_settings_is_refused(tiny, make_config):

@@ -1,4 +1,4 @@
-"""`python -m zoo.drawn_faces sheet --out sheet.png`: a contact sheet of people in scenes."""
+"""`python -m zoo.drawn_faces sheet|dataset`: a contact sheet of people in scenes; a training set of them."""
 
 import argparse
 import sys
@@ -11,18 +11,41 @@ from .sheet import draw_sheet
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="zoo.drawn_faces", description="Drawn portraits with known truth.")
-    sheet = parser.add_subparsers(dest="command", required=True).add_parser("sheet", help="a contact sheet")
+    commands = parser.add_subparsers(dest="command", required=True)
+    sheet = commands.add_parser("sheet", help="a contact sheet")
+    sheet.set_defaults(run=_draw_sheet)
     sheet.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG to write (default: sheet.png)")
-    sheet.add_argument("--people", type=int, default=5, help="rows (default: 5)")
-    sheet.add_argument("--scenes", type=int, default=6, help="columns (default: 6)")
-    sheet.add_argument("--seed", type=int, default=0, help="of the first person and scene (default: 0)")
-    sheet.add_argument("--size", type=int, default=256, help="side of one picture in px (default: 256)")
-    sheet.add_argument("--held-out", action="store_true", help="people that are kept out of training")
+    _add_choice(sheet, people=5, scenes=6, size=256)
+    dataset = commands.add_parser(
+        "dataset", help="a training set with exact label maps and captions, without embeddings"
+    )
+    dataset.set_defaults(run=_write_dataset)
+    dataset.add_argument("out", type=Path, help="folder of the training set")
+    _add_choice(dataset, people=100, scenes=8, size=512)
     chosen = parser.parse_args(words)
-    first = chosen.seed
-    people, scenes = range(first, first + chosen.people), range(first, first + chosen.scenes)
+    return chosen.run(chosen, range(chosen.seed, chosen.seed + chosen.people))
+
+
+def _add_choice(command: argparse.ArgumentParser, people: int, scenes: int, size: int) -> None:
+    command.add_argument("--people", type=int, default=people, help=f"how many (default: {people})")
+    command.add_argument("--scenes", type=int, default=scenes, help=f"for each of them (default: {scenes})")
+    command.add_argument("--seed", type=int, default=0, help="of the first person (default: 0)")
+    command.add_argument("--size", type=int, default=size, help=f"side of one picture in px (default: {size})")
+    command.add_argument("--held-out", action="store_true", help="people that are kept out of training")
+
+
+def _draw_sheet(chosen: argparse.Namespace, people: range) -> int:
+    scenes = range(chosen.seed, chosen.seed + chosen.scenes)
     Image.fromarray(draw_sheet(people, scenes, chosen.size, chosen.held_out)).save(chosen.out)
     print(f"{chosen.out}: {chosen.people} people in {chosen.scenes} scenes each.")
+    return 0
+
+
+def _write_dataset(chosen: argparse.Namespace, people: range) -> int:
+    from .training_set import write_training_set
+
+    records = write_training_set(chosen.out, people, chosen.scenes, chosen.size, chosen.held_out)
+    print(f"Records in {chosen.out}: {records}.")
     return 0
 
 

@@ -1,0 +1,35 @@
+"""A training set of drawn faces, as training reads it."""
+
+import numpy as np
+
+from consistentid.dataset.check import check_records
+from consistentid.dataset.records import read_records
+from zoo.drawn_faces import draw_person, draw_portrait, draw_scene, is_held_out
+from zoo.drawn_faces.__main__ import main
+from zoo.drawn_faces.training_set import write_training_set
+
+
+def test_the_command_writes_records_that_can_be_trained_on(tmp_path, capsys):
+    words = ["dataset", str(tmp_path), "--people", "2", "--scenes", "2", "--seed", "5", "--size", "128"]
+    assert main(words) == 0 and f"Records in {tmp_path}: 4." in capsys.readouterr().out
+    records = read_records(tmp_path)
+    assert [record.name for record in records] == ["5/0", "5/1", "6/0", "6/1"]
+    findings = check_records(records)
+    assert findings.problems == [] and findings.without_embedding == 4 and findings.placed["face"] == 4
+    portrait = draw_portrait(draw_person(6), draw_scene(13), 128)
+    assert np.array_equal(records[3].read_image(), portrait.image)
+    assert np.array_equal(records[3].read_labels(), portrait.labels)
+    assert len({record.caption for record in records}) == 4
+    assert records[2].facial_caption == records[3].facial_caption != records[0].facial_caption
+
+
+def test_embeddings_and_held_out_people(tmp_path):
+    def embed(portrait):
+        mean = np.resize(portrait.image.mean(axis=(0, 1)), 512)
+        return mean / np.linalg.norm(mean)
+
+    person = draw_person(1, held_out=True)
+    assert is_held_out(person) and write_training_set(tmp_path, [1], 2, 64, held_out=True, embed=embed) == 2
+    first, second = read_records(tmp_path)
+    assert np.array_equal(second.read_image(), draw_portrait(person, draw_scene(3), 64).image)
+    assert np.allclose(first.read_embedding(), embed(draw_portrait(person, draw_scene(2), 64)), atol=1e-6)

@@ -1,0 +1,38 @@
+"""Drawn faces as a training set of `python -m consistentid train`, with exact label maps and captions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from consistentid.dataset.records import write_record
+from consistentid.dataset.run import merge_records
+
+from .person import draw_person
+from .portrait import Portrait, draw_portrait
+from .scene import draw_scene
+from .words import describe_person, write_scene_prompt
+
+
+def write_training_set(
+    out: Path,
+    people: Sequence[int],
+    scenes: int,
+    side_px: int,
+    held_out: bool = False,
+    embed: Callable[[Portrait], np.ndarray] | None = None,
+) -> int:
+    """Write a record PERSON/SCENE of each of the people's seeds in `scenes` scenes of its own; returns their number.
+
+    The caption does not tell the looks: the model has to take them from the face. embed: the ID embedding [512] of a
+    portrait, of unit length; without it the records have none, and training gives the ID projection zeros.
+    """
+    for seed in people:
+        person = draw_person(seed, held_out)
+        for number in range(scenes):
+            scene = draw_scene(seed * scenes + number)
+            portrait = draw_portrait(person, scene, side_px)
+            captions = {"caption": write_scene_prompt(person, scene), "facial_caption": describe_person(person)}
+            embedding = embed(portrait) if embed else None
+            write_record(out, f"{seed}/{number}", portrait.image, portrait.labels, embedding, **captions)
+    return merge_records(out)

@@ -9,7 +9,6 @@ from typing import get_args
 from PIL import Image
 
 from ..errors import ConsistentIDError
-from ..face2diffusion.word import normalise_word, require_word
 from .schedulers import SCHEDULERS
 
 PNG_KEY = "consistentid"
@@ -87,6 +86,8 @@ class PortraitSettings:
         if problem:
             raise ConsistentIDError(problem)
         if self.word:
+            from ..face2diffusion.word import normalise_word, require_word
+
             require_word(self.prompt, normalise_word(self.word))
 
     def _list_problems(self):

@@ -28,7 +28,7 @@ def add_command(subparsers) -> None:
             action.add_argument("--markdown", action="store_true", help="the table of the README, and nothing else")
             continue
         ids = ", ".join(read_manifest())
-        groups = ", ".join(sorted({group for model in read_manifest().values() for group in model.needed_for}))
+        groups = ", ".join(_list_groups())
         action.add_argument("names", nargs="+" if name == "get" else "*", help=f"of {ids}; or what for: {groups}")
         if name == "get":
             action.add_argument("--accept-licence", action="store_true", help="accept the licences without being asked")
@@ -42,8 +42,11 @@ def _list(arguments) -> int:
     print(f"Models folder: {folder}")
     for model in read_manifest().values():
         found = search_model(model, list_search_folders(model, folder))
-        state = found.relative_to(folder) if found else f"missing, {format_size(model.size)}"
+        state = found.relative_to(folder) if found else f"missing, size {format_size(model.size)}"
         print(f"  {model.id:<17} {', '.join(model.needed_for):<15} {model.title}: {state}")
+    print(
+        "To download: `python -m consistentid models get` with these names, or with sd15 or sdxl for all of one kind."
+    )
     print("Files that ComfyUI finds through extra_model_paths.yaml are not looked for here.")
     return 0
 
@@ -116,6 +119,11 @@ def _show_licences(arguments) -> int:
     return 0
 
 
+def _list_groups() -> list[str]:
+    """What models are needed for."""
+    return sorted({group for model in read_manifest().values() for group in model.needed_for})
+
+
 def _choose_models(names: Sequence[str]) -> list[Model]:
     """Models by id or by what they are needed for; all without names."""
     models = read_manifest()
@@ -123,7 +131,7 @@ def _choose_models(names: Sequence[str]) -> list[Model]:
     for name in names:
         group = {id: model for id, model in models.items() if name == id or name in model.needed_for}
         if not group:
-            raise ConsistentIDError(f"There is no model '{name}'. There are: {', '.join(models)}.")
+            raise ConsistentIDError(f"There is no model '{name}'. There are: {', '.join([*models, *_list_groups()])}.")
         chosen |= group
     return list((chosen if names else models).values())
 

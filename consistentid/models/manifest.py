@@ -163,7 +163,7 @@ class Model:
         if self.is_manual:
             return f"Get it by hand from {by_hand}"
         return (
-            "Download it in the ConsistentID models panel of ComfyUI's sidebar; or, in the folder of this pack, run "
+            "Download it in the 'ID models' tab of ComfyUI's sidebar; or, in the folder of this pack, run "
             f"`python -m consistentid models get {self.id}`; or put {by_hand}"
         )
 

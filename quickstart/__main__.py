@@ -16,7 +16,7 @@ from project_environment import PYTHON, REPO, enter_environment, prepare_environ
 from quickstart_failure import Failure
 
 # Two processes, each file of tests in one of them: each holds a ComfyUI, so more would need much memory.
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadgroup")
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
 
 
 def main():

@@ -42,9 +42,6 @@ COMFYUI = find_comfyui()
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if COMFYUI:
         return
     skip = pytest.mark.skip(reason="no ComfyUI: set COMFYUI_PATH, or install one to ~/comfy/ComfyUI")

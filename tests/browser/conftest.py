@@ -24,12 +24,10 @@ def pytest_addoption(parser):
     parser.addoption("--pictures", action="store_true", help="take the pictures of the workflows, workflows/NAME.jpg")
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.host)  # skips without a ComfyUI
-            item.add_marker(pytest.mark.xdist_group("browser"))  # one server and one browser
+def pytest_itemcollected(item):
+    if HERE in item.path.parents:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.host)  # skips without a ComfyUI
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from standins import CACHE, FOLDER, write_adapter_sd15, write_adapter_sdxl, write_face_analysis, write_face_parser
-from standins_files import fill
+from standins_files import fill, waiting
 
 HOME = CACHE.with_name("headless_standins")
 WIDTH = 32
@@ -52,16 +52,17 @@ def prepare(names, base="sd15"):
         "face_parser": ("face_parsing.pth", write_face_parser),
         "face_package": ("buffalo_l", write_face_analysis),
     }
-    folder = _open_folder()
-    paths = {name: folder / writers[name][0] for name in names}
-    for name, path in paths.items():
-        if not path.exists():
-            print(f"  making {path}", flush=True)
-            part = path.with_name(f"{path.name}.part")
-            shutil.rmtree(part, ignore_errors=True)  # what an interrupted run left: a folder or a file
-            part.unlink(missing_ok=True)
-            writers[name][1](part)
-            part.rename(path)
+    with waiting(HOME):
+        folder = _open_folder()
+        paths = {name: folder / writers[name][0] for name in names}
+        for name, path in paths.items():
+            if not path.exists():
+                print(f"  making {path}", flush=True)
+                part = path.with_name(f"{path.name}.part")
+                shutil.rmtree(part, ignore_errors=True)  # what an interrupted run left: a folder or a file
+                part.unlink(missing_ok=True)
+                writers[name][1](part)
+                part.rename(path)
     return paths
 
 

@@ -22,7 +22,7 @@ CACHE = REPO / ".cache" / "standins"
 if str(FOLDER) not in sys.path:  # when loaded by path
     sys.path.append(str(FOLDER))
 
-from standins_files import fill, replacing, write_safetensors, write_torch  # noqa: E402
+from standins_files import fill, replacing, waiting, write_safetensors, write_torch  # noqa: E402
 from standins_onnx import build_detector, build_recogniser  # noqa: E402
 from standins_parser import fit_last_layer  # noqa: E402
 from standins_shapes import (  # noqa: E402
@@ -56,10 +56,11 @@ def open_folder():
     for source in sorted(FOLDER.glob("standins*.py")):
         digest.update(source.read_bytes())
     folder = CACHE / digest.hexdigest()[:12]
-    if not folder.exists():
-        shutil.rmtree(CACHE, ignore_errors=True)
-    for name in _list_writers(comfyui=None):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    with waiting(CACHE):
+        if not folder.exists():
+            shutil.rmtree(CACHE, ignore_errors=True)
+        for name in _list_writers(comfyui=None):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -72,11 +73,12 @@ def write_all(models_folder, comfyui, base="sd15"):
 def write_missing(models_folder, names, comfyui):
     """Write those of the named stand-ins (CHECKPOINT["sdxl"], ...) that `models_folder` lacks."""
     writers = _list_writers(comfyui)
-    for name in names:
-        path = Path(models_folder) / name
-        if not path.exists():
-            print(f"  making {path}", flush=True)
-            writers[name](path)
+    with waiting(models_folder):
+        for name in names:
+            path = Path(models_folder) / name
+            if not path.exists():
+                print(f"  making {path}", flush=True)
+                writers[name](path)
 
 
 def write_checkpoint_sd15(path, comfyui):

@@ -26,6 +26,17 @@ def fill(key, shape, dtype=torch.float16):
 
 
 @contextmanager
+def waiting(folder):
+    """Other processes that make stand-ins for this folder wait until the block ends."""
+    from filelock import FileLock
+
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        yield
+
+
+@contextmanager
 def replacing(path):
     """A neighbouring path to write to; it takes the place of `path` only when the block succeeds."""
     path = Path(path)

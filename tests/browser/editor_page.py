@@ -24,14 +24,6 @@ for (const old of [...workflow.openWorkflows])
   if (old.path !== workflow.activeWorkflow.path) await workflow.closeWorkflow(old);
 """
 
-TITLE_POINT = """
-const node = graph.getNodeById(args[0]), { ds, canvas } = app.canvas;
-ds.scale = 1;
-app.canvas.centerOnNode(node);
-const { left, top } = canvas.getBoundingClientRect(), [x, y] = ds.convertOffsetToCanvas(node.pos);
-return [Math.round(left + x + node.size[0] / 2), Math.round(top + y - LiteGraph.NODE_TITLE_HEIGHT / 2)];
-"""
-
 RUN = """
 const api = app.api, ask = api.queuePrompt, run = { outputs: {}, refused: {} };
 const ends = ["execution_success", "execution_error", "execution_interrupted"];
@@ -46,6 +38,7 @@ const end = (event) => finish(event.type.replace("execution_", ""), event.detail
 api.addEventListener("executed", collect);
 ends.forEach((name) => api.addEventListener(name, end));
 api.queuePrompt = async (...values) => {
+  run.asked = true;
   try {
     const answer = await ask.apply(api, values);
     run.refused = answer.node_errors ?? {};
@@ -57,7 +50,11 @@ api.queuePrompt = async (...values) => {
   }
 };
 window.lastRun = run;
-document.querySelector("[data-testid='queue-button'] button, button[data-testid='queue-button']").click();
+const button = document.querySelector("[data-testid='queue-button'] button, button[data-testid='queue-button']");
+for (let times = 0; times < 10 && !run.asked; times++) { // a page that was just opened may not hear the first
+  button.click();
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+}
 """
 
 
@@ -135,15 +132,6 @@ class EditorPage:
         """The new node's id."""
         script = "const node = LiteGraph.createNode(args[0]); node.pos = [args[1], args[2]]; graph.add(node);"
         return self.evaluate(f"{script} return node.id;", type, x, y)
-
-    def click_node(self, node: int) -> None:
-        """Click its title with the mouse, in the middle of the screen."""
-        from selenium.webdriver.common.actions.action_builder import ActionBuilder
-
-        x, y = self.evaluate(TITLE_POINT, node)
-        mouse = ActionBuilder(self.driver)
-        mouse.pointer_action.move_to_location(x, y).click()
-        mouse.perform()
 
     def find_nodes(self, type: str) -> list[int]:
         return self.evaluate("return graph.nodes.filter((n) => n.type === args[0]).map((n) => n.id);", type)

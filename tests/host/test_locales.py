@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,9 @@ def test_texts_of_the_editor_s_panels_are_there_in_both_languages(name):
     assert len(CHINESE.findall(chinese)) > 50 and not CHINESE.search(english)
 
 
-def test_the_host_serves_the_translations(host, tmp_path, monkeypatch):
+def test_the_host_serves_the_translations(host, comfyui, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "utils", raising=False)  # ComfyUI's is meant, not that of another package
+    monkeypatch.syspath_prepend(str(comfyui))
     import folder_paths
     from app.custom_node_manager import CustomNodeManager
 

@@ -28,6 +28,7 @@ def pytest_itemcollected(item):
     if HERE in item.path.parents:
         item.add_marker(pytest.mark.browser)
         item.add_marker(pytest.mark.host)  # skips without a ComfyUI
+        item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine can be too slow for the page
 
 
 @pytest.fixture(scope="session")

@@ -105,8 +105,9 @@ def test_several_photos_have_a_pager_and_text_stays_text(page):
 
 
 def test_the_panel_speaks_chinese(page):
-    node = page.add_node(NODE)
     page.change_setting("Comfy.Locale", "zh")
+    page.open()
+    node = page.add_node(NODE)
     photo = {"picture": {"filename": "none.png", "type": "temp"}, "ratio": 1, "orders": {}, "colours": ["red", "blue"]}
     page.evaluate(
         "graph.getNodeById(args[0]).onExecuted({ consistentid_faces: [args[1]] });", node, photo | {"faces": []}

@@ -24,7 +24,7 @@ from ..errors import ConsistentIDError
 from ..face.parsing import LABELS
 from ..face.photo import open_photo
 from ..face.preview import draw_labels
-from .whole_file import replace_file
+from ..whole_file import replace_file
 
 MERGED = "JSON_all.json"
 JSON_FOLDERS = ("all_JSON", "FGID_JSON")
@@ -167,6 +167,8 @@ def write_record(
         part: f"{name}{ending}" for part, ending in ENDINGS.items() if part != "embedding" or embedding is not None
     }
     paths = {part: root / FOLDERS[part][0] / file for part, file in files.items()}
+    for file in paths.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
     pictures = {"image": image, "mask": labels, "overlay": draw_labels(image, labels)}
     for part, pixels in pictures.items():
         with replace_file(paths[part]) as path:
@@ -183,6 +185,7 @@ def find_json(root: Path, name: str) -> Path:
 
 
 def write_json(path: Path, content) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as part:
         part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

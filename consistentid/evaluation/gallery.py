@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from ..whole_file import replace_file
 from .engine import DrawingError, Engine, EngineError
 from .fingerprint import hash_path
 from .plan import Case, Plan
@@ -124,9 +124,8 @@ class Gallery:
         try:
             drawing = engine.draw(photo, template.replace("{prompt}", case.prompt), case.seed)
             seconds = None if is_first else drawing.seconds
-            part = picture.with_name(f"{picture.name}.part")
-            drawing.image.save(part, format="PNG")
-            part.replace(picture)
+            with replace_file(picture) as part:
+                drawing.image.save(part, format="PNG")
         except DrawingError as failure:
             error = str(failure)
         record = {"person": case.person, "prompt": case.prompt, "seed": case.seed, "seconds": seconds, "error": error}
@@ -146,10 +145,9 @@ def list_versions() -> dict[str, str]:
 
 
 def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with replace_file(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConsistentIDError(f"{path} could not be written: {error}") from error
 

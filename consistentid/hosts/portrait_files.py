@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
 from ..errors import ConsistentIDError
+from ..whole_file import replace_file
 from .contact_sheet import draw_contact_sheet
 from .portrait import Portrait
 from .portrait_settings import PNG_KEY
@@ -78,11 +79,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_png(image, path: Path, **options) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        image.save(part, format="PNG", **options)
-        part.replace(path)
+        with replace_file(path) as part:
+            image.save(part, format="PNG", **options)
     except OSError as error:
         raise ConsistentIDError(f"{path} could not be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..errors import CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
 from ..weights import read_metadata, read_weights
+from ..whole_file import replace_file
 from .person import HIGHEST_STRENGTH, Identity
 
 FORMAT = "consistentid-identity"
@@ -30,7 +30,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
 
 def save_identity(identity: Identity, path: str | Path) -> Path:
     """Write an identity as `.safetensors`; the file appears whole or not at all."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     tensors = {"photo_features": identity.photo_features, "zero_features": identity.zero_features}
@@ -43,12 +43,9 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
     if identity.thumbnail is not None:
         metadata[_THUMBNAIL] = _PNG + encode_png(identity.thumbnail)
     _check_tensors(tensors, _read_person(metadata, path)["regions"], path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, partial, metadata=metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = save({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, metadata)
+    with replace_file(path) as part:
+        part.write_bytes(content)  # save_file would make it unreadable for other users
     return path
 
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..dataset.whole_file import replace_file
 from ..errors import CheckpointError
 from ..weights import read_weights
+from ..whole_file import replace_file
 from .config import ConfigError, TrainingConfig
 
 FOLDER = "checkpoints"
@@ -28,6 +28,7 @@ def write_adapter(path: Path, tensors: dict[str, Tensor], base: str, step: int, 
 
     metadata = {"format": "pt", "consistentid": __version__, "base": base, "steps": str(step)}
     saved = {name: tensor.detach().to("cpu", dtype).contiguous().clone() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as part:
         part.write_bytes(save(saved, metadata))  # save_file would make it unreadable for other users
 

@@ -11,7 +11,7 @@ from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
 from consistentid.dataset.check import check_records, draw_record
 from consistentid.dataset.records import DatasetError, read_records, write_record
 from consistentid.dataset.run import list_photos, merge_records, read_captions
-from consistentid.dataset.whole_file import replace_file
+from consistentid.whole_file import replace_file
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 EMBEDDING = np.eye(512, dtype=np.float32)[3]
@@ -166,7 +166,7 @@ def test_names_and_captions_of_photos(tmp_path):
 
 def test_a_file_takes_the_place_of_another_only_when_it_is_whole(tmp_path):
     """As when two runs write one record, or a disk is full."""
-    path = tmp_path / "sub" / "one.txt"
+    path = tmp_path / "one.txt"
     with replace_file(path) as part:
         part.write_text("whole")
     with pytest.raises(OSError), replace_file(path) as part:

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,12 +101,12 @@ def test_failing_write_leaves_the_old_file_and_no_partial_one(old, tmp_path, mon
     if old:
         path.write_bytes(old)
 
-    def write_half(_tensors, filename, metadata=None):
-        with open(filename, "wb") as file:
-            file.write(b"half")
+    def write_half(file, content):
+        with file.open("wb") as opened:
+            opened.write(content[: len(content) // 2])
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", write_half)
+    monkeypatch.setattr(Path, "write_bytes", write_half)
     with pytest.raises(OSError, match="No space"):
         save_identity(make_identity(), path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name] * bool(old)
@@ -118,6 +119,11 @@ def test_saving_replaces_an_older_file(tmp_path):
     save_identity(make_identity(caption="new"), path)
     assert load_identity(path).caption == "new"
     assert load_identity(tmp_path / "b").caption == "old", "a new file took its name, the old one was not written to"
+
+
+def test_other_users_may_read_it_as_any_file(tmp_path):
+    (tmp_path / "plain").touch()
+    assert save_identity(make_identity(), tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_only_what_can_be_loaded_is_saved(tmp_path):

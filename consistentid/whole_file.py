@@ -8,8 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Where to write a file that appears, or takes the place of another, only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Where to write a file that appears, or takes the place of another, only when it is whole; its folder exists."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part

@@ -1,10 +1,10 @@
 """`python -m consistentid dataset`: prepare, check and show training data."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
-from ..models.find import VARIABLE, choose_models_folder, find_model, list_search_folders
-from ..models.manifest import read_manifest
+from ..models.find import VARIABLE, find_by_id
 
 SHOWN = 8
 
@@ -41,16 +41,17 @@ def add_command(subparsers) -> None:
 def _prepare(arguments) -> int:
     from ..face.analysis import load_face_analysis
     from ..face.parsing import load_face_parser
-    from ..hosts.command import hide_loading_bars
+    from ..hosts.command import hide_loading_bars, print_progress
     from .prepare import FaceModels, Preparation
     from .run import REJECTED, merge_records, prepare_folder
 
     hide_loading_bars()
     wanted = Preparation(arguments.size, arguments.face_share, arguments.people, arguments.quality)
-    package = arguments.face_package or _find("face_analysis", arguments.models_folder)
-    parser = arguments.face_parser or _find("face_parser", arguments.models_folder)
+    package = arguments.face_package or find_by_id("face_analysis", arguments.models_folder)
+    parser = arguments.face_parser or find_by_id("face_parser", arguments.models_folder)
     models = FaceModels(load_face_analysis(package), load_face_parser(parser).to(arguments.device))
-    outcome = prepare_folder(arguments.photos, arguments.out, models, wanted, arguments.workers, _show_progress)
+    watch = partial(print_progress, "Prepared")
+    outcome = prepare_folder(arguments.photos, arguments.out, models, wanted, arguments.workers, watch)
     print(f"Records made: {outcome.made}; there before: {outcome.kept}.")
     print(f"Photos rejected: {len(outcome.rejected)}; {arguments.out / REJECTED} keeps the reasons.")
     for photo, reason in outcome.rejected.items():
@@ -65,6 +66,7 @@ def _prepare(arguments) -> int:
 
 
 def _add_captions(arguments) -> None:
+    from ..hosts.command import print_progress
     from .captions import caption_records
 
     if not arguments.captioner and not arguments.fixed_captions:
@@ -78,7 +80,8 @@ def _add_captions(arguments) -> None:
         on_cpu = torch.device(arguments.device).type == "cpu"
         captioner = load_captioner(arguments.captioner, torch.float32 if on_cpu else torch.float16)
         captioner.model.to(arguments.device)
-    print(f"Records that got captions: {caption_records(arguments.out, captioner, _show_progress)}.")
+    captioned = caption_records(arguments.out, captioner, partial(print_progress, "Captioned"))
+    print(f"Records that got captions: {captioned}.")
 
 
 def _check(arguments) -> int:
@@ -104,13 +107,3 @@ def _show(arguments) -> int:
         print(f"{record.name}: {record.caption} | {record.facial_caption}")
     print(f"Sheet  {arguments.out}")
     return 0
-
-
-def _find(model_id: str, models_folder: str | None) -> str:
-    model = read_manifest()[model_id]
-    return str(find_model(model, list_search_folders(model, choose_models_folder(models_folder))))
-
-
-def _show_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)

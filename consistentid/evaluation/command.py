@@ -2,8 +2,8 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from .workflow import Places
@@ -59,7 +59,7 @@ def _add_models(run: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..hosts.command import hide_loading_bars
+    from ..hosts.command import hide_loading_bars, print_progress
     from .gallery import Gallery
     from .outcome import score_gallery
     from .plan import list_pictures, read_plan
@@ -77,8 +77,8 @@ def _run(arguments: argparse.Namespace) -> int:
     scorer.learn(plan)
     gallery.keep_plan(plan)
     if engine:
-        gallery.draw_missing(plan, engine, arguments.template, _show("Drawn"))
-    outcome = score_gallery(plan, gallery, scorer, arguments.real, _show("Scored"))
+        gallery.draw_missing(plan, engine, arguments.template, partial(print_progress, "Drawn"))
+    outcome = score_gallery(plan, gallery, scorer, arguments.real, partial(print_progress, "Scored"))
     _write(arguments.out, [outcome], [arguments.out], outcome)
     return 1 if outcome["failures"]["not_drawn"] else 0
 
@@ -130,11 +130,3 @@ def _write(out: Path, outcomes: list[dict], folders: list[Path], record: dict) -
         (out / name).write_text(text, encoding="utf-8")
     print(texts["report.md"].partition("## Made with")[0])
     print(f"Report  {out / 'report.html'}")
-
-
-def _show(word: str):
-    def on_case(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{word} {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return on_case

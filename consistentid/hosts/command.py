@@ -59,6 +59,12 @@ def hide_loading_bars() -> None:
             import_module(f"{package}.utils.logging").disable_progress_bar()
 
 
+def print_progress(word: str, done: int, total: int) -> None:
+    """One line that counts: "Drawn 2 of 8". Only for people: nothing where the output is a file."""
+    if sys.stderr.isatty():
+        print(f"\r{word} {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
 def _add_option(parser: argparse.ArgumentParser, item) -> None:
     """One field of the settings as an option; what is not given stays None, so that a PNG's own value counts."""
     text, more = item.metadata["help"], {key: value for key, value in item.metadata.items() if key != "help"}

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..models.find import choose_models_folder, find_model, list_search_folders
-from ..models.manifest import read_manifest
+from ..models.find import choose_models_folder, find_by_id
 from .portrait_settings import PortraitSettings
 
 CHECKPOINTS = "checkpoints"
@@ -27,10 +26,7 @@ def find_files(settings: PortraitSettings) -> PortraitSettings:
     if not missing and settings.checkpoint:
         return settings
     folder = choose_models_folder(settings.models_folder or None)
-    found = {
-        name: str(find_model(model, list_search_folders(model, folder)))
-        for name, model in ((name, read_manifest()[model_id]) for name, model_id in missing.items())
-    }
+    found = {name: find_by_id(model_id, folder) for name, model_id in missing.items()}
     return replace(settings, checkpoint=settings.checkpoint or find_checkpoint(folder, settings.base), **found)
 
 

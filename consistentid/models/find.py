@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, ConsistentIDError
-from .manifest import Model
+from .manifest import Model, read_manifest
 
 PACK = Path(__file__).absolute().parents[2]
 PARTIAL = ".partial"
@@ -63,6 +63,12 @@ def find_model(model: Model, folders: Iterable[Path]) -> Path:
     if not found:
         raise describe_missing(model, model.name, folders)
     return found
+
+
+def find_by_id(model_id: str, models_folder: str | Path | None = None) -> str:
+    """Full path of a model of the manifest, in the folder that choose_models_folder chooses; errors of both."""
+    model = read_manifest()[model_id]
+    return str(find_model(model, list_search_folders(model, choose_models_folder(models_folder))))
 
 
 def search_model(model: Model, folders: Iterable[Path]) -> Path | None:

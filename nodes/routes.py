@@ -40,9 +40,14 @@ class RequestError(ConsistentIDError):
 
 def register() -> None:
     """Add the routes to ComfyUI's server, where one is being started."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    server = find_server()
     for route in ROUTES if server else ():
         server.routes.route(route.method, route.path)(route.handler)
+
+
+def find_server():
+    """ComfyUI's PromptServer; None where no server is being started."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
 
 
 def answer(handle: Callable[[web.Request], Awaitable[dict]]):

@@ -5,12 +5,13 @@ or @: the editor asks for help pages under the part before it. Nodes work there 
 """
 
 import re
-import sys
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
+
+from .routes import find_server
 
 FOLDERS = {"/extensions": "js", "/workflow_templates": "workflows"}
 # Characters that stand in an address as they are.
@@ -19,7 +20,7 @@ PLAIN = "!$&'()*+,;=:@"
 
 def register(pack: Path) -> None:
     """Add routes to ComfyUI's server, where one is being started, for names of the pack's folder it does not serve."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    server = find_server()
     for name in list_unserved_names(pack.name) if server else ():
         for address, folder in FOLDERS.items():
             pattern = re.sub(r"\W", ".", name)

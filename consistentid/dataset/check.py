@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from PIL import Image
 
 from ..caption.mark import mark_caption
@@ -48,22 +47,16 @@ def check_records(records: Sequence[Record]) -> Findings:
 
 def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
     """(title, picture) of the photo, its label map over it, and each of its regions."""
-    image, labels = record.read_image(), fit_labels(record)
+    image = record.read_image()
+    labels = record.read_labels(*image.shape[:2])
     pictures = [(record.name, image), ("regions", draw_labels(image, labels))]
     pictures += [(REGION_WORDS[key], cut_region(image, mask)) for key, mask in select_regions(labels).items()]
     return [(title, Image.fromarray(picture)) for title, picture in pictures]
 
 
-def fit_labels(record: Record) -> np.ndarray:
-    """The label map at the size of the picture; published data has smaller ones."""
-    with Image.open(record.image) as picture:
-        size = picture.size
-    return np.asarray(Image.fromarray(record.read_labels()).resize(size, Image.Resampling.NEAREST))
-
-
 def _check_record(record: Record, findings: Findings) -> None:
     image = record.read_image()
-    masks = select_regions(fit_labels(record))
+    masks = select_regions(record.read_labels(*image.shape[:2]))
     findings.sizes[image.shape[1], image.shape[0]] += 1
     findings.without_embedding += record.read_embedding() is None
     if not record.caption or not record.facial_caption:

@@ -68,8 +68,9 @@ class Record:
         """RGB uint8 [H, W, 3]."""
         return open_photo(self.image)
 
-    def read_labels(self) -> np.ndarray:
-        """Label map uint8 [h, w] with the 19 labels of face.parsing."""
+    def read_labels(self, height: int, width: int) -> np.ndarray:
+        """Label map uint8 [height, width] with the 19 labels of face.parsing; one of another size is stretched, as
+        published data has smaller ones."""
         try:
             with Image.open(self.mask) as file:
                 labels = np.array(file)
@@ -80,7 +81,7 @@ class Record:
                 f"{self.mask} is no label map: 8-bit grey with values 0 to {len(LABELS) - 1} is needed; it has shape "
                 f"{list(labels.shape)} and values up to {labels.max()}."
             )
-        return labels
+        return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
     def read_embedding(self) -> Tensor | None:
         """InsightFace's embedding [512] of unit length, None where the record has none."""

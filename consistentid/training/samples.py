@@ -80,7 +80,7 @@ class MicroBatches:
 def read_sample(record: Record, ordinal: int, resolution: int, unite_pairs: bool = False) -> Sample:
     """A record as pixels, its centre square resized to the resolution. A label map of another size is stretched."""
     stored = record.read_image()
-    labels = Image.fromarray(record.read_labels()).resize((stored.shape[1], stored.shape[0]), Image.Resampling.NEAREST)
+    labels = Image.fromarray(record.read_labels(*stored.shape[:2]))
     square = (resolution, resolution)
     photo = np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
     labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))

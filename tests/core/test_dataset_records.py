@@ -37,7 +37,9 @@ def folder(tmp_path, labels):
 def test_what_is_written_is_read(folder, labels):
     one, two = read_records(folder)
     assert (one.name, two.name) == ("a/one", "two")
-    assert np.array_equal(one.read_image(), IMAGE) and np.array_equal(one.read_labels(), labels)
+    assert np.array_equal(one.read_image(), IMAGE) and np.array_equal(one.read_labels(64, 64), labels)
+    stretched = one.read_labels(128, 192)
+    assert stretched.shape == (128, 192) and np.array_equal(stretched[::2, ::3], labels)
     assert torch.equal(one.read_embedding(), torch.from_numpy(EMBEDDING))
     assert two.read_embedding() is None and two.caption == TEXTS["caption"]
     assert not np.array_equal(two.read_image(), IMAGE)

@@ -18,7 +18,7 @@ def test_the_command_writes_records_that_can_be_trained_on(tmp_path, capsys):
     assert findings.problems == [] and findings.without_embedding == 4 and findings.placed["face"] == 4
     portrait = draw_portrait(draw_person(6), draw_scene(13), 128)
     assert np.array_equal(records[3].read_image(), portrait.image)
-    assert np.array_equal(records[3].read_labels(), portrait.labels)
+    assert np.array_equal(records[3].read_labels(*portrait.labels.shape), portrait.labels)
     assert len({record.caption for record in records}) == 4
     assert records[2].facial_caption == records[3].facial_caption != records[0].facial_caption
 

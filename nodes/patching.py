@@ -99,12 +99,11 @@ def project_people(
 ) -> list[PersonLayers]:
     """The layers of each person whose weight is not zero (see apply_adapter), or who has a mask: at the same places
     facial tokens are masked, which have no weight."""
-    layers = []
+    layers, schedule = [], schedule or Schedule()
     for person in list_people(people):
         if weight * person.weight or person.mask is not None:
             pairs = hosted.project_keys(person.identity, avoid)
             keys = nn.ModuleList(IDKeyValue(key, value, dtype) for key, value in pairs)
-            schedule = schedule or Schedule()
             layers.append(PersonLayers(hosted.config, person, keys, make_patcher(keys), weight, schedule))
     return layers
 

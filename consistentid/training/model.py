@@ -40,11 +40,7 @@ class TrainedAdapter(nn.Module):
 
     def name_trained(self) -> dict[str, nn.Parameter]:
         """Every trained parameter by its name in a published checkpoint."""
-        parts = {
-            "FacialEncoder": self.facial_encoder,
-            PROJECTION_PARTS.get(self.adapter.config.name, "image_proj"): self.id_projection,
-            "adapter_modules": self.installed.processors,
-        }
+        parts = list_networks(self.adapter) | {"adapter_modules": self.installed.processors}
         return {f"{part}.{name}": p for part, module in parts.items() for name, p in module.named_parameters()}
 
     @torch.no_grad()
@@ -115,13 +111,16 @@ class TrainedAdapter(nn.Module):
         ).sample
 
 
+def list_networks(adapter: Adapter) -> dict[str, nn.Module]:
+    """{name in a published checkpoint: network}, without the adapter's modules in the UNet."""
+    projection = PROJECTION_PARTS.get(adapter.config.name, "image_proj")
+    return {"FacialEncoder": adapter.facial_encoder, projection: adapter.id_projection}
+
+
 def name_tensors(adapter: Adapter) -> dict[str, Tensor]:
     """All tensors of an adapter by their names in a published checkpoint, in its order."""
-    networks = {
-        "FacialEncoder": adapter.facial_encoder,
-        PROJECTION_PARTS.get(adapter.config.name, "image_proj"): adapter.id_projection,
-    }
-    tensors = {f"{part}.{name}": t for part, network in networks.items() for name, t in network.state_dict().items()}
+    networks = list_networks(adapter).items()
+    tensors = {f"{part}.{name}": t for part, network in networks for name, t in network.state_dict().items()}
     for (site, attention, projection), lora in adapter.loras.items():
         entry = site.self_entry if attention == "attn1" else site.cross_entry
         for side in ("up", "down"):

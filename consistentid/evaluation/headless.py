@@ -2,24 +2,43 @@
 
 import json
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
-from ..adapter.checkpoint import load_adapter
+from ..adapter.checkpoint import Adapter
 from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
-from ..facial_text import compose_for_identity
-from ..hosts import portrait
-from ..hosts.clip_text import ClipText
-from ..hosts.conditioning import encode_prompt
+from ..face.photo import open_photo
+from ..face2diffusion.encoder import Face2Diffusion
 from ..hosts.diffusers_pipeline import sample
 from ..hosts.diffusers_unet import install_adapter
 from ..hosts.model_files import find_files
+from ..hosts.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
+from ..hosts.photo_identity import PhotoModels
+from ..hosts.portrait import choose_device, encode_text, make_sampling, prepare_pipeline
 from ..hosts.portrait_settings import PortraitSettings, parse_lora, read_settings
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file
 
 PLANNED = ("face", "identity", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The models of a run, and its settings with the adapter's defaults. word_networks: None without a word."""
+
+    adapter: Adapter
+    pipeline: Any
+    photo_models: PhotoModels
+    word_networks: Face2Diffusion | None
+    settings: PortraitSettings
+
+    def place_readers(self, device: str) -> None:
+        """What reads a person is on the device only meanwhile: drawing needs the memory."""
+        for network in (self.photo_models.clip_vision, self.photo_models.face_parser, self.word_networks):
+            if network:
+                network.to(device)
 
 
 class Headless:
@@ -31,7 +50,7 @@ class Headless:
         settings = replace(settings, face=str(any_photo), identity="", prompt=settings.word, seed=0, batch=1)
         settings = find_files(settings)
         settings.check()
-        device, dtype = portrait.choose_device(settings)
+        device, dtype = choose_device(settings)
         self.settings = replace(settings, device=device, dtype=dtype)
         self._loaded = None
         self._people: dict[Path, tuple] = {}
@@ -60,28 +79,26 @@ class Headless:
             raise DrawingError(str(error)) from error
 
     def _draw(self, photo: Path, prompt: str, seed: int):
-        adapter, pipeline, settled = self._loaded
-        settings = replace(settled, face=str(photo), prompt=prompt, seed=seed)
+        loaded = self._loaded
+        settings = replace(loaded.settings, face=str(photo), prompt=prompt, seed=seed)
         settings.check()
         if photo not in self._people:
-            identity, found = portrait.read_identity(settings, adapter, settings.device)
-            self._people[photo] = identity, portrait.read_people(settings, found, settings.device)
-        identity, people = self._people[photo]
-        clip = ClipText(pipeline, adapter.config, people)
-        composed = compose_for_identity(
-            prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
-        )
-        conditioning = encode_prompt(clip, adapter, identity, composed, settings.negative, settings.alignment)
-        return sample(pipeline, conditioning, portrait.make_sampling(settings))[0]
+            loaded.place_readers(settings.device)
+            try:
+                identity, found = read_identity(open_photo(photo), settings, loaded.adapter, loaded.photo_models)
+                self._people[photo] = identity, read_people(settings, found, loaded.word_networks)
+            finally:
+                loaded.place_readers("cpu")
+        _, conditioning = encode_text(loaded.pipeline, loaded.adapter, *self._people[photo], settings)
+        return sample(loaded.pipeline, conditioning, make_sampling(settings))[0]
 
-    def _load(self):
-        adapter = load_adapter(self.settings.adapter)
-        settings = self.settings.settle(adapter.config.name)
-        for network in (adapter.facial_encoder, adapter.id_projection):
-            network.to("cpu" if settings.offload else settings.device).float()
-        pipeline = portrait.prepare_pipeline(settings, adapter.config, False)
+    def _load(self) -> Loaded:
+        adapter, settings = prepare_adapter(self.settings)
+        at_rest = replace(settings, device="cpu")
+        photo_models, word_networks = load_photo_models(at_rest), load_word_networks(at_rest)
+        pipeline = prepare_pipeline(settings, adapter.config, False)
         install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
-        return adapter, pipeline, settings
+        return Loaded(adapter, pipeline, photo_models, word_networks, settings)
 
 
 def read_run_settings(path: str | Path) -> PortraitSettings:

@@ -4,24 +4,25 @@ import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
-from ..adapter.checkpoint import Adapter, load_adapter
+from ..adapter.checkpoint import Adapter
 from ..adapter.config import SD15, AdapterConfig
 from ..errors import ConsistentIDError
+from ..face.analysis import load_face_analysis
 from ..face.photo import open_photo
-from ..face2diffusion.encoder import TextIdentity, encode_face, load_face2diffusion
-from ..face2diffusion.word import normalise_word
-from ..facial_text import compose_for_identity, describe_placement
+from ..face2diffusion.encoder import TextIdentity
+from ..facial_text import FacialPrompt, compose_for_identity, describe_placement
 from ..identity import Identity
-from ..identity.file import load_identity
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
 from .diffusers_pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
 from .diffusers_unet import install_adapter
 from .model_files import find_files
-from .photo_identity import PhotoModels, Stages, align_photo, encode_photo
+from .person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
+from .photo_identity import Stages, align_photo
 from .portrait_settings import PortraitSettings, parse_lora
 
 
@@ -39,29 +40,21 @@ class Portrait:
 def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrait:
     """Run the whole engine once. progress: show diffusers' progress bar. Raises ConsistentIDError."""
     settings.check()
-    if settings.face:
-        open_photo(settings.face)  # before models are looked for
+    photo = open_photo(settings.face) if settings.face else None
     settings = find_files(settings)
     device, dtype = choose_device(settings)
     seed = random.randrange(2**32) if settings.seed is None else settings.seed
     settings = replace(settings, seed=seed, device=device, dtype=dtype)
-    return (_draw_identity if settings.consistentid else _draw_word)(settings, progress)
+    return (_draw_identity if settings.consistentid else _draw_word)(photo, settings, progress)
 
 
-def _draw_identity(settings: PortraitSettings, progress: bool) -> Portrait:
-    adapter = load_adapter(settings.adapter)
-    settings = settings.settle(adapter.config.name)
-    loaders = (adapter.facial_encoder, adapter.id_projection)
-    for network in loaders:
-        network.to("cpu" if settings.offload else settings.device, torch.float32)
-    identity, found = read_identity(settings, adapter, settings.device)
-    people = read_people(settings, found, settings.device)
+def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progress: bool) -> Portrait:
+    adapter, settings = prepare_adapter(settings)
+    # What reads the person is let go before the pipeline is loaded.
+    identity, found = read_identity(photo, settings, adapter, load_photo_models(settings))
+    people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, adapter.config, progress)
-    clip = ClipText(pipeline, adapter.config, people)
-    composed = compose_for_identity(
-        settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
-    )
-    conditioning = encode_prompt(clip, adapter, identity, composed, settings.negative, settings.alignment)
+    composed, conditioning = encode_text(pipeline, adapter, identity, people, settings)
     installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
     try:
         images = sample(pipeline, conditioning, make_sampling(settings))
@@ -71,11 +64,11 @@ def _draw_identity(settings: PortraitSettings, progress: bool) -> Portrait:
     return Portrait(images, _list_stages(found), report, settings)
 
 
-def _draw_word(settings: PortraitSettings, progress: bool) -> Portrait:
+def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:
     """Face2Diffusion alone."""
     settings = settings.settle(SD15.name)
-    found = align_photo(settings.face, settings.face_package, settings.select, settings.index)
-    people = read_people(settings, found, settings.device)
+    found = align_photo(photo, load_face_analysis(settings.face_package), settings.select, settings.index)
+    people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, SD15, progress)
     clip = ClipText(pipeline, SD15, people)
     texts = [clip.encode(clip.tokenize(text))[0] for text in (settings.prompt, settings.negative)]
@@ -111,22 +104,15 @@ def choose_device(settings: PortraitSettings) -> tuple[str, str]:
     return device, usual if settings.dtype == "auto" else settings.dtype
 
 
-def read_identity(settings: PortraitSettings, adapter: Adapter, device: str) -> tuple[Identity, Stages]:
-    if settings.identity:
-        return load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
-    package = settings.face_package if settings.id_embedding else ""
-    models = PhotoModels(settings.clip_vision, settings.face_parser, package, device)
-    return encode_photo(
-        settings.face, models, adapter.config.parsing_px, settings.select, settings.index, settings.framing
+def encode_text(
+    pipeline, adapter: Adapter, identity: Identity, people: dict[str, TextIdentity], settings: PortraitSettings
+) -> tuple[FacialPrompt, Conditioning]:
+    """The prompt with the person's facial words, and what the UNet is told."""
+    clip = ClipText(pipeline, adapter.config, people)
+    composed = compose_for_identity(
+        settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
     )
-
-
-def read_people(settings: PortraitSettings, found: Stages, device: str) -> dict[str, TextIdentity]:
-    """Words of the prompt that are people."""
-    if not settings.word:
-        return {}
-    networks = load_face2diffusion(settings.face2diffusion).to(device)
-    return {normalise_word(settings.word): encode_face(networks, found.face_crop)}
+    return composed, encode_prompt(clip, adapter, identity, composed, settings.negative, settings.alignment)
 
 
 def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from consistentid.evaluation import headless
 from consistentid.evaluation.engine import DrawingError, EngineError
+from consistentid.hosts import person
 from consistentid.hosts.portrait import draw_portrait
 from consistentid.hosts.portrait_settings import PortraitSettings
 
@@ -21,17 +22,46 @@ def settings(files):
 
 def test_an_engine_draws_what_portrait_draws(settings, photo, tmp_path, monkeypatch):
     engine, loads = headless.Headless(settings, photo), []
-    load = headless.load_adapter
-    monkeypatch.setattr(headless, "load_adapter", lambda path: (loads.append(path), load(path))[1])
+    named = {"load_adapter": "adapter", "load_clip_vision": "clip_vision", "load_face_parser": "face_parser"}
+    named |= {"load_face_analysis": "face_package"}
+    for name in named:
+        load = getattr(person, name)
+        monkeypatch.setattr(person, name, lambda path, load=load: (loads.append(path), load(path))[1])
     other = engine.draw(photo, "a man in a hat", 6)
     Image.new("RGB", (256, 256)).save(tmp_path / "nobody.png")
     with pytest.raises(DrawingError, match="no face found"):
         engine.draw(tmp_path / "nobody.png", "a woman", 1)
     drawing = engine.draw(photo, "a photo of a woman", 5)
+    shutil.copy(photo, tmp_path / "somebody.png")
+    engine.draw(tmp_path / "somebody.png", "a man", 1)
+    assert sorted(loads) == sorted(getattr(settings, part) for part in named.values()), "once for three people"
     expected = draw_portrait(replace(settings, face=str(photo), prompt="a photo of a woman", seed=5)).images[0]
     assert np.array_equal(np.asarray(drawing.image), np.asarray(expected)), "whatever was drawn before"
     assert not np.array_equal(np.asarray(drawing.image), np.asarray(other.image))
-    assert loads == [settings.adapter] and drawing.seconds > 0
+    assert drawing.seconds > 0
+
+
+def test_the_time_is_without_loading(settings, photo, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(headless.time, "perf_counter", lambda: now[0])
+
+    def take(module, name, seconds):
+        made = getattr(module, name)
+
+        def call(*args, **options):
+            now[0] += seconds
+            return made(*args, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    for name in ("load_adapter", "load_clip_vision", "load_face_parser", "load_face_analysis"):
+        take(person, name, 100)
+    take(headless, "prepare_pipeline", 100)
+    take(headless, "read_identity", 10)
+    take(headless, "sample", 1)
+    engine = headless.Headless(settings, photo)
+    assert [engine.draw(photo, "a man", seed).seconds for seed in (1, 2)] == [11, 1]
+    assert now == [512]
 
 
 def test_the_record_tells_files_by_content(settings, photo, files, tmp_path):
@@ -51,6 +81,6 @@ def test_a_word_is_in_the_prompts_of_the_plan(settings, photo, tmp_path):
     engine = headless.Headless(named, photo)
     with pytest.raises(EngineError, match="Face2Diffusion alone"):
         headless.Headless(replace(named, consistentid=False), photo)
-    engine._loaded = (None, None, engine.settings)
+    engine._loaded = headless.Loaded(None, None, None, None, engine.settings)
     with pytest.raises(DrawingError, match="does not hold 'anna'"):
         engine.draw(photo, "a photo of a woman", 1)

@@ -1,0 +1,52 @@
+"""Who is drawn, from settings: models that read a person, and what they read. Models are held by the caller."""
+
+import numpy as np
+import torch
+
+from ..adapter.checkpoint import Adapter, load_adapter
+from ..face.analysis import load_face_analysis
+from ..face.parsing import load_face_parser
+from ..face2diffusion.encoder import Face2Diffusion, TextIdentity, encode_face, load_face2diffusion
+from ..face2diffusion.word import normalise_word
+from ..identity import Identity
+from ..identity.file import load_identity
+from .clip_vision import load_clip_vision
+from .photo_identity import PhotoModels, Stages, encode_photo
+from .portrait_settings import PortraitSettings
+
+
+def prepare_adapter(settings: PortraitSettings) -> tuple[Adapter, PortraitSettings]:
+    """The adapter, its networks in float32 where they are used, and the settings with its defaults."""
+    adapter = load_adapter(settings.adapter)
+    settings = settings.settle(adapter.config.name)
+    for network in (adapter.facial_encoder, adapter.id_projection):
+        network.to("cpu" if settings.offload else settings.device, torch.float32)
+    return adapter, settings
+
+
+def load_photo_models(settings: PortraitSettings) -> PhotoModels | None:
+    """None where an identity file says who the person is."""
+    if settings.identity:
+        return None
+    analysis = load_face_analysis(settings.face_package) if settings.id_embedding else None
+    networks = load_clip_vision(settings.clip_vision), load_face_parser(settings.face_parser)
+    return PhotoModels(*(network.to(settings.device) for network in networks), analysis)
+
+
+def load_word_networks(settings: PortraitSettings) -> Face2Diffusion | None:
+    """None where no word of the prompt is a person."""
+    return load_face2diffusion(settings.face2diffusion).to(settings.device) if settings.word else None
+
+
+def read_identity(
+    photo: np.ndarray | None, settings: PortraitSettings, adapter: Adapter, models: PhotoModels | None
+) -> tuple[Identity, Stages]:
+    """Of an RGB photo [H, W, 3], or of the identity file where there are no models."""
+    if models is None:
+        return load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
+    return encode_photo(photo, models, adapter.config.parsing_px, settings.select, settings.index, settings.framing)
+
+
+def read_people(settings: PortraitSettings, found: Stages, networks: Face2Diffusion | None) -> dict[str, TextIdentity]:
+    """Words of the prompt that are people."""
+    return {normalise_word(settings.word): encode_face(networks, found.face_crop)} if networks else {}

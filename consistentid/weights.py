@@ -15,6 +15,7 @@ from .errors import CheckpointError
 
 _LARGEST_SAFETENSORS_HEADER = 100 << 20
 _SHOWN_KEYS = 5
+_ADVICE = "Use the file named in models_manifest.json, or download it again."
 
 
 def read_weights(path: str | Path) -> dict:
@@ -52,34 +53,49 @@ def read_weights(path: str | Path) -> dict:
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{_describe(path)} holds a {type(content).__name__}, not a dictionary of weights.")
+    if nameless := [key for key in content if not isinstance(key, str)]:
+        raise CheckpointError(
+            f"{_describe(path)} has {nameless[0]!r:.200} where the name of a tensor should be. {_ADVICE}"
+        )
     return content
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Give `module` (built on the meta device) the tensors of `state`, in the file's own dtype.
 
-    Every key and shape must match; CheckpointError names those that do not.
+    Every key and shape must match, and floating point be floating point; CheckpointError names what is otherwise.
     """
-    expected = module.state_dict()
-    missing = [key for key in expected if key not in state]
-    unexpected = [key for key in state if key not in expected]
-    misshaped = [
-        f"{key}: {list(state[key].shape)} instead of {list(expected[key].shape)}"
-        for key in expected
-        if key in state and state[key].shape != expected[key].shape
-    ]
-    if missing or unexpected or misshaped:
-        parts = [
-            f"{len(keys)} {kind} ({', '.join(keys[:_SHOWN_KEYS])}{', ...' if len(keys) > _SHOWN_KEYS else ''})"
-            for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
-            if keys
-        ]
-        raise CheckpointError(
-            f"{source} does not fit {type(module).__name__}: tensors {'; '.join(parts)}. "
-            "Use the file named in models_manifest.json, or download it again."
-        )
+    wrong = _list_differences(module.state_dict(), state)
+    parts = [f"{len(keys)} {kind} ({_shorten(keys)})" for kind, keys in wrong.items() if keys]
+    if parts:
+        raise CheckpointError(f"{source} does not fit {type(module).__name__}: tensors {'; '.join(parts)}. {_ADVICE}")
     module.load_state_dict(state, assign=True)
     module.eval().requires_grad_(False)
+
+
+def _list_differences(expected: dict[str, Tensor], state: dict) -> dict[str, list[str]]:
+    """{what is wrong: with which keys}, for whatever a file may hold."""
+    found = {key: state[key] for key in expected if key in state}
+    tensors = {key: value for key, value in found.items() if isinstance(value, Tensor)}
+    return {
+        "missing": [key for key in expected if key not in state],
+        "unexpected": [str(key) for key in state if key not in expected],
+        "that are no tensors": [f"{key}: {type(found[key]).__name__}" for key in found if key not in tensors],
+        "of another shape": [
+            f"{key}: {list(tensor.shape)} instead of {list(expected[key].shape)}"
+            for key, tensor in tensors.items()
+            if tensor.shape != expected[key].shape
+        ],
+        "of another type": [
+            f"{key}: {tensor.dtype}"
+            for key, tensor in tensors.items()
+            if tensor.is_floating_point() != expected[key].is_floating_point()
+        ],
+    }
+
+
+def _shorten(items: list[str]) -> str:
+    return f"{', '.join(items[:_SHOWN_KEYS])}{', ...' if len(items) > _SHOWN_KEYS else ''}"
 
 
 def _is_safetensors(head: bytes) -> bool:

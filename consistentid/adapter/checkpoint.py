@@ -62,6 +62,7 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     for key, value in content.items():
         head, _, rest = key.partition(".")
         if key in PARTS and isinstance(value, dict) and PARTS[key] not in parts:
+            _check_tensors(value, f"{source}: {key}")
             parts[PARTS[key]] = value
         elif head in PARTS and rest and isinstance(value, Tensor):
             parts.setdefault(PARTS[head], {})[rest] = value
@@ -79,10 +80,16 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
+def _check_tensors(part: dict, place: str) -> None:
+    for name, value in part.items():
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise CheckpointError(f"{place} holds {name!r:.200}: {type(value).__name__}, not a named tensor. {_ADVICE}")
+
+
 def detect_config(parts: dict[str, dict[str, Tensor]], source: str) -> AdapterConfig:
     """Which base model the adapter is for, by the width of its facial tokens and its number of sites."""
     norm = parts["FacialEncoder"].get("fuse_module.layer_norm.weight")
-    width = None if norm is None else norm.shape[0]
+    width = norm.shape[0] if norm is not None and norm.ndim == 1 else None
     numbers = {int(key.split(".")[0]) for key in parts["adapter_modules"] if key.split(".")[0].isdigit()}
     entries = len(numbers)
     for config in CONFIGS:

@@ -185,6 +185,13 @@ def test_extra_top_level_key(parts):
         split_parts({**parts, "epoch": 3}, "x.bin")
 
 
+@pytest.mark.parametrize("value", [3, None, {"a": torch.zeros(1)}], ids=repr)
+def test_a_part_with_what_is_no_tensor(value, parts):
+    parts["adapter_modules"]["4.to_q_lora.up.weight"] = value
+    with pytest.raises(CheckpointError, match=rf"x\.bin: adapter_modules .*q_lora.*: {type(value).__name__}, not a"):
+        split_parts(parts, "x.bin")
+
+
 def test_face_parser_and_adapter_confused(tmp_path, parts):
     with torch.device("meta"):
         shapes = {key: (tensor.shape, tensor.dtype) for key, tensor in BiSeNet().state_dict().items()}

@@ -173,3 +173,27 @@ def test_strict_load_names_what_does_not_fit():
         assert part in message
     with pytest.raises(CheckpointError, match=r"12 unexpected \(k0, k1, k2, k3, k4, \.\.\.\)"):
         load_strictly(nn.Identity(), {f"k{i}": torch.ones(1) for i in range(12)}, "file.bin")
+
+
+CRAFTED = {
+    "number": ({"weight": 3, "bias": torch.rand(2)}, "1 that are no tensors (weight: int)"),
+    "dictionary": ({"weight": {"shape": (2, 3)}, "bias": torch.rand(2)}, "no tensors (weight: dict)"),
+    "nothing": ({"weight": None, "bias": torch.rand(2)}, "no tensors (weight: NoneType)"),
+    "key": ({"weight": torch.rand(2, 3), "bias": torch.rand(2), 7: torch.rand(1)}, "1 unexpected (7)"),
+    "integers": ({"weight": torch.ones(2, 3, dtype=torch.int8), "bias": torch.rand(2)}, "type (weight: torch.int8)"),
+    "complex": ({"weight": torch.rand(2, 3) * 1j, "bias": torch.rand(2)}, "type (weight: torch.complex64)"),
+}
+
+
+@pytest.mark.parametrize(("state", "found"), CRAFTED.values(), ids=CRAFTED)
+def test_strict_load_says_what_is_no_tensor(state, found):
+    module = make_linear()
+    with pytest.raises(CheckpointError) as caught:
+        load_strictly(module, state, "file.bin")
+    assert "file.bin" in str(caught.value) and found in str(caught.value) and "download it again" in str(caught.value)
+    assert module.weight.is_meta, "nothing was loaded"
+
+
+def test_nameless_content_is_refused(tmp_path):
+    torch.save({3: torch.ones(1)}, tmp_path / "model.bin")
+    assert_refused(tmp_path / "model.bin", "has 3 where the name of a tensor should be.*download")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ..errors import MissingPackageError
+from ..face.photo import open_photo
 from .metrics import FID, METRICS
 from .plan import read_plan
 from .tables import make_tables
@@ -78,10 +79,9 @@ def _make_cell(row: dict | None, outcome: dict, folder: Path) -> dict:
 
 def _inline(path: Path) -> str:
     """A small JPEG as a data URL."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file).convert("RGB")
+    image = Image.fromarray(open_photo(path))
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     data = io.BytesIO()
     image.save(data, format="JPEG", quality=85)

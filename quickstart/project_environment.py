@@ -22,7 +22,7 @@ TORCH_LINE = re.compile(r"(torch|torchvision|torchaudio)\s*([=<>!~;#].*)?$")
 EXTRAS = ("requests", "scikit-image")
 # What Python 3.10, which cannot read pyproject.toml, takes for its optional dependencies.
 OPTIONAL = {
-    "test": ("pytest", "pytest-xdist", "pytest-rerunfailures", "selenium"),
+    "test": ("pytest", "pytest-xdist", "selenium"),
     "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21"),
 }
 

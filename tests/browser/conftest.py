@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflows"))
 
 import pytest
 from editor_page import EditorPage
+from editor_scripts import FORGET
 from editor_server import run_editor_server
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +29,6 @@ def pytest_itemcollected(item):
     if HERE in item.path.parents:
         item.add_marker(pytest.mark.browser)
         item.add_marker(pytest.mark.host)  # skips without a ComfyUI
-        item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine can be too slow for the page
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +51,7 @@ def browser():
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    forget = {"source": "localStorage.clear(); sessionStorage.clear();"}  # or the last test's graph is opened again
-    chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", forget)
+    chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": FORGET})
     yield chrome
     chrome.quit()
 
@@ -80,6 +79,7 @@ def page(editor, request):
     An error of our files that the test did not read with `read_errors` fails it.
     """
     editor.clear()
+    editor.read_errors()  # forgets older ones
     yield editor
     editor.screenshot(request.node.name)
     editor.restore_settings()

@@ -5,57 +5,13 @@ import json
 import re
 from pathlib import Path
 
+from editor_scripts import CLEAR, CLEARED, HOLDS_STILL, READY, RESULT, RUN, STORE
+
 OURS = "consistentid"
 TITLE_PX = 30
-SECONDS = 30
-RUN_SECONDS = 240  # the first run of a server loads all models
-
-READY = """
-return Boolean(app?.graph && app.canvas && app.extensionManager?.setting && app.vueAppReady
-  && app.extensionManager.workflow?.activeWorkflow && LiteGraph.registered_node_types?.ConsistentID_LoadAdapter);
-"""
-
-CLEAR = """
-const { workflow, sidebarTab, command } = app.extensionManager;
-document.querySelectorAll(".p-dialog-close-button").forEach((button) => button.click());
-sidebarTab.activeSidebarTabId = null;
-await command.execute("Comfy.NewBlankWorkflow");
-for (const old of [...workflow.openWorkflows])
-  if (old.path !== workflow.activeWorkflow.path) await workflow.closeWorkflow(old);
-"""
-
-RUN = """
-const api = app.api, ask = api.queuePrompt, run = { outputs: {}, refused: {} };
-const ends = ["execution_success", "execution_error", "execution_interrupted"];
-const finish = (status, detail) => {
-  Object.assign(run, { status, detail });
-  delete api.queuePrompt;
-  api.removeEventListener("executed", collect);
-  ends.forEach((name) => api.removeEventListener(name, end));
-};
-const collect = (event) => { run.outputs[event.detail.node] = event.detail.output; };
-const end = (event) => finish(event.type.replace("execution_", ""), event.detail);
-api.addEventListener("executed", collect);
-ends.forEach((name) => api.addEventListener(name, end));
-api.queuePrompt = async (...values) => {
-  run.asked = true;
-  try {
-    const answer = await ask.apply(api, values);
-    run.refused = answer.node_errors ?? {};
-    return answer;
-  } catch (error) {
-    run.refused = error.response?.node_errors ?? {};
-    finish("refused", String(error));
-    throw error;
-  }
-};
-window.lastRun = run;
-const button = document.querySelector("[data-testid='queue-button'] button, button[data-testid='queue-button']");
-for (let times = 0; times < 10 && !run.asked; times++) { // a page that was just opened may not hear the first
-  button.click();
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-}
-"""
+SECONDS = 300  # for busy machines
+SCRIPT_SECONDS = 100  # less than selenium waits for an answer of the browser's driver
+RUN_SECONDS = 600  # the first run of a server loads all models
 
 
 def find_overlaps(boxes: dict[str, list[float]]) -> list[tuple[str, str]]:
@@ -76,17 +32,35 @@ class EditorPage:
         self.address = address
         self.screenshots = screenshots
         self._settings = {}
-        driver.set_script_timeout(SECONDS)
+        driver.set_script_timeout(SCRIPT_SECONDS)
 
     def open(self) -> None:
-        """Load the page anew and wait until the editor can be used."""
+        """Load the page anew and wait until the editor can be used; its graph is empty."""
         self.driver.get(self.address)
         self.wait_until(READY)
+        self.clear()
+
+    def open_with(self, settings: dict) -> None:
+        """Load the page anew with these settings until the end of the test, such as {"Comfy.Locale": "zh"}.
+
+        A change in the open page would have it load its graph anew some time later.
+        """
+        ask = "return Object.fromEntries(args[0].map((name) => [name, app.extensionManager.setting.get(name)]));"
+        self._settings = self.evaluate(ask, list(settings)) | self._settings
+        self.evaluate(STORE, settings)
+        self.open()
+
+    def restore_settings(self) -> None:
+        """Take back what `open_with` changed."""
+        if self._settings:
+            self.evaluate(STORE, self._settings)
+            self._settings = {}
+            self.open()
 
     def clear(self) -> None:
-        """An empty graph in the only tab, without dialogs and sidebar; older errors are forgotten."""
+        """An empty graph in the only tab, without dialogs and sidebar."""
         self.evaluate(CLEAR)
-        self.driver.get_log("browser")
+        self.wait_until(CLEARED)
 
     def evaluate(self, script: str, *args):
         """What the body of an async function returns, as JSON. Raises AssertionError with the error it throws."""
@@ -105,16 +79,38 @@ class EditorPage:
         from selenium.webdriver.support.ui import WebDriverWait
 
         wait = WebDriverWait(self.driver, seconds, poll_frequency=0.1)
-        return wait.until(lambda _: self.evaluate(script, *args), f"never true within {seconds} s: {script}")
+        never = f"never true within {seconds} s: {script} {args or ''}"
+        return wait.until(lambda _: self.evaluate(script, *args), never)
 
-    def find(self, css: str, seconds: float = 10):
+    def find(self, css: str):
         """The first element of this selector, as soon as it is visible."""
         from selenium.webdriver.common.by import By
         from selenium.webdriver.support.expected_conditions import visibility_of_element_located
         from selenium.webdriver.support.ui import WebDriverWait
 
-        wait = WebDriverWait(self.driver, seconds, poll_frequency=0.1)
+        wait = WebDriverWait(self.driver, SECONDS, poll_frequency=0.1)
         return wait.until(visibility_of_element_located((By.CSS_SELECTOR, css)), f"not visible: {css}")
+
+    def click(self, css: str) -> None:
+        """Press the first element of this selector with the mouse, as soon as it holds still and nothing covers it."""
+        from selenium.common import exceptions
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        def press(_) -> bool:
+            return self.evaluate(HOLDS_STILL, css) and self.find(css).click() is None
+
+        moved = (
+            exceptions.ElementClickInterceptedException,
+            exceptions.ElementNotInteractableException,
+            exceptions.StaleElementReferenceException,
+        )
+        wait = WebDriverWait(self.driver, SECONDS, poll_frequency=0.1, ignored_exceptions=moved)
+        wait.until(press, f"cannot be clicked: {css}")
+
+    def read_text(self, css: str, *parts: str) -> str:
+        """The first element's text, as soon as it holds all these parts."""
+        has_all = "const text = document.querySelector(args[0])?.innerText ?? '';"
+        return self.wait_until(f"{has_all} return args[1].every((part) => text.includes(part)) && text;", css, parts)
 
     def load(self, workflow: dict) -> None:
         """Open a workflow of the editor's format, as a file dropped on the page."""
@@ -174,18 +170,7 @@ class EditorPage:
         refused: {node id: why it and what needs it did not run}. outputs: {node id: its ui data}.
         """
         self.evaluate(RUN)
-        return self.wait_until("return window.lastRun.status && window.lastRun;", seconds=RUN_SECONDS)
-
-    def change_setting(self, name: str, value) -> None:
-        """Until the end of the test, for example "Comfy.VueNodes.Enabled" or "Comfy.Locale"."""
-        old = self.evaluate("return app.extensionManager.setting.get(args[0]);", name)
-        self._settings.setdefault(name, old)
-        self.evaluate("await app.extensionManager.setting.set(args[0], args[1]);", name, value)
-
-    def restore_settings(self) -> None:
-        for name, value in self._settings.items():
-            self.evaluate("await app.extensionManager.setting.set(args[0], args[1]);", name, value)
-        self._settings = {}
+        return self.wait_until(RESULT, seconds=RUN_SECONDS)
 
     def show_all(self) -> None:
         """Bring the whole graph into view."""

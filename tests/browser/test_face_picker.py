@@ -17,7 +17,7 @@ return [...document.querySelectorAll("{FACE}")].map((one) => {{
 """
 LOADED = """
 const pictures = [...document.querySelectorAll(".consistentid-frame img")];
-return Boolean(pictures.length && pictures.every((one) => one.complete && one.naturalWidth));
+return Boolean(pictures.length && pictures.every((one) => one.complete && one.naturalWidth && one.clientWidth));
 """
 UNDO = "await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();"
 HAS_DOM_IN_NODES_2 = "return Number(window.__COMFYUI_FRONTEND_VERSION__?.split('.')[1]) >= 35;"
@@ -29,7 +29,7 @@ def detect(request, page, editor_server):
     if request.param == "nodes 2.0":
         if not page.evaluate(HAS_DOM_IN_NODES_2):
             pytest.skip("this frontend's Nodes 2.0 shows no elements in nodes")
-        page.change_setting("Comfy.VueNodes.Enabled", True)
+        page.open_with({"Comfy.VueNodes.Enabled": True})
     folder = editor_server.folder / "input"
     photo = np.asarray(Image.open(folder / "photo.png"))
     Image.fromarray(np.hstack([photo, photo])).save(folder / "twice.png")
@@ -65,7 +65,7 @@ def test_a_click_on_a_face_chooses_it_and_undo_takes_it_back(detect):
     page.wait_until("return JSON.stringify(graph.serialize().nodes.map((n) => n.size)) === args[0];", sizes_of(before))
     assert saved_values(page.save()) == saved_values(before), "results are no part of the workflow"
 
-    page.find(f"{FACE}[title^='Face 1']").click()
+    page.click(f"{FACE}[title^='Face 1']")
     assert read_choice(page, node) == ("left to right", 1) and list_chosen(page) == [False, True]
     inputs = page.read_prompt()[str(node)]["inputs"]
     assert (inputs["select"], inputs["index"]) == ("left to right", 1)
@@ -73,7 +73,7 @@ def test_a_click_on_a_face_chooses_it_and_undo_takes_it_back(detect):
     page.wait_until("return graph.getNodeById(args[0]).widgets[0].value === 'largest';", node)
     page.wait_until(f"return document.querySelectorAll('{FACE}').length === 2;")
     assert read_choice(page, node) == ("largest", 0) and list_chosen(page) == [True, False]
-    page.find(f"{FACE}[title^='Face 1']").click()
+    page.click(f"{FACE}[title^='Face 1']")
     assert read_choice(page, node) == ("left to right", 1), "the faces shown after undo are those of the new node"
 
 
@@ -98,15 +98,14 @@ def test_several_photos_have_a_pager_and_text_stays_text(page):
     photos = [{**photo, "faces": [{"box": [0, 0, 0.5, 0.5], "about": about}]}, {**photo, "faces": []}]
     page.evaluate("graph.getNodeById(args[0]).onExecuted({ consistentid_faces: args[1] });", node, photos)
     assert page.find(FACE).get_attribute("title").endswith(about)
-    page.find(".consistentid-turn[title='next']").click()
+    page.click(".consistentid-turn[title='next']")
     assert page.find(".consistentid-page").text == "2 / 2"
     assert page.find(".consistentid-hint").text == "No face found in this photo."
     assert page.evaluate("return window.hacked ?? null;") is None
 
 
 def test_the_panel_speaks_chinese(page):
-    page.change_setting("Comfy.Locale", "zh")
-    page.open()
+    page.open_with({"Comfy.Locale": "zh"})
     node = page.add_node(NODE)
     photo = {"picture": {"filename": "none.png", "type": "temp"}, "ratio": 1, "orders": {}, "colours": ["red", "blue"]}
     page.evaluate(

@@ -15,24 +15,16 @@ help.closeHelp();
 await new Promise((resolve) => setTimeout(resolve));
 help.openHelp(stores.get("nodeDef").nodeDefsByName[args[0]]);
 """
-# Until its buttons are there: a change of the language draws the page anew.
-SELECT = """
-app.canvas.deselectAll();
-app.canvas.selectNode(graph.getNodeById(args[0]));
-await new Promise((resolve) => setTimeout(resolve, 300));
-return Boolean(document.querySelector("[data-testid='info-button']")?.offsetHeight);
-"""
+INFO = "[data-testid='info-button']"
 READ = f"return document.querySelector('{SHOWN}')?.innerText ?? '';"
-SPEAKS = "return document.querySelector('#vue-app').__vue_app__.config.globalProperties.$i18n.locale === args[0];"
 HAS_TITLE = f"return document.querySelector('{SHOWN} h1')?.innerText === args[0];"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_page_is_shown_whole(language, page):
-    page.change_setting("Comfy.Locale", language)
-    page.wait_until(SPEAKS, language)
-    page.wait_until(SELECT, page.add_node(NODES[0]))
-    page.find("[data-testid='info-button']").click()
+    page.open_with({"Comfy.Locale": language})
+    page.evaluate("app.canvas.selectNode(graph.getNodeById(args[0]));", page.add_node(NODES[0]))
+    page.click(INFO)
     page.wait_until(HAS_TITLE, read_title(NODES[0], language))
     for node in NODES:
         page.evaluate(OPEN, node)

@@ -29,11 +29,8 @@ SEARCH = f"{STORES} return stores.get('nodeDef').nodeSearchService.searchNode(ar
 @pytest.fixture
 def chinese_page(page):
     """The names of nodes are translated when the page is loaded."""
-    page.change_setting("Comfy.Locale", "zh")
-    page.open()
-    yield page
-    page.restore_settings()
-    page.open()
+    page.open_with({"Comfy.Locale": "zh"})
+    return page
 
 
 def test_nodes_are_chinese_from_title_to_sockets(chinese_page):

@@ -49,6 +49,7 @@ def find_mark(name: str) -> bytes:
 
 
 def take_picture(name: str, page, editor_server) -> None:
+    page.open_with(HIDDEN)
     workflow = read_workflow(name)
     skipped = find_followers(read_twin(name))
     for id, node in list_nodes(workflow).items():
@@ -92,8 +93,6 @@ def photograph(page, values: dict, corner: tuple[int, int]) -> Image.Image:
     """The graph up to this corner at its full size. values: {node id: {widget: value to show}}."""
     width, height = (side + 2 * MARGIN_PX for side in corner)
     window = {"width": width + 4 * MARGIN_PX, "height": height + 4 * MARGIN_PX, "deviceScaleFactor": 1, "mobile": False}
-    for setting, value in HIDDEN.items():
-        page.change_setting(setting, value)
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
     try:
         page.evaluate(ARRANGE, values, MARGIN_PX)

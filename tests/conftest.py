@@ -20,9 +20,11 @@ torch.set_num_threads(2)
 
 
 def load_package(name: str, folder: Path):
-    spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
+    return load_file(name, folder / "__init__.py", [str(folder)])
+
+
+def load_file(name: str, path: Path, places: list[str] | None = None):
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=places)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -70,6 +72,20 @@ def host(tmp_path_factory):
     pack = load_package("comfyui_consistentid", ROOT)
     with torch.inference_mode():
         yield pack
+
+
+@pytest.fixture(scope="session")
+def load_module():
+    """Loads a file by path; later imports find it by its name."""
+    return lambda path: load_file(path.stem, path)
+
+
+@pytest.fixture(scope="session")
+def face_package(load_module, tmp_path_factory) -> Path:
+    """An InsightFace package, det_10g.onnx and w600k_r50.onnx, that knows one face: the astronaut's."""
+    folder = tmp_path_factory.mktemp("face analysis") / "buffalo_l"
+    load_module(ROOT / "quickstart" / "standins.py").write_face_analysis(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,7 @@
 """Fixtures of the core tests."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
-
-STANDINS = Path(__file__).resolve().parents[2] / "quickstart" / "standins.py"
-
-
-@pytest.fixture(scope="session")
-def face_package(tmp_path_factory) -> Path:
-    """An InsightFace package, det_10g.onnx and w600k_r50.onnx, that knows one face: the astronaut's."""
-    spec = importlib.util.spec_from_file_location("standins_of_core_tests", STANDINS)
-    standins = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(standins)
-    folder = tmp_path_factory.mktemp("face analysis") / "buffalo_l"
-    standins.write_face_analysis(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Likeness scores of the astronaut and her transforms, against numbers computed from InsightFace's own output."""
 
-import importlib.util
 from itertools import permutations
 from pathlib import Path
 
@@ -37,17 +36,14 @@ def photos(astronaut) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def second(face_package, tmp_path_factory):
+def second(face_package, load_module, tmp_path_factory):
     """Another package: the same detector, and a recogniser with other weights under another name."""
     import onnx
     from onnx import numpy_helper
 
     from consistentid.face.analysis import load_face_analysis
 
-    spec = importlib.util.spec_from_file_location("standins_of_likeness_tests", STANDINS)
-    standins = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(standins)
-    recogniser = standins.build_recogniser()
+    recogniser = load_module(STANDINS).build_recogniser()
     (weight,) = (tensor for tensor in recogniser.graph.initializer if tensor.name == "weight")
     other = np.random.default_rng(1).standard_normal(numpy_helper.to_array(weight).shape).astype(np.float32)
     weight.CopyFrom(numpy_helper.from_array(other, "weight"))

@@ -1,6 +1,5 @@
 """Fixtures of the evaluation tests. The files here import each other as plain modules."""
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -8,20 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE))
-
-
-@pytest.fixture(scope="session")
-def face_package(tmp_path_factory) -> Path:
-    """An InsightFace package that knows one face: the astronaut's."""
-    file = HERE.parents[1] / "quickstart" / "standins.py"
-    spec = importlib.util.spec_from_file_location("standins_of_evaluation_tests", file)
-    standins = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(standins)
-    folder = tmp_path_factory.mktemp("face analysis") / "buffalo_l"
-    standins.write_face_analysis(folder)
-    return folder
+sys.path.append(str(Path(__file__).resolve().parent))
 
 
 @pytest.fixture(scope="session")

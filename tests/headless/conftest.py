@@ -1,6 +1,5 @@
-"""Fixtures of the headless tests; their models are in headless_models.py."""
+"""Fixtures of the headless tests; their models are in headless_models.py, imported as a plain module."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -12,17 +11,9 @@ from consistentid.identity import Identity
 pytest.importorskip("diffusers", reason="diffusers is not installed: pip install diffusers accelerate peft")
 
 
-def load_module(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 HERE = Path(__file__).resolve().parent
 QUICKSTART = HERE.parents[1] / "quickstart"
-load_module(HERE / "headless_models.py")
+sys.path.append(str(HERE))
 
 
 @pytest.fixture(autouse=True)

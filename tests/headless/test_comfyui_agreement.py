@@ -1,7 +1,5 @@
 """ComfyUI and diffusers, same weights: the same UNet output, the same text with facial tokens, the same checkpoint."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,16 +24,8 @@ AGREEMENT = 1e-4
 LONG = ", ".join(f"detail number {i} of a rich scene" for i in range(24))
 
 
-def load_module(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def tiny(host):
+def tiny(host, load_module):
     load_module(ROOT / "benchmarks" / "full_size.py")
     return load_module(ROOT / "tests" / "host" / "tiny_unet.py")
 
@@ -75,7 +65,7 @@ def test_unet(host, tiny, base, width):
 
 
 @pytest.fixture(scope="module")
-def standin_models(host, comfyui):
+def standin_models(host, comfyui, load_module):
     """ComfyUI's CLIP and the same weights in transformers, and the adapter in both."""
     import comfy.sd
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer

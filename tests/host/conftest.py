@@ -1,7 +1,5 @@
 """Models for the host tests: golden tiny UNets, and the stand-ins of the quick start."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,23 +9,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 
-def load_module(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def tiny(host):
+def tiny(host, load_module):
     """Builders of the golden tiny UNets (see tiny_unet.py)."""
     load_module(ROOT / "benchmarks" / "full_size.py")
     return load_module(HERE / "tiny_unet.py")
 
 
 @pytest.fixture(scope="session")
-def run(tiny):
+def run(tiny, load_module):
     """Seeded runs of the tiny UNets (see tiny_run.py)."""
     return load_module(HERE / "tiny_run.py")
 
@@ -39,7 +29,7 @@ def portrait(host, tiny, run):
 
 
 @pytest.fixture(scope="session")
-def standins(host, comfyui) -> Path:
+def standins(host, comfyui, load_module) -> Path:
     """A models folder with seeded files in the real formats; made once, then kept in .cache."""
     return load_module(ROOT / "quickstart" / "standins.py").prepare(comfyui)
 

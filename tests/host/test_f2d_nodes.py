@@ -1,8 +1,5 @@
 """Face2Diffusion's nodes: a whole run from photo to latent, beside ConsistentID, and what they refuse."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +7,6 @@ from golden_data import difference
 from golden_data.face2diffusion import TEXT, make_comfy_clip, replace_rows, write_package
 
 pytestmark = pytest.mark.host
-
-STANDINS = Path(__file__).resolve().parents[2] / "quickstart" / "standins.py"
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +35,8 @@ def package(host, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def analysis(host, tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("standins_of_f2d_nodes", STANDINS)
-    standins = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(standins)
-    folder = tmp_path_factory.mktemp("packages") / "buffalo_l"
-    standins.write_face_analysis(folder)
-    return host.nodes.face.load_face_analysis(folder, "CPU")
+def analysis(host, face_package):
+    return host.nodes.face.load_face_analysis(face_package, "CPU")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Likeness nodes: best of a batch, lists of photos, interruption, and the host's memory management."""
 
 import importlib
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,11 +19,9 @@ def nodes(host):
 
 
 @pytest.fixture(scope="module")
-def packages(host, tmp_path_factory):
+def packages(host, load_module, tmp_path_factory):
     """buffalo_l and the same networks under antelopev2's names."""
-    spec = importlib.util.spec_from_file_location("standins_of_likeness_nodes", STANDINS)
-    standins = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(standins)
+    standins = load_module(STANDINS)
     root = tmp_path_factory.mktemp("packages")
     for name in ("buffalo_l", "antelopev2"):
         standins.write_face_analysis(root / name)

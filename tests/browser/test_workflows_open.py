@@ -35,7 +35,9 @@ const pictures = [...document.querySelectorAll(".p-dialog img, [role=dialog] img
 if (!pictures.some((one) => args[0].includes(one.alt))) return false; // they are still others' pictures
 window.seenPictures ??= new Set();
 pictures.filter((one) => one.naturalWidth).forEach((one) => window.seenPictures.add(one.alt));
-let next = pictures.find((one) => !window.seenPictures.has(one.alt)) ?? pictures.at(-1);
+const unseen = pictures.find((one) => !window.seenPictures.has(one.alt)) ?? pictures.at(-1);
+window.isBack = !window.isBack; // what is in view already is not noticed: look away in between
+let next = window.isBack ? pictures[0] : unseen;
 while (!next.clientHeight) next = next.parentElement;
 next.scrollIntoView();
 return window.seenPictures.size >= args[0].length && [...window.seenPictures];

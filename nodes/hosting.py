@@ -14,6 +14,7 @@ from ..consistentid.adapter.checkpoint import Adapter, load_adapter
 from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.errors import CaptionError
 from ..consistentid.identity import Identity
+from ..consistentid.identity.compatibility import check_adapter
 
 OPERATIONS = comfy.ops.manual_cast
 
@@ -66,6 +67,7 @@ class HostedAdapter:
 
     def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
         """Region tokens {key: [D]} and the token of zero pixels [D]."""
+        check_adapter(identity, self.config, self.adapter.source)
         origin, known = self._region_tokens.get(identity.photo_features, (None, None))
         if origin is not identity.region_features:
             device = load_to_device(self.facial)
@@ -91,6 +93,7 @@ class HostedAdapter:
     def project_identity(self, identity: Identity) -> Tensor:
         """ID tokens [2, 4, D]: conditional, unconditional."""
         if identity not in self._id_tokens:
+            check_adapter(identity, self.config, self.adapter.source)
             device = load_to_device(self.identity)
             embeddings, features = (x.to(device) for x in identity.stack_photo())
             tokens = self.adapter.id_projection(embeddings, features, shortcut=self.config.shortcut)

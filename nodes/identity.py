@@ -11,7 +11,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..consistentid.adapter.config import CLIP_TOKENS, CLIP_WIDTH
+from ..consistentid.adapter.config import CONFIGS, SD15
 from ..consistentid.errors import IncompatibleModelError
 from ..consistentid.face.regions import CLIP_SIZE_PX, preprocess_clip
 from ..consistentid.face.thumbnail import THUMBNAIL_PX
@@ -140,7 +140,7 @@ def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
     comfy.model_management.load_models_gpu([clip_vision.patcher])
     batch = pixels.to(clip_vision.load_device)
     features = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1].float().cpu()
-    if features.shape[1:] != (CLIP_TOKENS, CLIP_WIDTH):
+    if tuple(features.shape[1:]) not in {config.sizes.image_shape for config in CONFIGS}:
         raise _wrong_encoder(f"gives features of shape {list(features.shape[1:])}")
     return features
 
@@ -148,5 +148,5 @@ def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
 def _wrong_encoder(found: str) -> IncompatibleModelError:
     return IncompatibleModelError(
         f"This CLIP_VISION {found}; ConsistentID needs CLIP ViT-H/14, which takes {CLIP_SIZE_PX} px and gives "
-        f"[{CLIP_TOKENS}, {CLIP_WIDTH}]. Load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors."
+        f"{list(SD15.sizes.image_shape)}. Load {SD15.image_encoder}."
     )

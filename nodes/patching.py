@@ -13,7 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.weight_adapter import LoRAAdapter
 from torch import nn
 
-from ..consistentid.adapter.config import CONFIGS, AdapterConfig
+from ..consistentid.adapter.config import CONFIGS, RELEASED, AdapterConfig
 from ..consistentid.adapter.schedule import Schedule
 from ..consistentid.adapter.sites import Site, list_sites
 from ..consistentid.errors import IncompatibleModelError
@@ -32,7 +32,7 @@ def detect_base(model: ModelPatcher) -> AdapterConfig | None:
     unet = getattr(getattr(model.model, "model_config", None), "unet_config", {})
     for config in CONFIGS:
         is_labelled = unet.get("adm_in_channels") is not None
-        if unet.get("context_dim") == config.width and is_labelled == (config.name == "sdxl"):
+        if unet.get("context_dim") == config.width and is_labelled == config.is_pooled:
             return config
     return None
 
@@ -54,7 +54,7 @@ class PersonLayers:
     def patch_options(self, model_options: dict, strength: float = 1.0) -> dict:
         """`model_options`, changed: a patch at each site, behind what is there already."""
         for site, key_value in zip(list_sites(self.config), self.key_values, strict=True):
-            depth, previous = _find_previous(model_options, site, self.config)
+            depth, previous = _find_previous(model_options, site)
             weight = strength * self.weight * self.person.weight * self.schedule.at_group(site.group)
             patch = IDAttentionPatch(key_value, self.owner, weight, previous, self.person.mask, self.schedule)
             model_options = set_model_options_patch_replace(model_options, patch, "attn2", *site.block, depth)
@@ -132,7 +132,7 @@ def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     found = f"an {base.title} model" if base else f"a model of type {kind}"
     raise IncompatibleModelError(
         f"The adapter {hosted.adapter.source} is for {hosted.config.title}, but MODEL is {found}. "
-        f"Supported base models: {', '.join(config.title for config in CONFIGS)}, each with its own adapter."
+        f"Supported base models: {', '.join(config.title for config in RELEASED)}, each with its own adapter."
     )
 
 
@@ -170,7 +170,7 @@ def _weight_key(site: Site, attention: str, projection: str) -> str:
     return f"diffusion_model.{site.comfy}.{attention}.{name}.weight"
 
 
-def _find_previous(model_options: dict, site: Site, config: AdapterConfig) -> tuple[int | None, Callable | None]:
+def _find_previous(model_options: dict, site: Site) -> tuple[int | None, Callable | None]:
     """Where to patch a site, and what is patched there already.
 
     ComfyUI lets a patch at (block, number, depth) hide one at (block, number), so the longer form is used only where
@@ -178,6 +178,6 @@ def _find_previous(model_options: dict, site: Site, config: AdapterConfig) -> tu
     """
     existing = model_options["transformer_options"].get("patches_replace", {}).get("attn2", {})
     exact = (*site.block, site.depth)
-    if exact in existing or config.name == "sdxl":
+    if exact in existing or not site.is_alone:
         return site.depth, existing.get(exact, existing.get(site.block))
     return None, existing.get(site.block)

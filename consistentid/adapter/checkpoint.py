@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..weights import load_strictly, read_weights
 from .attention import PROJECTIONS, IDLayer, Lora
-from .config import CONFIGS, AdapterConfig
+from .config import CONFIGS, RELEASED, AdapterConfig
 from .facial_encoder import FacialEncoder
 from .id_projection import IDProjection
 from .sites import Site, list_sites
@@ -46,7 +46,7 @@ class Adapter:
 
 
 def load_adapter(path: str | Path, operations=nn) -> Adapter:
-    """Read an adapter file (`.bin` or `.safetensors`) of either base model.
+    """Read an adapter file (`.bin` or `.safetensors`) of any base model.
 
     operations: module that makes the layers (torch.nn, or ComfyUI's comfy.ops.manual_cast).
     Raises CheckpointError when the file is not a complete ConsistentID adapter.
@@ -95,7 +95,7 @@ def detect_config(parts: dict[str, dict[str, Tensor]], source: str) -> AdapterCo
     for config in CONFIGS:
         if (width, entries) == (config.width, 2 * config.sites):
             return config
-    supported = "; ".join(f"{c.title}: width {c.width}, {2 * c.sites} layers" for c in CONFIGS)
+    supported = "; ".join(f"{c.title}: width {c.width}, {2 * c.sites} layers" for c in RELEASED)
     raise CheckpointError(
         f"{source} is not an adapter for a supported base model: its facial tokens have width {width} and it "
         f"covers {entries} attention layers. Supported: {supported}."
@@ -106,8 +106,8 @@ def build_adapter(parts: dict[str, dict[str, Tensor]], source: str, operations=n
     """Make an Adapter from sorted tensors; networks keep the dtype of the tensors."""
     config = detect_config(parts, source)
     with torch.device("meta"):
-        facial_encoder = FacialEncoder(config.width, operations)
-        id_projection = IDProjection(config.width, operations)
+        facial_encoder = FacialEncoder(config.width, operations, config.sizes)
+        id_projection = IDProjection(config.width, operations, config.sizes)
     load_strictly(facial_encoder, parts["FacialEncoder"], f"{source}: FacialEncoder")
     load_strictly(id_projection, parts["image_proj"], f"{source}: image_proj")
     entries = _group_entries(parts["adapter_modules"], config, source)

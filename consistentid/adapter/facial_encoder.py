@@ -6,18 +6,17 @@ Paper section 3.2; parameter names of the released checkpoint (attention.py, Fac
 import torch
 from torch import Tensor, nn
 
-from .config import CLIP_WIDTH
+from .config import RELEASED_SIZES, NetworkSizes
 from .resampler import PerceiverResampler
-
-LATENT_WIDTH = 1024
 
 
 class VisualProjection(PerceiverResampler):
     """CLIP hidden states of R region images [R, 257, 1280] -> [R, 1, D], through one learned latent."""
 
-    def __init__(self, width: int, operations=nn, **factory):
-        super().__init__(LATENT_WIDTH, 8, 16, CLIP_WIDTH, width, operations, **factory)
-        self.latents = nn.Parameter(torch.zeros(1, 1, LATENT_WIDTH, **factory))
+    def __init__(self, width: int, sizes: NetworkSizes, operations=nn, **factory):
+        layers = (sizes.latent_width, sizes.latent_depth, sizes.latent_heads)
+        super().__init__(*layers, sizes.image_width, width, operations, **factory)
+        self.latents = nn.Parameter(torch.zeros(1, 1, sizes.latent_width, **factory))
 
     def forward(self, features: Tensor) -> Tensor:
         latents = self.latents.to(features).expand(features.shape[0], -1, -1)
@@ -52,11 +51,11 @@ class FuseModule(nn.Module):
 
 
 class FacialEncoder(nn.Module):
-    """Facial tokens for a text embedding of width D (768 for SD1.5, 2048 for SDXL)."""
+    """Facial tokens for a text embedding of width D (768 for SD1.5, 2048 for SDXL); shapes as with RELEASED_SIZES."""
 
-    def __init__(self, width: int = 768, operations=nn, **factory):
+    def __init__(self, width: int = 768, operations=nn, sizes: NetworkSizes = RELEASED_SIZES, **factory):
         super().__init__()
-        self.visual_projection = VisualProjection(width, operations, **factory)
+        self.visual_projection = VisualProjection(width, sizes, operations, **factory)
         self.fuse_module = FuseModule(width, operations, **factory)
 
     def encode_regions(self, region_features: Tensor) -> Tensor:

@@ -5,25 +5,24 @@ The IP-Adapter FaceID-Plus projection; parameter names of the released checkpoin
 
 from torch import Tensor, nn
 
-from .config import CLIP_WIDTH, ID_EMBEDDING_WIDTH, ID_TOKENS
+from .config import ID_EMBEDDING_WIDTH, ID_TOKENS, RELEASED_SIZES, NetworkSizes
 from .resampler import HEAD_WIDTH, PerceiverResampler
 
 
 class IDProjection(nn.Module):
-    """id_embedding [B, 512], features [B, 257, 1280] -> ID tokens [B, 4, D]."""
+    """id_embedding [B, 512], features [B, 257, 1280] -> ID tokens [B, 4, D]; shapes as with RELEASED_SIZES."""
 
-    def __init__(self, width: int = 768, operations=nn, **factory):
+    def __init__(self, width: int = 768, operations=nn, sizes: NetworkSizes = RELEASED_SIZES, **factory):
         super().__init__()
         self.width = width
-        hidden = ID_EMBEDDING_WIDTH * 2
         self.proj = nn.Sequential(
-            operations.Linear(ID_EMBEDDING_WIDTH, hidden, **factory),
+            operations.Linear(ID_EMBEDDING_WIDTH, sizes.id_hidden, **factory),
             nn.GELU(),
-            operations.Linear(hidden, width * ID_TOKENS, **factory),
+            operations.Linear(sizes.id_hidden, width * ID_TOKENS, **factory),
         )
         self.norm = operations.LayerNorm(width, **factory)
         self.perceiver_resampler = PerceiverResampler(
-            width, 4, width // HEAD_WIDTH, CLIP_WIDTH, width, operations, **factory
+            width, sizes.id_depth, width // HEAD_WIDTH, sizes.image_width, width, operations, **factory
         )
 
     def forward(self, id_embedding: Tensor, features: Tensor, shortcut: bool = False, scale: float = 1.0) -> Tensor:

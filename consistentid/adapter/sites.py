@@ -1,4 +1,4 @@
-"""The attention sites of both UNets: checkpoint index, diffusers name and ComfyUI block in one table.
+"""The attention sites of each UNet: checkpoint index, diffusers name and ComfyUI block in one table.
 
 The checkpoint numbers attention layers in the order of diffusers' `unet.attn_processors`:
 down blocks, up blocks, then the middle block; site p holds self-attention 2p and cross-attention 2p + 1.
@@ -25,6 +25,11 @@ _LAYOUTS = {
         + [(f"up_blocks.1.attentions.{i}", "output", 3 + i, 2) for i in range(3)]
         + [("mid_block.attentions.0", "middle", 0, 10)]
     ),
+    "zoo": (
+        [(f"down_blocks.{i}.attentions.0", "input", 1 + 2 * i, 1) for i in range(2)]
+        + [(f"up_blocks.{1 + i // 2}.attentions.{i % 2}", "output", 2 + i, 1) for i in range(4)]
+        + [("mid_block.attentions.0", "middle", 0, 1)]
+    ),
 }
 
 # By the resolution of a block; what is not named here is of the coarsest.
@@ -41,6 +46,12 @@ _GROUPS = {
         "down_blocks.2": "structure",
         "up_blocks.0": "structure",
     },
+    "zoo": {
+        "down_blocks.0": "detail",
+        "up_blocks.2": "detail",
+        "down_blocks.1": "structure",
+        "up_blocks.1": "structure",
+    },
 }
 
 
@@ -51,6 +62,7 @@ class Site(NamedTuple):
     diffusers: module path in a diffusers UNet, e.g. "down_blocks.0.attentions.0.transformer_blocks.0".
     comfy: module path in ComfyUI's UNet, e.g. "input_blocks.1.1.transformer_blocks.0".
     block: ComfyUI's (kind, number), e.g. ("input", 1); depth: index of the transformer block inside it.
+    is_alone: whether its ComfyUI block has no other site.
     group: "composition", "structure" or "detail", from the coarsest to the finest resolution that has attention.
     """
 
@@ -59,6 +71,7 @@ class Site(NamedTuple):
     comfy: str
     block: tuple[str, int]
     depth: int
+    is_alone: bool
     group: str
 
     @property
@@ -81,7 +94,7 @@ def list_sites(config: AdapterConfig) -> tuple[Site, ...]:
     'mid_block.attentions.0.transformer_blocks.0'
     """
     places = [
-        (transformer, kind, number, depth)
+        (transformer, kind, number, depth, depths == 1)
         for transformer, kind, number, depths in _LAYOUTS[config.name]
         for depth in range(depths)
     ]
@@ -92,7 +105,8 @@ def list_sites(config: AdapterConfig) -> tuple[Site, ...]:
             comfy=f"{_COMFY_MODULES[kind].format(number)}.transformer_blocks.{depth}",
             block=(kind, number),
             depth=depth,
+            is_alone=is_alone,
             group=_GROUPS[config.name].get(transformer.partition(".attentions")[0], "composition"),
         )
-        for index, (transformer, kind, number, depth) in enumerate(places)
+        for index, (transformer, kind, number, depth, is_alone) in enumerate(places)
     )

@@ -95,7 +95,7 @@ class Headless:
     def _load(self) -> Loaded:
         adapter, settings = prepare_adapter(self.settings)
         at_rest = replace(settings, device="cpu")
-        photo_models, word_networks = load_photo_models(at_rest), load_word_networks(at_rest)
+        photo_models, word_networks = load_photo_models(at_rest, adapter), load_word_networks(at_rest)
         pipeline = prepare_pipeline(settings, adapter.config, False)
         install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
         return Loaded(adapter, pipeline, photo_models, word_networks, settings)

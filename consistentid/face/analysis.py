@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..adapter.config import ID_EMBEDDING_WIDTH
+from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from .detector import DETECTOR_SIZES_PX, find_faces
 from .face import Face, align_face, measure_sharpness
@@ -20,7 +20,6 @@ PROVIDERS = {
     "CoreML": "CoreMLExecutionProvider",
     "DirectML": "DmlExecutionProvider",
 }
-RECOGNISER = "w600k_r50.onnx"
 ALL_FACES = "all, left to right"
 SELECTIONS = ("largest", "most central", "left to right", "highest score", ALL_FACES)
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
@@ -52,7 +51,7 @@ def load_face_analysis(folder: str | Path, provider: str = "auto"):
     except Exception as error:
         raise CheckpointError(f"InsightFace cannot read the models in {folder} ({files}): {error}") from error
     if "recognition" not in analysis.models:
-        raise CheckpointError(f"No face recogniser among {files} in {folder}; expected {RECOGNISER}.")
+        raise CheckpointError(f"No face recogniser among {files} in {folder}; expected {SD15.recogniser}.")
     analysis.prepare(ctx_id=0, det_size=(DETECTOR_SIZES_PX[0],) * 2)
     return analysis
 
@@ -70,10 +69,10 @@ def detect_faces(
         raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
     check_photo(photo)
     recogniser = _name_recogniser(analysis)
-    if recogniser not in ("", RECOGNISER) and not any_recogniser:
+    if not any_recogniser and recogniser not in ("", *(config.recogniser for config in CONFIGS)):
         raise IncompatibleModelError(
             f"This face analysis recognises faces with {recogniser}, whose embeddings live in another space; "
-            f"ConsistentID was trained on {RECOGNISER}. Load the package buffalo_l."
+            f"ConsistentID was trained on {SD15.recogniser}. Load the package buffalo_l."
         )
     origin = identify_photo(photo)
     pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo

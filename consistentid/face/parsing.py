@@ -50,16 +50,16 @@ class ResidualBlock(nn.Module):
 
 
 class Resnet18(nn.Module):
-    """Image -> features at 1/8 (128 channels), 1/16 (256) and 1/32 (512)."""
+    """Image -> features at 1/8 (2 * width channels), 1/16 (4 * width) and 1/32 (8 * width)."""
 
-    def __init__(self):
+    def __init__(self, width: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = self._make_layer(64, 64, 1)
-        self.layer2 = self._make_layer(64, 128, 2)
-        self.layer3 = self._make_layer(128, 256, 2)
-        self.layer4 = self._make_layer(256, 512, 2)
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = self._make_layer(width, width, 1)
+        self.layer2 = self._make_layer(width, width * 2, 2)
+        self.layer3 = self._make_layer(width * 2, width * 4, 2)
+        self.layer4 = self._make_layer(width * 4, width * 8, 2)
 
     @staticmethod
     def _make_layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -86,14 +86,14 @@ class AttentionRefinement(nn.Module):
 
 
 class ContextPath(nn.Module):
-    def __init__(self):
+    def __init__(self, width: int):
         super().__init__()
-        self.resnet = Resnet18()
-        self.arm16 = AttentionRefinement(256, 128)
-        self.arm32 = AttentionRefinement(512, 128)
-        self.conv_head32 = ConvBNReLU(128, 128)
-        self.conv_head16 = ConvBNReLU(128, 128)
-        self.conv_avg = ConvBNReLU(512, 128, kernel=1, padding=0)
+        self.resnet = Resnet18(width)
+        self.arm16 = AttentionRefinement(width * 4, width * 2)
+        self.arm32 = AttentionRefinement(width * 8, width * 2)
+        self.conv_head32 = ConvBNReLU(width * 2, width * 2)
+        self.conv_head16 = ConvBNReLU(width * 2, width * 2)
+        self.conv_avg = ConvBNReLU(width * 8, width * 2, kernel=1, padding=0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         eighth, sixteenth, thirtysecond = self.resnet(x)
@@ -130,18 +130,19 @@ class OutputHead(nn.Module):
 class BiSeNet(nn.Module):
     """Normalised image [B, 3, H, W] -> logits [B, 19, H, W] of the main head and of two auxiliary heads.
 
-    The auxiliary heads belong to the weights and to training; `auxiliary=False` skips them. source: the file's name.
+    The auxiliary heads belong to the weights and to training; `auxiliary=False` skips them. width: channels
+    of the first layer, 64 in the public weights; all others follow from it. source: the file's name.
     """
 
     source = ""
 
-    def __init__(self):
+    def __init__(self, width: int = 64):
         super().__init__()
-        self.cp = ContextPath()
-        self.ffm = FeatureFusion(256, 256)
-        self.conv_out = OutputHead(256, 256)
-        self.conv_out16 = OutputHead(128, 64)
-        self.conv_out32 = OutputHead(128, 64)
+        self.cp = ContextPath(width)
+        self.ffm = FeatureFusion(width * 4, width * 4)
+        self.conv_out = OutputHead(width * 4, width * 4)
+        self.conv_out16 = OutputHead(width * 2, width)
+        self.conv_out32 = OutputHead(width * 2, width)
 
     def forward(self, x: Tensor, auxiliary: bool = True) -> tuple[Tensor, ...]:
         size = x.shape[2:]
@@ -153,11 +154,15 @@ class BiSeNet(nn.Module):
 
 
 def load_face_parser(path: str | Path) -> BiSeNet:
-    """BiSeNet with the weights of a face_parsing.pth, in float32 and eval mode; CheckpointError if it is not one."""
+    """BiSeNet with the weights of a face_parsing.pth, in float32 and eval mode; CheckpointError if it is not one.
+
+    A narrower network, whose first layer has fewer channels than 64, is made as narrow.
+    """
     # Some copies carry the unused classification layer of ResNet-18.
     weights = {key: tensor for key, tensor in read_weights(path).items() if not key.startswith("cp.resnet.fc.")}
+    first = weights.get("cp.resnet.conv1.weight")
     with torch.device("meta"):
-        parser = BiSeNet()
+        parser = BiSeNet(64 if first is None else min(first.shape[0], 64))
     load_strictly(parser, weights, Path(path).name)
     parser.source = Path(path).name
     return parser.float()

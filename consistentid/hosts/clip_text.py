@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..adapter.config import AdapterConfig
+from ..adapter.config import SD15, AdapterConfig
 from ..caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions, fold_marker
 from ..caption.mark import MARKER
 from ..errors import IncompatibleModelError
@@ -50,7 +50,7 @@ class ClipText:
             )
         self.words = list(people or {})
         self.vectors = torch.cat([person.vectors for person in people.values()]) if people else None
-        if people and config.name != "sd15":
+        if people and config.name != SD15.name:
             raise IncompatibleModelError(f"Face2Diffusion's words are for SD1.4 and SD1.5, not for {config.title}.")
 
     def count_tokens(self, text: str) -> int:

@@ -1,4 +1,4 @@
-"""CLIP ViT-H/14 through transformers: features of a photo and of its regions."""
+"""The adapter's image encoder, CLIP ViT-H/14, through transformers: features of a photo and of its regions."""
 
 from pathlib import Path
 
@@ -6,19 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adapter.config import CLIP_TOKENS, CLIP_WIDTH
+from ..adapter.config import SD15, AdapterConfig
 from ..errors import CheckpointError, IncompatibleModelError, MissingPackageError
 from ..face.regions import CLIP_SIZE_PX, preprocess_clip
 from ..weights import load_strictly, read_weights
 
-HEAD_WIDTH = 80
-PATCH_PX = 14
 
-
-def load_clip_vision(path: str | Path):
+def load_clip_vision(path: str | Path, base: AdapterConfig):
     """transformers' CLIPVisionModelWithProjection in float32, from its folder or from one weights file.
 
-    Raises CheckpointError for a missing or foreign file, IncompatibleModelError for a CLIP of another size.
+    base: of the adapter that reads its features. Raises CheckpointError for a missing or foreign file,
+    IncompatibleModelError for a CLIP of another size.
     """
     try:
         from transformers import CLIPVisionModelWithProjection
@@ -31,16 +29,19 @@ def load_clip_vision(path: str | Path):
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} is not a CLIP image encoder of transformers: {error}") from error
     else:
-        model = _read_file(path)
-    config = model.config
-    if (config.hidden_size, config.image_size, config.patch_size) != (CLIP_WIDTH, CLIP_SIZE_PX, PATCH_PX):
-        raise _wrong_encoder(path, f"width {config.hidden_size}, {config.image_size} px, patch {config.patch_size}")
+        model = _read_file(path, base)
+    found = (model.config.hidden_size, model.config.image_size, model.config.patch_size)
+    if found != (base.sizes.image_width, CLIP_SIZE_PX, base.sizes.patch_px):
+        raise _wrong_encoder(path, "width {}, {} px, patch {}".format(*found), base)
     return model.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
 def encode_images(clip_vision, images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Penultimate hidden states [N, 257, 1280] of photos, and those of zero pixel values [257, 1280]; on the CPU."""
+    """Penultimate hidden states [N, 257, 1280] of photos, and those of zero pixel values [257, 1280]; on the CPU.
+
+    The shape is that of CLIP ViT-H/14; see NetworkSizes.image_shape.
+    """
     pixels = torch.stack([torch.from_numpy(preprocess_clip(image)) for image in images])
     # Zeros on their own, so that they are the same for every photo.
     zero = _encode_pixels(clip_vision, torch.zeros_like(pixels[:1]))[0]
@@ -49,13 +50,11 @@ def encode_images(clip_vision, images: list[np.ndarray]) -> tuple[Tensor, Tensor
 
 def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
     out = clip_vision(pixel_values=pixels.to(clip_vision.device, clip_vision.dtype), output_hidden_states=True)
-    features = out.hidden_states[-2].float().cpu()
-    assert features.shape[1:] == (CLIP_TOKENS, CLIP_WIDTH), features.shape
-    return features
+    return out.hidden_states[-2].float().cpu()
 
 
-def _read_file(path: Path):
-    """The encoder in a file with transformers' key names; what the file does not say is as in ViT-H/14."""
+def _read_file(path: Path, base: AdapterConfig):
+    """The encoder in a file with transformers' key names; what the file does not say is as the adapter needs it."""
     from accelerate import init_empty_weights
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -66,15 +65,16 @@ def _read_file(path: Path):
         raise CheckpointError(
             f"{path.name} is not a CLIP image encoder with transformers' key names; it starts with "
             f"{', '.join(list(weights)[:3])}. "
-            "Get CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors (see models_manifest.json)."
+            f"Get {SD15.image_encoder} (see models_manifest.json)."
         )
-    if patches.shape[0] != CLIP_WIDTH:
-        raise _wrong_encoder(path, f"width {patches.shape[0]}")
+    width = base.sizes.image_width
+    if patches.shape[0] != width:
+        raise _wrong_encoder(path, f"width {patches.shape[0]}", base)
     config = CLIPVisionConfig(
-        hidden_size=CLIP_WIDTH,
+        hidden_size=width,
         intermediate_size=weights["vision_model.encoder.layers.0.mlp.fc1.weight"].shape[0],
         num_hidden_layers=len({key.split(".")[3] for key in weights if key.startswith("vision_model.encoder.layers.")}),
-        num_attention_heads=CLIP_WIDTH // HEAD_WIDTH,
+        num_attention_heads=base.sizes.image_heads,
         projection_dim=projection.shape[0],
         patch_size=patches.shape[-1],
         image_size=CLIP_SIZE_PX,
@@ -86,8 +86,8 @@ def _read_file(path: Path):
     return model.float()
 
 
-def _wrong_encoder(path: Path, found: str) -> IncompatibleModelError:
+def _wrong_encoder(path: Path, found: str, base: AdapterConfig) -> IncompatibleModelError:
     return IncompatibleModelError(
-        f"{path} is another CLIP ({found}); ConsistentID needs ViT-H/14: width {CLIP_WIDTH}, {CLIP_SIZE_PX} px, patch "
-        f"{PATCH_PX}. Use CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors."
+        f"{path} is another CLIP ({found}); the adapter for {base.title} needs width {base.sizes.image_width}, "
+        f"{CLIP_SIZE_PX} px, patch {base.sizes.patch_px}. Use {base.image_encoder}."
     )

@@ -10,6 +10,7 @@ from ..adapter.checkpoint import Adapter
 from ..caption.align import FacialPrompt
 from ..facial_text import repeat_text, stack_strengths, stack_tokens
 from ..identity import Identity
+from ..identity.compatibility import check_adapter
 from .clip_text import ClipText
 
 
@@ -93,6 +94,7 @@ def make_stage(positive: Tensor, negative: Tensor, pooled: Tensor | None, negati
 @torch.inference_mode()
 def project_identity(adapter: Adapter, identity: Identity) -> Tensor:
     """ID tokens [2, 4, D] on the CPU: unconditional, conditional."""
+    check_adapter(identity, adapter.config, adapter.source)
     weight = adapter.id_projection.norm.weight
     embeddings, features = (x.flip(0).to(weight) for x in identity.stack_photo())
     return adapter.id_projection(embeddings, features, shortcut=adapter.config.shortcut).float().cpu()
@@ -100,6 +102,7 @@ def project_identity(adapter: Adapter, identity: Identity) -> Tensor:
 
 def _encode_regions(adapter: Adapter, identity: Identity) -> Tensor:
     """Tokens [R + 1, D] of the identity's regions and of zero pixels."""
+    check_adapter(identity, adapter.config, adapter.source)
     features = identity.stack_regions(identity.regions)
     return adapter.facial_encoder.encode_regions(features.to(adapter.facial_encoder.fuse_module.layer_norm.weight))
 

@@ -55,8 +55,7 @@ def load_pipeline(
     """
     diffusers = import_diffusers()
     path = Path(path)
-    family = {"sd15": "StableDiffusion", "sdxl": "StableDiffusionXL"}[config.name]
-    kind = getattr(diffusers, f"{family}{'ControlNet' * bool(controlnet)}{'Inpaint' * inpaint}Pipeline")
+    kind = getattr(diffusers, f"{config.pipeline}{'ControlNet' * bool(controlnet)}{'Inpaint' * inpaint}Pipeline")
     if not path.exists():
         raise CheckpointError(f"Checkpoint not found: {path}")
     for option, folder in (("--controlnet", controlnet), ("--base-config", base_config)):

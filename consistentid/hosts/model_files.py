@@ -4,16 +4,27 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from ..adapter.config import ZOO
 from ..errors import CheckpointError
-from ..models.find import choose_models_folder, find_by_id
+from ..models.find import PACK, choose_models_folder, find_by_id
 from .portrait_settings import PortraitSettings
 
 CHECKPOINTS = "checkpoints"
+ZOO_FOLDER = PACK / "zoo" / "models"
+ZOO_FILES = {
+    "checkpoint": "base",
+    "adapter": "consistentid_zoo.safetensors",
+    "clip_vision": "image_encoder",
+    "face_parser": "face_parsing.safetensors",
+    "face_package": "face",
+}
 USUAL_CHECKPOINTS = {"sd15": r"realistic.?vision", "sdxl": r"realvis.?xl"}
 
 
 def find_files(settings: PortraitSettings) -> PortraitSettings:
     """The settings with a path for every model that the run needs. Looks at the models folder only if one is missing.
+
+    The zoo's own are beside the package, or in the folder that is named.
 
     CheckpointError names what is missing and where it can be had.
     """
@@ -25,6 +36,9 @@ def find_files(settings: PortraitSettings) -> PortraitSettings:
     missing = {name: model_id for name, model_id in wanted.items() if not getattr(settings, name)}
     if not missing and settings.checkpoint:
         return settings
+    if settings.base == ZOO.name:
+        unnamed = [*missing, *([] if settings.checkpoint else ["checkpoint"])]
+        return replace(settings, **_find_in_zoo(Path(settings.models_folder or ZOO_FOLDER), unnamed))
     folder = choose_models_folder(settings.models_folder or None)
     found = {name: find_by_id(model_id, folder) for name, model_id in missing.items()}
     return replace(settings, checkpoint=settings.checkpoint or find_checkpoint(folder, settings.base), **found)
@@ -40,3 +54,13 @@ def find_checkpoint(folder: Path, base: str) -> str:
             f"{', '.join(path.name for path in files[:8]) or 'none'}."
         )
     return str(usual[0])
+
+
+def _find_in_zoo(folder: Path, names: list[str]) -> dict[str, str]:
+    """{name: path} of the zoo's models."""
+    paths = {name: folder / ZOO_FILES[name] for name in names}
+    for name, path in paths.items():
+        if not path.exists():
+            option = f"--{name.replace('_', '-')}"
+            raise CheckpointError(f"{ZOO.title} is not there: {path} is missing. Name it with {option}.")
+    return {name: str(path) for name, path in paths.items()}

@@ -18,18 +18,18 @@ from .portrait_settings import PortraitSettings
 def prepare_adapter(settings: PortraitSettings) -> tuple[Adapter, PortraitSettings]:
     """The adapter, its networks in float32 where they are used, and the settings with its defaults."""
     adapter = load_adapter(settings.adapter)
-    settings = settings.settle(adapter.config.name)
+    settings = settings.settle(adapter.config)
     for network in (adapter.facial_encoder, adapter.id_projection):
         network.to("cpu" if settings.offload else settings.device, torch.float32)
     return adapter, settings
 
 
-def load_photo_models(settings: PortraitSettings) -> PhotoModels | None:
+def load_photo_models(settings: PortraitSettings, adapter: Adapter) -> PhotoModels | None:
     """None where an identity file says who the person is."""
     if settings.identity:
         return None
     analysis = load_face_analysis(settings.face_package) if settings.id_embedding else None
-    networks = load_clip_vision(settings.clip_vision), load_face_parser(settings.face_parser)
+    networks = load_clip_vision(settings.clip_vision, adapter.config), load_face_parser(settings.face_parser)
     return PhotoModels(*(network.to(settings.device) for network in networks), analysis)
 
 

@@ -51,7 +51,7 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
 def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progress: bool) -> Portrait:
     adapter, settings = prepare_adapter(settings)
     # What reads the person is let go before the pipeline is loaded.
-    identity, found = read_identity(photo, settings, adapter, load_photo_models(settings))
+    identity, found = read_identity(photo, settings, adapter, load_photo_models(settings, adapter))
     people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, adapter.config, progress)
     composed, conditioning = encode_text(pipeline, adapter, identity, people, settings)
@@ -66,7 +66,7 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
 
 def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:
     """Face2Diffusion alone."""
-    settings = settings.settle(SD15.name)
+    settings = settings.settle(SD15)
     found = align_photo(photo, load_face_analysis(settings.face_package), settings.select, settings.index)
     people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, SD15, progress)

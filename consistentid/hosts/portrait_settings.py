@@ -8,14 +8,14 @@ from typing import get_args
 
 from PIL import Image
 
+from ..adapter.config import CONFIGS, SD15, AdapterConfig
 from ..errors import ConsistentIDError
 from .schedulers import SCHEDULERS
 
 PNG_KEY = "consistentid"
 FORMAT = 1
-SIZES_PX = {"sd15": (512, 768), "sdxl": (864, 1152)}
-GUIDANCE = {"sd15": 5.0, "sdxl": 7.5}
 FACE_ORDERS = ("largest", "most central", "left to right", "highest score")  # without importing face.analysis
+BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
 
 
@@ -43,7 +43,7 @@ class PortraitSettings:
     index: int = option(0, "which face of that order, from 0")
     framing: str = option("auto", "what CLIP sees of the photo", choices=("auto", "whole photo", "head"))
     id_embedding: bool = option(True, "InsightFace's embedding; without it the regions alone describe the face")
-    base: str = option("sd15", "base model whose files are looked for", choices=tuple(SIZES_PX))
+    base: str = option("sd15", "base model whose files are looked for", choices=BASES)
     models_folder: str = option("", "folder like ComfyUI/models, for files that are not named")
     checkpoint: str = option("", "base model: a single file or a diffusers folder")
     base_config: str = option("", "diffusers folder with configuration and tokenizers for a single file, offline")
@@ -73,12 +73,11 @@ class PortraitSettings:
     dtype: str = option("auto", "precision", choices=("auto", "float32", "float16", "bfloat16"))
     offload: bool = option(False, "keep only the running part on the GPU, and decode in tiles: less memory, slower")
 
-    def settle(self, base: str, **chosen) -> "PortraitSettings":
+    def settle(self, config: AdapterConfig, **chosen) -> "PortraitSettings":
         """With every None filled in for a base model; `chosen` replaces other values."""
-        width, height = SIZES_PX[base]
-        usual = {"guidance": GUIDANCE[base], "width": width, "height": height}
+        usual = {"guidance": config.guidance, "width": config.size_px[0], "height": config.size_px[1]}
         usual = {key: value for key, value in usual.items() if getattr(self, key) is None}
-        return replace(self, base=base, **usual, **chosen)
+        return replace(self, base=config.name, **usual, **chosen)
 
     def check(self) -> None:
         """ConsistentIDError for choices that cannot go together; looks at no file."""
@@ -102,7 +101,7 @@ class PortraitSettings:
             bool(self.word) and self.alignment == "published",
             "--word is not read with --alignment published, which cuts prompts; choose auto or matched.",
         )
-        yield bool(self.word) and self.base == "sdxl", "--word is for SD1.4 and SD1.5; leave it out for SDXL."
+        yield bool(self.word) and self.base != SD15.name, "--word is for SD1.4 and SD1.5; leave it out for others."
         yield bool(self.face2diffusion) and not self.word, "--face2diffusion does nothing without --word."
         yield bool(self.image) != bool(self.mask), "--image and --mask belong together; name both or none."
         yield (

@@ -9,12 +9,11 @@ import torch
 from torch.nn.functional import normalize
 
 from ..caption.mark import WORDS
-from ..errors import ConsistentIDError, IncompatibleModelError
+from ..errors import ConsistentIDError
+from .compatibility import check_same_models
 from .person import Identity
 
 METHODS = ("mean", "weighted by quality", "best")
-# Relative distance between features of the same pixels: less for one encoder in two precisions, more for two encoders.
-_SAME_ENCODER = 0.1
 
 
 def combine_identities(
@@ -34,7 +33,7 @@ def combine_identities(
     """
     if not identities:
         raise ConsistentIDError("No identity to combine: connect at least one.")
-    check_same_encoder(identities)
+    check_same_models(identities)
     central, cosines = compare_embeddings(identities)
     outliers = _find_outliers(cosines, outlier_below)
     shares = _share_out(identities, method, weights, outliers)
@@ -56,17 +55,6 @@ def compare_embeddings(identities: Sequence[Identity]) -> tuple[int | None, list
     for number, cosine in zip(numbers, table[central].tolist(), strict=True):
         cosines[number] = cosine
     return numbers[central], cosines
-
-
-def check_same_encoder(identities: Sequence[Identity]) -> None:
-    """IncompatibleModelError when features come from different image encoders."""
-    first = identities[0].zero_features.float()
-    for number, person in enumerate(identities[1:], 2):
-        if (person.zero_features.float() - first).norm() > _SAME_ENCODER * first.norm():
-            raise IncompatibleModelError(
-                f"Identity {number} was encoded with another CLIP_VISION than identity 1, so their features cannot be "
-                "combined. Encode both from their photos with the same one."
-            )
 
 
 def unite_origins(people: Sequence[Identity]) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ..adapter.config import CLIP_TOKENS, CLIP_WIDTH, ID_EMBEDDING_WIDTH
+from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
@@ -111,7 +111,7 @@ def _read_thumbnail(metadata: dict[str, str], path: Path) -> np.ndarray | None:
 
 
 def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> None:
-    features = (CLIP_TOKENS, CLIP_WIDTH)
+    features = _choose_shape(tensors)
     expected = {name: features for name in ("photo_features", "zero_features")}
     expected |= {_REGION_PREFIX + key: features for key in keys}
     if "id_embedding" in tensors:
@@ -127,6 +127,13 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
     if wrong or tensors.keys() - expected.keys():
         found = {name: list(tensor.shape) for name, tensor in tensors.items()}
         raise IdentityFileError(f"{path.name} is damaged: {wrong or 'extra tensors'}; it holds {found}.")
+
+
+def _choose_shape(tensors: dict[str, Tensor]) -> tuple[int, int]:
+    """The shape that all features must have: that of an image encoder of some adapter, as the photo's have it."""
+    known = {config.sizes.image_shape for config in CONFIGS}
+    found = tuple(tensors["photo_features"].shape) if "photo_features" in tensors else ()
+    return found if found in known else SD15.sizes.image_shape
 
 
 def _is_between(number, low: float, high: float) -> bool:

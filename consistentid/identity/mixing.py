@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 
 from ..caption.mark import WORDS
 from ..errors import ConsistentIDError
-from .combination import check_same_encoder, unite_origins
+from .combination import unite_origins
+from .compatibility import check_same_models
 from .person import HIGHEST_STRENGTH, Identity
 
 CHOICES = ("mixed", "A", "B")
@@ -34,7 +35,7 @@ def mix_identities(
             f"Cannot mix by {amount} with {choices}: the amount is from 0 to 1, and for each of {', '.join(WORDS)} the "
             f"choice is {', '.join(CHOICES)}."
         )
-    check_same_encoder([a, b])
+    check_same_models([a, b])
     parts = {word: _PARTS.get(choice, amount) for word, choice in choices.items()}
     features, strengths = _mix_regions(a, b, parts)
     near, far = (a, b) if amount <= 0.5 else (b, a)

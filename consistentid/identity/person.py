@@ -21,7 +21,7 @@ class Identity:
     """One person, ready for any prompt and for either base model; treat it as immutable.
 
     photo_features, zero_features: [257, 1280], CLIP ViT-H penultimate hidden states of the photo and of all-zero
-    pixel values. region_features: {region key: [257, 1280]}.
+    pixel values; of the shape of the image encoder, where it is another. region_features: {region key: [257, 1280]}.
     id_embedding: [512] of unit length, or None when there is none. caption: "" for the fixed sentence.
     quality: of the detected face, 0..1 (see Face.quality). strengths: {region key: 0..2} of facial tokens, 1 where
     nothing is said. thumbnail: RGB uint8 [h, w, 3], at most 128 px. sources: SHA-256 of each photo's pixels.
@@ -43,6 +43,11 @@ class Identity:
     def regions(self) -> tuple[str, ...]:
         """Region keys in the order facial features are stacked in."""
         return tuple(key for key in REGION_WORDS if key in self.region_features)
+
+    @property
+    def recogniser(self) -> str:
+        """File name of what made the ID embedding; "" without one, or where nobody knows."""
+        return "" if self.id_embedding is None else self.notes.get("recogniser", "")
 
     def find_region(self, word: str) -> str | None:
         """The key of the region that a word such as "eyes" stands for; None when the photo did not show it."""

@@ -54,7 +54,8 @@ def assemble_run(config: TrainingConfig) -> Run:
     base = next(base for base in CONFIGS if base.name == config.base)
     pipeline = load_pipeline(config.checkpoint, base, base_config=config.base_config)
     dtype = DTYPES[config.precision]
-    frozen = FrozenModels(pipeline, load_clip_vision(config.clip_vision), base, config, accelerator.device, dtype)
+    clip_vision = load_clip_vision(config.clip_vision, base)
+    frozen = FrozenModels(pipeline, clip_vision, base, config, accelerator.device, dtype)
     model = build_model(config, pipeline.unet, base)
     parameters = list(model.name_trained().values())
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)

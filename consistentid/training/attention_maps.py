@@ -5,9 +5,6 @@ from torch import Tensor, nn
 from ..adapter.sites import Site, list_sites
 from ..hosts.diffusers_unet import CrossProcessor, InstalledAdapter
 
-MIDDLE_BLOCKS = {"sdxl": 3}
-USUAL_MIDDLE = 5
-
 
 class AttentionMaps:
     """Watches the cross-attention of the middle blocks of a UNet with an adapter in it.
@@ -19,10 +16,7 @@ class AttentionMaps:
     def __init__(self, installed: InstalledAdapter, blocks: int = 0):
         self._positions: Tensor | None = None
         self._maps: dict[str, Tensor] | None = None
-        chosen = choose_sites(
-            list_sites(installed.config), blocks or MIDDLE_BLOCKS.get(installed.config.name, USUAL_MIDDLE)
-        )
-        for site in chosen:
+        for site in choose_sites(list_sites(installed.config), blocks or installed.config.middle_blocks):
             processor = installed.processors[site.cross_entry]
             processor.register_forward_hook(_make_hook(self, site.diffusers))
 

@@ -12,8 +12,6 @@ from ..hosts.diffusers_unet import install_adapter
 from .attention_maps import AttentionMaps
 from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
 
-PROJECTION_PARTS = {"sd15": "image_proj", "sdxl": "image_proj_model"}
-
 
 class TrainedAdapter(nn.Module):
     """Losses of a micro-batch. Only what `name_trained` lists is trained, in float32; the UNet stays as it is, in
@@ -113,8 +111,7 @@ class TrainedAdapter(nn.Module):
 
 def list_networks(adapter: Adapter) -> dict[str, nn.Module]:
     """{name in a published checkpoint: network}, without the adapter's modules in the UNet."""
-    projection = PROJECTION_PARTS.get(adapter.config.name, "image_proj")
-    return {"FacialEncoder": adapter.facial_encoder, projection: adapter.id_projection}
+    return {"FacialEncoder": adapter.facial_encoder, adapter.config.projection_part: adapter.id_projection}
 
 
 def name_tensors(adapter: Adapter) -> dict[str, Tensor]:

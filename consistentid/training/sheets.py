@@ -9,7 +9,6 @@ from ..facial_text import compose_for_identity
 from ..hosts.conditioning import encode_prompt
 from ..hosts.contact_sheet import draw_contact_sheet
 from ..hosts.diffusers_pipeline import Sampling, sample, set_scheduler
-from ..hosts.portrait_settings import GUIDANCE
 from ..identity import Identity
 from .assembly import Run
 from .samples import read_sample
@@ -44,7 +43,7 @@ class SheetMaker:
         clip, adapter, config = self.run.frozen.clip, self.run.model.adapter, self.run.config
         composed = compose_for_identity(prompt, "", identity, adapter.config, clip.count_tokens, config.alignment)
         conditioning = encode_prompt(clip, adapter, identity, composed, alignment=config.alignment)
-        side, guidance = config.resolution, GUIDANCE[adapter.config.name]
+        side, guidance = config.resolution, adapter.config.guidance
         sampling = Sampling(config.sheet_steps, guidance, side, side, MERGE_AT, (config.seed,))
         return sample(self.run.pipeline, conditioning, sampling)[0]
 

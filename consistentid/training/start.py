@@ -24,7 +24,8 @@ def make_adapter(unet: nn.Module, base: AdapterConfig, rank: int, seed: int) -> 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        facial_encoder, id_projection = FacialEncoder(base.width), IDProjection(base.width)
+        facial_encoder = FacialEncoder(base.width, sizes=base.sizes)
+        id_projection = IDProjection(base.width, sizes=base.sizes)
         latents = facial_encoder.visual_projection.latents
         nn.init.normal_(latents, std=latents.shape[-1] ** -0.5)
         loras, layers = {}, nn.ModuleList()

@@ -129,7 +129,7 @@ def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     if base is hosted.config:
         return
     kind = type(model.model.model_config).__name__ if hasattr(model.model, "model_config") else "unknown"
-    found = f"an {base.title} model" if base else f"a model of type {kind}"
+    found = f"of {base.title}" if base else f"a model of type {kind}"
     raise IncompatibleModelError(
         f"The adapter {hosted.adapter.source} is for {hosted.config.title}, but MODEL is {found}. "
         f"Supported base models: {', '.join(config.title for config in RELEASED)}, each with its own adapter."
@@ -160,7 +160,7 @@ def _make_lora_patches(model: ModelPatcher, hosted: HostedAdapter) -> dict[str, 
         if shapes.get(key) != shape:
             raise IncompatibleModelError(
                 f"The adapter {hosted.adapter.source} does not fit this MODEL: {key} has shape {shapes.get(key)}, "
-                f"the adapter expects {shape}. Use a standard {hosted.config.title} checkpoint."
+                f"the adapter expects {shape}. Use a standard checkpoint of {hosted.config.title}."
             )
     return patches
 

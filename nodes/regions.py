@@ -70,7 +70,7 @@ class ParseFace(io.ComfyNode):
                 io.Combo.Input(
                     "side_px",
                     options=[str(config.parsing_px) for config in CONFIGS],
-                    tooltip="As published: SD1.5 512, SDXL 1280",
+                    tooltip="As published: SD1.5 512, SDXL 1280; 256 for the small models of the zoo",
                 ),
                 sockets.Face.Input(
                     "face",

@@ -89,6 +89,17 @@ def face_package(load_module, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def zoo_models(load_module, tmp_path_factory) -> Path:
+    """A folder like zoo/models, with seeded models of the same shapes."""
+    pytest.importorskip("diffusers")
+    if str(ROOT / "quickstart") not in sys.path:
+        sys.path.append(str(ROOT / "quickstart"))
+    module = load_module(ROOT / "tests" / "zoo_models.py")
+    with torch.inference_mode(False):
+        return module.write_zoo(tmp_path_factory.mktemp("zoo"))
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     """NASA's public-domain portrait of Eileen Collins, RGB uint8 [512, 512, 3]."""
     from skimage.data import astronaut

@@ -59,7 +59,11 @@ def encode_prompt(
     negative: str = "",
     alignment: str = "auto",
 ) -> Conditioning:
-    """Everything the UNet reads for a composed prompt (see `compose_for_identity`); float32 on the CPU."""
+    """Everything the UNet reads for a composed prompt (see `compose_for_identity`); float32 on the CPU.
+
+    IncompatibleModelError for an identity that other models have made than the adapter was trained on.
+    """
+    check_adapter(identity, adapter.config, adapter.source)
     published = alignment == "published"
     tokenize = clip.tokenize_published if published else clip.tokenize
     marked = clip.cut_markers(composed) if published else clip.place_markers(composed)
@@ -94,7 +98,6 @@ def make_stage(positive: Tensor, negative: Tensor, pooled: Tensor | None, negati
 @torch.inference_mode()
 def project_identity(adapter: Adapter, identity: Identity) -> Tensor:
     """ID tokens [2, 4, D] on the CPU: unconditional, conditional."""
-    check_adapter(identity, adapter.config, adapter.source)
     weight = adapter.id_projection.norm.weight
     embeddings, features = (x.flip(0).to(weight) for x in identity.stack_photo())
     return adapter.id_projection(embeddings, features, shortcut=adapter.config.shortcut).float().cpu()
@@ -102,7 +105,6 @@ def project_identity(adapter: Adapter, identity: Identity) -> Tensor:
 
 def _encode_regions(adapter: Adapter, identity: Identity) -> Tensor:
     """Tokens [R + 1, D] of the identity's regions and of zero pixels."""
-    check_adapter(identity, adapter.config, adapter.source)
     features = identity.stack_regions(identity.regions)
     return adapter.facial_encoder.encode_regions(features.to(adapter.facial_encoder.fuse_module.layer_norm.weight))
 

@@ -75,7 +75,7 @@ def load_pipeline(
         advice = "" if path.is_dir() or base_config else " Without a network, name a diffusers folder of the same base "
         advice += "model with --base-config; only its configuration and tokenizers are read." if advice else ""
         raise CheckpointError(
-            f"diffusers cannot load {path} as an {config.title} checkpoint ({_describe_error(error)}).{advice}"
+            f"diffusers cannot load {path} as a checkpoint of {config.title} ({_describe_error(error)}).{advice}"
         ) from error
     check_base(pipeline.unet, config, "The adapter", path.name)
     return pipeline

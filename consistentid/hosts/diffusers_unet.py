@@ -164,7 +164,7 @@ def _check_fit(unet: nn.Module, adapter: Adapter) -> None:
             raise IncompatibleModelError(
                 f"The adapter {adapter.source} does not fit this UNet: {site.diffusers}.{attention}.{projection} has "
                 f"shape {[layer.out_features, layer.in_features]}, the adapter expects {list(expected)}. Use a "
-                f"standard {adapter.config.title} checkpoint."
+                f"standard checkpoint of {adapter.config.title}."
             )
 
 

@@ -83,17 +83,17 @@ class FrozenModels:
     @torch.no_grad()
     def encode(self, samples: list[Sample]) -> ModelInputs:
         """Everything for one micro-batch. The same samples give the same inputs, in whatever batch they come."""
-        latents = self.vae.encode(torch.stack([sample.image for sample in samples]).to(self.device)).latent_dist
-        chances = [self.draw_chance(sample.ordinal, latents.mean.shape[1:]) for sample in samples]
+        mean, spread = self._encode_pictures(torch.stack([sample.image for sample in samples]).to(self.device))
+        chances = [self.draw_chance(sample.ordinal, mean.shape[1:]) for sample in samples]
         texts = [
             mark_plain(self.clip) if chance.is_dropped else self.mark(sample)
             for sample, chance in zip(samples, chances, strict=True)
         ]
         text, pooled = encode_texts(self.clip, texts)
         class_text, class_pooled = self._encode_class(chances)
-        size = latents.mean.shape[-2:]
+        size = mean.shape[-2:]
         return ModelInputs(
-            **self._add_noise(latents, chances),
+            **self._add_noise(mean, spread, chances),
             loss_mask=self._make_loss_mask(samples, chances, size),
             text=text,
             pooled=pooled,
@@ -133,13 +133,20 @@ class FrozenModels:
             return None, None
         return encode_texts(self.clip, [mark_plain(self.clip, "" if x.is_dropped else words) for x in chances])
 
-    def _add_noise(self, latents, chances: list[Chance]) -> dict[str, Tensor]:
+    def _encode_pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread of the latents, [B, 4, h, w]; an AutoencoderTiny knows no spread."""
+        encoded = self.vae.encode(pixels)
+        if hasattr(encoded, "latent_dist"):
+            return encoded.latent_dist.mean, encoded.latent_dist.std
+        return encoded.latents, torch.zeros_like(encoded.latents)
+
+    def _add_noise(self, mean: Tensor, spread: Tensor, chances: list[Chance]) -> dict[str, Tensor]:
         noise, posterior = (
             torch.stack([getattr(chance, name) for chance in chances]).to(self.device)
             for name in ("noise", "posterior")
         )
         timesteps = torch.tensor([chance.timestep for chance in chances], device=self.device)
-        clean = (latents.mean + latents.std * posterior) * self.vae.config.scaling_factor
+        clean = (mean + spread * posterior) * self.vae.config.scaling_factor
         schedule = self.noise_schedule
         targets = {
             "epsilon": lambda: noise,

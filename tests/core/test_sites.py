@@ -3,11 +3,11 @@
 import pytest
 from golden_data import read_json
 
-from consistentid.adapter.config import CONFIGS, SD15, SDXL
+from consistentid.adapter.config import RELEASED, SD15, SDXL
 from consistentid.adapter.sites import list_sites
 
 LAYOUT = read_json("checkpoint_layout.json")
-both = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+both = pytest.mark.parametrize("config", RELEASED, ids=lambda config: config.name)
 
 # ComfyUI: blocks with attention in execution order, and the transformer blocks in each.
 COMFY_BLOCKS = {

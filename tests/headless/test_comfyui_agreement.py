@@ -165,5 +165,5 @@ def test_image_features(host, files, photo, tmp_path):
     assert not missing
     pictures = [open_photo(photo), open_photo(photo)[:300]]
     expected = host.nodes.identity.encode_images(theirs, pictures)
-    found = encode_images(load_clip_vision(files["clip_vision"]), pictures)
+    found = encode_images(load_clip_vision(files["clip_vision"], SD15), pictures)
     assert all(difference(*pair) <= 1e-3 for pair in zip(found, expected, strict=True))

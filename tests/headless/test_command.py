@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
 from consistentid.hosts.clip_vision import encode_images, load_clip_vision
 from consistentid.hosts.command import add_command
@@ -153,7 +154,7 @@ def test_image_features_are_the_layer_before_the_last(files, photo):
 
     picture = open_photo(photo)
     folder, file = (
-        load_clip_vision(path) for path in (files["clip_vision"], files["clip_vision"] / "model.safetensors")
+        load_clip_vision(path, SD15) for path in (files["clip_vision"], files["clip_vision"] / "model.safetensors")
     )
     caught = {}
     layers = next(module for name, module in folder.named_modules() if name.endswith("encoder.layers"))
@@ -168,7 +169,7 @@ def test_image_features_are_the_layer_before_the_last(files, photo):
 
 def test_another_encoder_is_refused(files):
     with pytest.raises(CheckpointError, match="is not a CLIP image encoder"):
-        load_clip_vision(files["face_parser"])
+        load_clip_vision(files["face_parser"], SD15)
 
 
 def test_importing_the_hosts_imports_no_diffusers(standins):

@@ -125,7 +125,7 @@ def test_files_that_are_no_lora(files, junk):
 
 @pytest.mark.parametrize("name", ["damaged", "other"])
 def test_files_that_are_no_checkpoint(files, junk, name):
-    with pytest.raises(CheckpointError, match=rf"cannot load .*{name}\.safetensors as an SD1\.5 checkpoint"):
+    with pytest.raises(CheckpointError, match=rf"cannot load .*{name}\.safetensors as a checkpoint of SD1\.5"):
         load_pipeline(junk / f"{name}.safetensors", SD15, base_config=files["checkpoint"])
 
 

@@ -26,7 +26,7 @@ def test_an_engine_draws_what_portrait_draws(settings, photo, tmp_path, monkeypa
     named |= {"load_face_analysis": "face_package"}
     for name in named:
         load = getattr(person, name)
-        monkeypatch.setattr(person, name, lambda path, load=load: (loads.append(path), load(path))[1])
+        monkeypatch.setattr(person, name, lambda path, *more, load=load: (loads.append(path), load(path, *more))[1])
     other = engine.draw(photo, "a man in a hat", 6)
     Image.new("RGB", (256, 256)).save(tmp_path / "nobody.png")
     with pytest.raises(DrawingError, match="no face found"):

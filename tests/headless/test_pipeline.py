@@ -202,7 +202,7 @@ def test_lora_files(files, adapter, tmp_path):
 def test_checkpoints_that_cannot_be_loaded(files, tmp_path):
     with pytest.raises(CheckpointError, match="not found"):
         load_pipeline(tmp_path / "absent.safetensors", SD15)
-    with pytest.raises(CheckpointError, match=r"cannot load .* as an SD1\.5 checkpoint"):
+    with pytest.raises(CheckpointError, match=r"cannot load .* as a checkpoint of SD1\.5"):
         load_pipeline(tmp_path, SD15)
     with pytest.raises(IncompatibleModelError, match=r"is for SDXL.*SD1\.5"):
         load_pipeline(files["checkpoint"], SDXL)

@@ -243,7 +243,7 @@ def test_identity_without_embedding_uses_zeros(host, adapter, make_identity):
 @pytest.mark.parametrize(
     ("unet_config", "message"),
     [
-        ({"context_dim": 2048, "adm_in_channels": 2816}, "an SDXL model"),
+        ({"context_dim": 2048, "adm_in_channels": 2816}, "MODEL is of SDXL"),
         ({"context_dim": 1024, "adm_in_channels": None}, "type SimpleNamespace"),
         ({"context_dim": 1280, "adm_in_channels": 2560}, "type SimpleNamespace"),
         ({"image_model": "flux"}, "type SimpleNamespace"),

@@ -47,13 +47,14 @@ def tiny_networks(base: str = "sd15"):
 
     usual = {"sd15": configs.SD15, "sdxl": configs.SDXL}[base]
     share = WIDTH // len(usual.text_encoders)
-    config = replace(usual, text_encoders=tuple((name, share) for name, _ in usual.text_encoders))
+    encoders = tuple((name, share) for name, _ in usual.text_encoders)
+    sizes = replace(usual.sizes, image_tokens=17, latent_width=WIDTH)
+    config = replace(usual, text_encoders=encoders, sizes=sizes)
     places = ("adapter.checkpoint", "hosts.diffusers_unet", "training.assembly")
     with contextlib.ExitStack() as patches:
         for place in places:
             patches.enter_context(mock.patch(f"consistentid.{place}.CONFIGS", (config,)))
-        patches.enter_context(mock.patch("consistentid.adapter.facial_encoder.LATENT_WIDTH", WIDTH))
-        patches.enter_context(mock.patch("consistentid.training.assembly.load_clip_vision", lambda path: TinyVision()))
+        patches.enter_context(mock.patch("consistentid.training.assembly.load_clip_vision", lambda *_: TinyVision()))
         yield config
 
 

@@ -1,0 +1,161 @@
+"""The third base model, the small one of the zoo, in ComfyUI: its blocks, the same numbers as in diffusers, and runs."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.host
+
+LAYOUT = {
+    "image_size": 16,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 64,
+    "channel_mult": [1, 2, 2],
+    "num_res_blocks": [1, 1, 1],
+    "transformer_depth": [1, 1, 0],
+    "transformer_depth_output": [1, 1, 1, 1, 0, 0],
+    "transformer_depth_middle": 1,
+    "context_dim": 192,
+    "num_heads": 4,
+    "num_head_channels": -1,
+    "use_spatial_transformer": True,
+    "use_linear_in_transformer": False,
+    "adm_in_channels": None,
+    "legacy": False,
+    "dtype": torch.float32,
+}
+
+
+@pytest.fixture(scope="module")
+def names(host) -> dict[str, str]:
+    """ComfyUI's name of each weight of a diffusers UNet."""
+    import comfy.utils
+
+    return comfy.utils.unet_to_diffusers(LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def model(tiny, names, zoo_models):
+    """A MODEL with the weights of the zoo's UNet."""
+    import comfy.model_patcher
+    import full_size
+
+    made = full_size.make_config(dict(LAYOUT)).get_model({}, device="cpu")
+    weights = load_file(zoo_models / "base" / "unet" / "diffusion_pytorch_model.safetensors")
+    state = {names[key]: tensor for key, tensor in weights.items()}
+    made.diffusion_model.load_state_dict(state, strict=True)
+    return comfy.model_patcher.ModelPatcher(made.eval(), torch.device("cpu"), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def hosted(host, zoo_models):
+    return host.nodes.hosting.HostedAdapter.load(str(zoo_models / "consistentid_zoo.safetensors"))
+
+
+@pytest.fixture
+def identity(host, make_identity):
+    person = make_identity()
+    features = {key: tensor[:65, :192].clone() for key, tensor in person.region_features.items()}
+    photo, zero = (tensor[:65, :192].clone() for tensor in (person.photo_features, person.zero_features))
+    return host.consistentid.identity.Identity(photo, zero, features, person.id_embedding)
+
+
+def test_its_sites_are_the_transformer_blocks_of_comfyui(host, model, names):
+    config = host.consistentid.adapter.config.ZOO
+    sites = host.consistentid.adapter.sites.list_sites(config)
+    modules = [name for name, _ in model.model.diffusion_model.named_modules()]
+    blocks = {name.removesuffix(".attn2") for name in modules if name.endswith(".attn2")}
+    assert blocks == {site.comfy for site in sites} and len(sites) == config.sites
+    for site in sites:
+        key = f"{site.diffusers}.attn2.to_k.weight"
+        assert names[key] == f"{site.comfy}.attn2.to_k.weight"
+    assert host.nodes.patching.detect_base(model) is config
+
+
+def test_every_site_is_called_by_its_block(host, model):
+    """ComfyUI looks patches up by (kind, number): each block asks for the one of its own site."""
+    called = []
+    clone = model.clone()
+    for site in host.consistentid.adapter.sites.list_sites(host.consistentid.adapter.config.ZOO):
+
+        def attend(q, k, v, extra_options, site=site):
+            called.append((site.block, extra_options["block"], q.shape[-1]))
+            return q
+
+        clone.set_model_attn2_replace(attend, *site.block)
+    predict(clone, torch.zeros(1, 4, 16, 16), torch.zeros(1, 77, 192))
+    assert len(called) == 7 and all(tuple(there) == block for block, there, _ in called)
+    assert sorted(width for *_, width in called) == [64] * 3 + [128] * 4
+
+
+def predict(model, latents, text):
+    options = model.model_options["transformer_options"] | {"cond_or_uncond": [0], "sigmas": torch.ones(1)}
+    unet = model.model.diffusion_model
+    return unet(latents, torch.full((len(latents),), 501.0), context=text, transformer_options=options)
+
+
+def test_it_agrees_with_diffusers(host, model, hosted, identity, zoo_models):
+    import comfy.model_management
+    from diffusers import UNet2DConditionModel
+
+    from consistentid.adapter.checkpoint import load_adapter
+    from consistentid.hosts.diffusers_unet import install_adapter
+
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, 4, 16, 16, generator=generator)
+    text = torch.randn(1, 77, 192, generator=generator)
+    patched = host.nodes.patching.apply_adapter(model, hosted, identity, 0.6, 0.8)
+    comfy.model_management.load_models_gpu([patched])
+    theirs = predict(patched, latents, text)
+    unet = UNet2DConditionModel.from_pretrained(zoo_models / "base" / "unet").eval()
+    install_adapter(unet, load_adapter(zoo_models / "consistentid_zoo.safetensors"), 0.6, 0.8)
+    tokens = {"id_tokens": hosted.project_identity(identity)[:1].float()}
+    ours = unet(latents, 501, text, cross_attention_kwargs=tokens).sample
+    assert (ours - theirs).abs().max() <= 1e-4 * ours.abs().max()
+
+
+def test_a_person_changes_the_picture_and_weight_zero_does_not(host, run, model, hosted, identity):
+    positive, negative = ([[torch.randn(1, 77, 192, generator=torch.Generator().manual_seed(n)), {}]] for n in (1, 2))
+    apply = host.nodes.patching.apply_adapter
+    plain = run.sample(model, (positive, negative))
+    off = run.sample(apply(model, hosted, identity, 0.0, 0.0), (positive, negative))
+    on = run.sample(apply(model, hosted, identity), (positive, negative))
+    assert torch.equal(plain, off) and run.differ(on, plain) > 0.01
+    assert torch.equal(run.sample(model, (positive, negative)), plain), "the MODEL is left as it was"
+
+
+def test_facial_tokens_change_the_text(hosted, identity):
+    tokens, zero = hosted.encode_regions(identity)
+    text = torch.randn(1, 77, 192, generator=torch.Generator().manual_seed(0))
+    rows = torch.tensor([4, 9])
+    fused = hosted.fuse(text, torch.stack([tokens["Face"], zero]), rows)
+    assert not torch.allclose(fused[0, rows], text[0, rows])
+    others = [place for place in range(77) if place not in (4, 9)]
+    assert torch.equal(fused[0, others], text[0, others])
+
+
+def test_what_does_not_go_together(host, tiny, model, hosted, identity, make_identity):
+    error = host.consistentid.errors.IncompatibleModelError
+    with pytest.raises(error, match=r"for the zoo's model reads features of shape \[65, 192\]"):
+        hosted.encode_regions(make_identity())
+    with pytest.raises(error, match=r"for the zoo's model reads features of shape \[65, 192\]"):
+        host.nodes.patching.apply_adapter(model, hosted, make_identity())
+    with pytest.raises(error, match=r"is for the zoo's model, but MODEL is of SD1.5"):
+        host.nodes.patching.apply_adapter(tiny.make_model(), hosted, identity)
+    released, _ = tiny.make_adapter(host, torch.zeros(2, 4, 768))
+    with pytest.raises(error, match=r"is for SD1.5, but MODEL is of the zoo's model"):
+        host.nodes.patching.apply_adapter(model, released, identity)
+
+
+def test_a_person_is_encoded_by_its_image_encoder(host, zoo_models, astronaut, tmp_path):
+    import comfy.clip_vision
+
+    config = json.loads((zoo_models / "image_encoder" / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    clip_vision = comfy.clip_vision.ClipVisionModel(str(tmp_path / "config.json"))
+    clip_vision.load_sd(load_file(zoo_models / "image_encoder" / "model.safetensors"))
+    features, zero = host.nodes.identity.encode_images(clip_vision, [astronaut])
+    assert features.shape == (1, 65, 192) and zero.shape == (65, 192)

@@ -34,11 +34,11 @@ RIDGE = 1e-4
 
 
 @torch.inference_mode()
-def fit_last_layer(network, mean, std, views=VIEWS):
+def fit_last_layer(network, mean, std):
     """Set the weight of the network's last layer in place; `mean` and `std` are those of its input's channels."""
     last = network.conv_out.conv_out
     square = answer = 0
-    for box, side in views:
+    for box, side in VIEWS:
         x = _read_features(network.eval(), last, side, box, mean, std)
         size = (math.isqrt(len(x)),) * 2
         drawn = draw_labels().resize(size, Image.Resampling.NEAREST, box)

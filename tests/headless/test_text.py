@@ -154,7 +154,7 @@ class FacialStub:
             out[0, positions] = tokens.expand(len(positions), -1)
             return out
 
-    config = SDXL
+    config, source = SDXL, "stub"
     facial_encoder = Encoder()
 
     class id_projection(torch.nn.Module):

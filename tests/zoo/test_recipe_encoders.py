@@ -1,0 +1,165 @@
+"""The zoo's image encoder and judge: what they are told of a picture, how they are trained, written and read again."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from consistentid.errors import CheckpointError
+from consistentid.face.regions import REGION_WORDS, cut_region, fit_clip, preprocess_clip, select_regions
+from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
+from zoo.recipe import fit, image_encoder, judge, traits
+from zoo.recipe.pictures import Pictures
+from zoo.recipe.wear import make_batches, reframe, wear
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    """Two people in two scenes."""
+    seeds, scenes = range(4, 6), 2
+    shown = [(draw_person(seed), draw_scene(seed * scenes + number)) for seed in seeds for number in range(scenes)]
+    drawn = [draw_portrait(person, scene, 256) for person, scene in shown]
+    fields = [np.stack([getattr(one, field) for one in drawn]) for field in ("image", "labels", "landmarks", "box")]
+    return Pictures(seeds, scenes, False, *fields)
+
+
+def name_traits(targets) -> dict[str, str | None]:
+    found = zip(traits.TRAITS, targets, strict=True)
+    return {trait.name: None if target == traits.HIDDEN else trait.classes[target] for trait, target in found}
+
+
+def read_losses(path) -> list[float]:
+    with path.open(newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_traits_are_those_of_the_person_and_the_scene():
+    seen = {trait.name: set() for trait in traits.TRAITS}
+    for seed in range(400):
+        person, scene = draw_person(seed), draw_scene(seed)
+        named = name_traits(traits.read_traits(person, scene))
+        assert (named["skin"], named["eye colour"], named["nose"]) == (person.skin, person.eye_colour, person.nose)
+        assert (named["clothes"], named["expression"]) == (scene.clothes, scene.expression)
+        assert (named["hair colour"] is None) == (person.hair == "bald")
+        assert (named["backdrop colour"] is None) == (scene.background != "studio")
+        assert (named["hat colour"] is None) == (scene.hat == "none")
+        for name, value in named.items():
+            seen[name].add(value)
+    assert all(seen[trait.name] >= set(trait.classes) for trait in traits.TRAITS)
+
+
+def test_ears_under_hair_are_not_told():
+    people = [(draw_person(seed), draw_scene(seed)) for seed in range(100)]
+    told = {person.hair: name_traits(traits.read_traits(person, scene))["ears"] for person, scene in people}
+    assert told["long straight"] is None and told["buzz-cut"] is not None
+
+
+def test_a_region_shows_its_own_traits_only():
+    targets = traits.read_traits(draw_person(4), draw_scene(9))
+    shown = {name for name, value in name_traits(traits.keep_shown(targets, "eyes")).items() if value}
+    assert shown == {"eye colour", "eye shape", "eye size"}
+    words = {word for trait in traits.TRAITS for word in trait.regions}
+    assert words == set(REGION_WORDS.values()), "every region teaches something"
+
+
+def test_accuracy_counts_shown_traits_only():
+    targets = np.zeros((3, len(traits.TRAITS)), dtype=np.int64)
+    targets[:, 0] = (0, 1, traits.HIDDEN)
+    targets[:, 1] = traits.HIDDEN
+    told = [np.eye(len(trait.classes))[[0, 0, 0]] for trait in traits.TRAITS]
+    accuracy = traits.measure_accuracy(told, targets)
+    assert accuracy["kind"] == 0.5 and accuracy["skin"] == 1.0 and "age" not in accuracy
+
+
+def test_each_picture_counts_the_same_however_many_traits_it_shows():
+    logits = [torch.zeros(3, len(trait.classes)) for trait in traits.TRAITS]
+    targets = torch.full((3, len(traits.TRAITS)), traits.HIDDEN)
+    assert traits.measure_trait_loss(logits, targets) == 0
+    targets[0, 2] = 1
+    assert traits.measure_trait_loss(logits, targets).item() == pytest.approx(np.log(9))
+    targets[1, :2] = 0
+    assert traits.measure_trait_loss(logits, targets).item() == pytest.approx((np.log(9) + np.log(2)) / 2)
+
+
+def test_reframed_labels_stay_with_their_picture(pictures):
+    marked = np.repeat((pictures.labels[0] == 1)[..., None] * np.uint8(255), 3, axis=2)
+    image, labels = reframe(marked, pictures.labels[0], 160, np.random.default_rng(3))
+    assert image.shape == (160, 160, 3) and labels.shape == (160, 160)
+    assert ((image[..., 0] > 127) == (labels == 1)).mean() > 0.98
+    whole = np.asarray(fit_clip(marked))
+    assert (np.asarray(fit_clip(image)) != whole).mean() > 0.01, "the frame did not move"
+
+
+def test_wear_is_slight_and_repeatable(pictures):
+    before = pictures.images[0].copy()
+    worn = [wear(pictures.images[0], np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert np.array_equal(worn[0], worn[1]) and not np.array_equal(worn[0], worn[2])
+    assert np.array_equal(before, pictures.images[0])
+    assert 0 < np.abs(worn[2].astype(int) - before).mean() < 16
+
+
+def test_batches_come_in_order():
+    batches = make_batches(lambda ordinal: (np.array([ordinal]), np.array([[-ordinal]])), 3)
+    first, second = next(batches), next(batches)
+    batches.close()
+    assert first[0].tolist() == [0, 1, 2] and second[1].tolist() == [[-3], [-4], [-5]]
+
+
+def test_regions_are_prepared_as_an_identity_prepares_them(pictures):
+    photo, labels = pictures.images[1], pictures.labels[1]
+    cut = cut_region(photo, select_regions(labels)["Face"])
+    pixels = image_encoder.normalise(torch.from_numpy(fit_clip(cut).copy())[None])[0]
+    assert torch.allclose(pixels, torch.from_numpy(preprocess_clip(cut)), atol=1e-6)
+
+
+def test_details_are_the_colours_of_a_patch():
+    pixels = torch.zeros(1, 3, 224, 224)
+    pixels[0, 1, 28:56, :28] = 0.5
+    details = image_encoder.cut_details(pixels)
+    assert details.shape == (1, 64, 147)
+    assert details[0, image_encoder.GRID].unflatten(0, (3, 49)).mean(1).tolist() == [0, 0.5, 0]
+    assert details.count_nonzero() == 49
+
+
+def test_the_encoder_learns_and_is_read_as_it_was_written(pictures, tmp_path, monkeypatch):
+    from transformers import CLIPVisionModelWithProjection
+
+    monkeypatch.setattr(fit, "LOGGED_STEPS", 4)
+    monkeypatch.setattr(image_encoder, "BATCH", 2)
+    pupil = image_encoder.train_image_encoder(pictures, 12, tmp_path)
+    losses = read_losses(tmp_path / "image_encoder.csv")
+    assert len(losses) == 3 and losses[-1] < 0.9 * losses[0]
+    image_encoder.write_image_encoder(pupil, tmp_path / "image_encoder")
+    assert sum(file.stat().st_size for file in (tmp_path / "image_encoder").iterdir()) < 3.5e6
+    read = CLIPVisionModelWithProjection.from_pretrained(tmp_path / "image_encoder", dtype=torch.float32).eval()
+    pixels = torch.from_numpy(preprocess_clip(pictures.images[2]))[None]
+    with torch.inference_mode():
+        tokens, expected = (
+            encoder(pixel_values=pixels, output_hidden_states=True) for encoder in (read, pupil.encoder.float())
+        )
+    assert tokens.hidden_states[-2].shape == (1, 65, 192) and tokens.image_embeds.shape == (1, 64)
+    assert torch.allclose(tokens.hidden_states[-2], expected.hidden_states[-2], atol=1e-4)
+    accuracy = image_encoder.measure_image_encoder(pupil, pictures, 128)
+    assert set(accuracy["nose"]) == {"skin", "nose"} and "hat" in accuracy["photo"]
+
+
+def test_the_judge_learns_and_is_read_as_it_was_written(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(fit, "LOGGED_STEPS", 10)
+    monkeypatch.setattr(judge, "BATCH", 4)
+    trained = judge.train_judge(pictures, 40, tmp_path)
+    losses = read_losses(tmp_path / "judge.csv")
+    assert losses[-1] < 0.5 * losses[0]
+    accuracy = judge.measure_judge(trained, pictures)
+    assert np.mean(list(accuracy.values())) > 0.8, accuracy
+    judge.write_judge(trained, tmp_path / "judge.safetensors")
+    small = np.ascontiguousarray(pictures.images[:, ::2, ::2])
+    told, expected = judge.load_judge(tmp_path / "judge.safetensors").judge(small), trained.judge(small, batch=3)
+    assert list(told) == [trait.name for trait in traits.TRAITS] and told["skin"].shape == (4, 9)
+    for name, probabilities in told.items():
+        assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+        assert np.allclose(probabilities, expected[name], atol=1e-4)
+    assert sum(weight.numel() for weight in trained.parameters()) < 1_000_000
+    monkeypatch.setitem(judge.CLASSES, "kind", ["woman", "man", "robot"])
+    with pytest.raises(CheckpointError, match="Train the judge again"):
+        judge.load_judge(tmp_path / "judge.safetensors")

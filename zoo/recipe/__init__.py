@@ -1,0 +1,1 @@
+"""How the models of the zoo are made: each module trains one of them on drawn faces."""

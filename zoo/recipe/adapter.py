@@ -1,0 +1,66 @@
+"""The ConsistentID adapter of the zoo: drawn faces as a training set, and the configuration of `train` for it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from consistentid.training.config import TrainingConfig
+from consistentid.training.loop import train
+from zoo.drawn_faces import Portrait
+from zoo.drawn_faces.training_set import write_training_set
+
+from .base_model import SIDE_PX
+from .fit import has_bfloat16
+
+RANK = 16
+BATCH = 16
+
+
+def write_records(folder: Path, face_models: Path, people: range, scenes: int) -> None:
+    """The training set of `people`, with the ID embeddings of the zoo's recogniser; one that is there is kept."""
+    if not (folder / "JSON_all.json").exists():
+        write_training_set(folder, people, scenes, SIDE_PX, embed=load_embedder(face_models))
+
+
+def load_embedder(face_models: Path):
+    """What gives a drawn portrait its ID embedding [512], of unit length, by its true landmarks."""
+    from insightface.app.common import Face
+    from insightface.model_zoo import get_model
+
+    recogniser = get_model(str(face_models / "zoo_r.onnx"), providers=["CPUExecutionProvider"])
+
+    def embed(portrait: Portrait) -> np.ndarray:
+        face = Face(kps=portrait.landmarks)
+        recogniser.get(np.ascontiguousarray(portrait.image[:, :, ::-1]), face)
+        return face.normed_embedding
+
+    return embed
+
+
+def train_adapter(models: Path, records: Path, output: Path, steps: int, **changes) -> Path:
+    """Train on the records with the zoo's frozen models, or go on where a run stopped; returns the adapter's file.
+
+    changes: other values of TrainingConfig, such as localisation_weight=0 for the comparison without it.
+    """
+    config = TrainingConfig(
+        checkpoint=str(models / "base"),
+        clip_vision=str(models / "image_encoder"),
+        dataset=str(records),
+        output=str(output),
+        steps=steps,
+        base="zoo",
+        rank=RANK,
+        resolution=SIDE_PX,
+        batch=BATCH,
+        micro_batch=BATCH,
+        learning_rate=3e-4,
+        rates="cosine",
+        warmup=steps // 50,
+        precision="bf16" if has_bfloat16() else "no",
+        workers=2,
+        save_every=max(steps // 4, 1),
+        keep=1,
+        log_every=50,
+    )
+    return train(replace(config, **changes))

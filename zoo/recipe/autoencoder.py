@@ -1,0 +1,139 @@
+"""The image autoencoder in TAESD's form, which diffusers and ComfyUI know: 8 px a latent, four channels."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .fit import find_device, fit, speed_up
+from .pictures import Pictures
+
+CROP_PX = 64
+BATCH = 16
+LATENT_NOISE = 0.05
+COLOUR_SCALE = 4.0
+"""Latents per unit of a colour, 0..1, at the start: about unit variance."""
+FACE_WEIGHT = 3.0
+"""How much more a pixel of a face counts: eyes and mouth are a few latents large."""
+FACE_LABELS = (2, 3, 4, 5, 6, 10, 11, 12, 13)
+
+
+def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> nn.Module:
+    """diffusers' AutoencoderTiny, trained on parts of the pictures at half their size.
+
+    Noise on the latents makes neighbouring latents look alike, so that a picture sampled a little off is still right.
+    """
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    vae = start_autoencoder(AutoencoderTiny()).to(find_device(), memory_format=torch.channels_last)
+
+    def measure_loss(step: int) -> Tensor:
+        pixels, weight = cut_parts(pictures, rng)
+        pixels, weight = pixels.to(vae.device), weight.to(vae.device)
+        latents = vae.encoder(pixels).float()
+        drawn = vae.decoder(latents + LATENT_NOISE * torch.randn_like(latents)).float()
+        error = ((drawn - pixels).abs() * weight).mean() + 0.5 * compare_edges(drawn, pixels, weight)
+        return error + 0.05 * measure_spread(latents)
+
+    return fit("autoencoder", vae, measure_loss, steps, 1e-3, curves, ema=0.999)
+
+
+@torch.no_grad()
+def start_autoencoder(vae: nn.Module) -> nn.Module:
+    """Weights with which the first three latents are the mean colour of their 8 x 8 px, and are drawn as such.
+
+    The other channels and the insides of the blocks begin at random, the blocks' last convolution at nothing: training
+    adds the details, and need not find out colours first.
+    """
+    from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+
+    for side in (vae.encoder, vae.decoder):
+        convolutions = [layer for layer in side.layers if isinstance(layer, nn.Conv2d)]
+        for layer in convolutions:
+            _pass_colours(layer)
+        for block in side.modules():
+            if isinstance(block, AutoencoderTinyBlock):
+                nn.init.zeros_(block.conv[-1].weight)
+                nn.init.zeros_(block.conv[-1].bias)
+    last, first = vae.encoder.layers[-1], vae.decoder.layers[0]
+    for layer, scale, shift in ((last, COLOUR_SCALE, -COLOUR_SCALE / 2), (first, 1 / COLOUR_SCALE, 0.5)):
+        layer.weight[:3] *= scale
+        layer.bias[:3] = shift
+    return vae
+
+
+def _pass_colours(layer: nn.Conv2d) -> None:
+    """Have the first three channels pass through: in a layer of stride 2 as the mean of 2 x 2 px."""
+    layer.weight[:3] = 0
+    for channel in range(3):
+        if layer.stride == (2, 2):
+            layer.weight[channel, channel, 1:, 1:] = 0.25
+        else:
+            layer.weight[channel, channel, 1, 1] = 1
+    if layer.bias is not None:
+        layer.bias[:3] = 0
+
+
+def cut_parts(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Parts of pictures [BATCH, 3, CROP_PX, CROP_PX] in -1..1, half of them of faces; weights of their pixels."""
+    pixels, weights = [], []
+    for number, row in enumerate(sorted(rng.integers(len(pictures), size=BATCH))):
+        image, labels = pictures.images[row], pictures.labels[row]
+        limit = len(labels) - 2 * CROP_PX
+        corner = rng.integers(0, limit + 1, size=2)
+        if number % 2:
+            middle = pictures.landmarks[row].mean(axis=0)[::-1] + rng.normal(0, 16, size=2)
+            corner = (middle - CROP_PX).clip(0, limit).astype(int)
+        top, left = corner // 2 * 2
+        part = np.s_[top : top + 2 * CROP_PX, left : left + 2 * CROP_PX]
+        pixels.append(halve(image[part]))
+        weights.append(1 + (FACE_WEIGHT - 1) * halve(np.isin(labels[part], FACE_LABELS)[..., None]))
+    pixels, weights = (np.stack(x).transpose(0, 3, 1, 2).astype(np.float32) for x in (pixels, weights))
+    return torch.from_numpy(pixels / 127.5 - 1), torch.from_numpy(weights)
+
+
+def halve(image: np.ndarray) -> np.ndarray:
+    """[..., 2H, 2W, C] -> float32 [..., H, W, C]: the mean of each four pixels."""
+    *batch, height, width, channels = image.shape
+    return image.reshape(*batch, height // 2, 2, width // 2, 2, channels).mean(axis=(-4, -2), dtype=np.float32)
+
+
+def compare_edges(drawn: Tensor, pixels: Tensor, weight: Tensor) -> Tensor:
+    """Mean weighted difference of neighbouring pixels' differences, which keeps outlines sharp."""
+    error = drawn - pixels
+    across, down = error.diff(dim=3) * weight[..., 1:], error.diff(dim=2) * weight[..., 1:, :]
+    return across.abs().mean() + down.abs().mean()
+
+
+def measure_spread(latents: Tensor) -> Tensor:
+    """How far the channels are from mean 0 and variance 1."""
+    variance, mean = torch.var_mean(latents, dim=(0, 2, 3))
+    return (mean.square() + (variance - 1).square()).mean()
+
+
+@torch.inference_mode()
+def encode_pictures(vae: nn.Module, images: np.ndarray, batch: int = 64) -> Tensor:
+    """RGB uint8 [N, 2S, 2S, 3] -> latents [N, 4, S/8, S/8] of the pictures at half their size."""
+    parts = []
+    for start in range(0, len(images), batch):
+        small = halve(images[start : start + batch]).transpose(0, 3, 1, 2) / 127.5 - 1
+        pixels = torch.from_numpy(small).to(vae.device).contiguous(memory_format=torch.channels_last)
+        with speed_up():
+            parts.append(vae.encoder(pixels).float().cpu())
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def measure_error(vae: nn.Module, pictures: Pictures) -> float:
+    """Peak signal-to-noise ratio in dB of decoded pictures."""
+    latents = encode_pictures(vae, pictures.images)
+    errors = []
+    for image, latent in zip(pictures.images, latents, strict=True):
+        drawn = vae.decoder(latent[None].to(vae.device, vae.dtype)).float().cpu().clamp(-1, 1)
+        original = torch.from_numpy(halve(image).transpose(2, 0, 1)[None] / 127.5 - 1)
+        errors.append(F.mse_loss(drawn, original).item())
+    return float(10 * np.log10(4 / np.mean(errors)))

@@ -1,0 +1,129 @@
+"""The judge: a small network that tells the traits of a generated picture, the measure of how a prompt is obeyed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from consistentid.errors import CheckpointError
+from consistentid.weights import load_strictly, read_metadata, read_weights
+
+from .fit import find_device, fit
+from .pictures import Pictures
+from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
+from .wear import make_batches, reframe, wear
+
+SIDE_PX = 128
+GRID = 16
+WIDTHS = (32, 64, 128)
+BATCH = 64
+SMALLEST_PX = 80
+CLASSES = {trait.name: list(trait.classes) for trait in TRAITS}
+
+
+class Judge(nn.Module):
+    """Pictures [N, 3, 128, 128] in -1..1 -> logits [N, classes] of each trait."""
+
+    def __init__(self):
+        super().__init__()
+        first, second, third = WIDTHS
+        self.trunk = nn.Sequential(
+            _convolve(3, first, 5, 2),
+            _convolve(first, second, 3, 2),
+            Residual(second),
+            _convolve(second, third, 3, 2),
+            Residual(third),
+            Residual(third),
+        )
+        self.place = nn.Parameter(torch.randn(GRID * GRID, third) * 0.02)
+        self.head = TraitHead(third)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        return self.head(self.trunk(pixels).flatten(2).mT + self.place)
+
+    @torch.inference_mode()
+    def judge(self, images: np.ndarray, batch: int = 64) -> dict[str, np.ndarray]:
+        """RGB uint8 [N, 128, 128, 3] -> {trait: probabilities float32 [N, classes]}; classes as in CLASSES."""
+        parts = []
+        for start in range(0, len(images), batch):
+            pixels = _prepare(torch.from_numpy(np.ascontiguousarray(images[start : start + batch])))
+            parts.append([logits.softmax(dim=1).cpu().numpy() for logits in self(pixels.to(self.place.device))])
+        return dict(zip(CLASSES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+
+class Residual(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.body = nn.Sequential(_convolve(width, width, 3, 1), nn.Conv2d(width, width, 3, padding=1, bias=False))
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.norm(self.body(x)))
+
+
+def _convolve(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Judge:
+    """Trained on worn pictures: generated ones are less sharp and clean than drawn ones."""
+    torch.manual_seed(seed)
+    judge = Judge().to(find_device(), memory_format=torch.channels_last)
+    targets = read_all_traits(pictures)
+    batches = make_batches(lambda ordinal: _make_sample(pictures, targets, [seed, ordinal]), BATCH)
+
+    def measure_loss(step: int) -> Tensor:
+        images, wanted = (torch.from_numpy(array).to(find_device()) for array in next(batches))
+        return measure_trait_loss(judge(_prepare(images)), wanted)
+
+    fit("judge", judge, measure_loss, steps, 2e-3, curves, weight_decay=0.02)
+    batches.close()
+    return judge
+
+
+def write_judge(judge: Judge, path: Path) -> None:
+    """Weights in float32, and the classes they tell, as safetensors."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {key: value.contiguous() for key, value in judge.state_dict().items()}
+    save_file(weights, path, {"classes": json.dumps(CLASSES)})
+
+
+def load_judge(path: Path) -> Judge:
+    """Raises CheckpointError for a judge of other classes."""
+    if json.loads(read_metadata(path).get("classes", "{}")) != CLASSES:
+        raise CheckpointError(f"{path} tells other traits than zoo/recipe/traits.py names. Train the judge again.")
+    with torch.device("meta"):
+        judge = Judge()
+    load_strictly(judge, read_weights(path), str(path))
+    return judge
+
+
+def measure_judge(judge: Judge, pictures: Pictures, soft: float = 0.0) -> dict[str, float]:
+    """Accuracy by trait of pictures at 128 px. soft: a blur, the standard deviation in px."""
+    import cv2
+
+    images = [cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for image in pictures.images]
+    if soft:
+        images = [cv2.GaussianBlur(image, (0, 0), soft) for image in images]
+    return measure_accuracy(list(judge.judge(np.stack(images)).values()), read_all_traits(pictures))
+
+
+def _make_sample(pictures: Pictures, targets: np.ndarray, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    import cv2
+
+    rng = np.random.default_rng(seeds)
+    row = rng.integers(len(pictures))
+    side_px = int(rng.integers(SMALLEST_PX, SIDE_PX + 1)) if rng.random() < 0.5 else SIDE_PX
+    image, _ = reframe(pictures.images[row], pictures.labels[row], side_px, rng)
+    image = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
+    return wear(image, rng)[None], targets[row][None]
+
+
+def _prepare(images: Tensor) -> Tensor:
+    """uint8 [N, 128, 128, 3] -> float32 [N, 3, 128, 128] in -1..1."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1

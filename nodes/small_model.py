@@ -1,0 +1,112 @@
+"""The zoo's small base model in ComfyUI: diffusers folders, of a size that ComfyUI does not know."""
+
+import json
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import comfy.clip_vision
+import comfy.model_management
+import comfy.sd
+import comfy.supported_models
+import comfy.utils
+import torch
+import torch.nn.functional as F
+from comfy.model_patcher import ModelPatcher
+from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer
+from torch import Tensor
+
+CLIP_WORDS = 49408
+LATENT_SCALE = 0.18215
+"""What ComfyUI divides SD1.x latents by between VAE and UNet; TAESD's need no scaling."""
+
+
+def load_unet(folder: Path) -> ModelPatcher:
+    """A MODEL from a diffusers UNet of SD1.x's kinds of blocks, whatever its widths and depths."""
+    parts, config = _read(folder)
+    unet_config = convert_config(config)
+    names = comfy.utils.unet_to_diffusers(unet_config)
+    options = {"unet_config": unet_config, "unet_extra_config": {}}
+    model_config = type("SmallModel", (comfy.supported_models.SD15,), options)(unet_config)
+    device, dtype = comfy.model_management.get_torch_device(), torch.float32
+    model_config.set_inference_dtype(dtype, None)
+    model = model_config.get_model({}, "", device=comfy.model_management.unet_offload_device())
+    model.load_model_weights({names[name]: tensor for name, tensor in parts.items()}, "")
+    return ModelPatcher(model, load_device=device, offload_device=comfy.model_management.unet_offload_device())
+
+
+def convert_config(config: dict) -> dict:
+    """diffusers' config.json of a UNet -> the options of ComfyUI's UNetModel."""
+    widths, layers = config["block_out_channels"], config["layers_per_block"]
+    depths = [int(kind.startswith("CrossAttn")) for kind in config["down_block_types"]]
+    return {
+        "image_size": 32,
+        "use_spatial_transformer": True,
+        "legacy": False,
+        "use_temporal_attention": False,
+        "use_linear_in_transformer": config["use_linear_projection"],
+        "in_channels": config["in_channels"],
+        "out_channels": config["out_channels"],
+        "model_channels": widths[0],
+        "channel_mult": [width // widths[0] for width in widths],
+        "num_res_blocks": [layers] * len(widths),
+        "transformer_depth": [depth for depth in depths for _ in range(layers)],
+        "transformer_depth_output": [depth for depth in depths for _ in range(layers + 1)],
+        "transformer_depth_middle": 1,
+        "num_heads": config["attention_head_dim"],
+        "num_head_channels": -1,
+        "context_dim": config["cross_attention_dim"],
+        "adm_in_channels": None,
+    }
+
+
+def load_clip(text_encoder: Path, tokenizer: Path) -> comfy.sd.CLIP:
+    """A CLIP from a CLIP text encoder and tokenizer of transformers, of any width and vocabulary."""
+    tensors, config = _read(text_encoder)
+    special = {"start": config["bos_token_id"], "end": config["eos_token_id"], "pad": config["pad_token_id"]}
+
+    class SmallTokenizer(SDTokenizer):
+        def __init__(self, **options):
+            super().__init__(str(tokenizer), embedding_size=config["hidden_size"], **options)
+
+    clip = comfy.sd.CLIP(
+        SimpleNamespace(
+            params={"clip_model": SDClipModel, "textmodel_json_config": config, "special_tokens": special},
+            clip=SD1ClipModel,
+            tokenizer=partial(SD1Tokenizer, tokenizer=SmallTokenizer),
+        )
+    )
+    # transformers 5 leaves out the prefix, and ComfyUI has room for all words of CLIP's own vocabulary.
+    named = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in tensors.items()}
+    words = named["text_model.embeddings.token_embedding.weight"]
+    named["text_model.embeddings.token_embedding.weight"] = F.pad(words, (0, 0, 0, CLIP_WORDS - len(words)))
+    clip.load_sd(named)
+    return clip
+
+
+def load_vae(folder: Path) -> comfy.sd.VAE:
+    """A VAE from diffusers' AutoencoderTiny, in TAESD's form."""
+    tensors, _ = _read(folder)
+    renamed = {_rename_vae(name): tensor for name, tensor in tensors.items()}
+    return comfy.sd.VAE({**renamed, "vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)})
+
+
+def load_clip_vision(folder: Path) -> comfy.clip_vision.ClipVisionModel:
+    """A CLIP_VISION from an image encoder of transformers, of any width."""
+    tensors, _ = _read(folder)
+    clip_vision = comfy.clip_vision.ClipVisionModel(folder / "config.json")
+    clip_vision.load_sd(tensors)
+    return clip_vision
+
+
+def _read(folder: Path) -> tuple[dict[str, Tensor], dict]:
+    """The one weight file of a model's folder, in float32, and its configuration."""
+    (weights,) = folder.glob("*.safetensors")
+    tensors = comfy.utils.load_torch_file(str(weights), safe_load=True)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {name: tensor.float() for name, tensor in tensors.items()}, config
+
+
+def _rename_vae(name: str) -> str:
+    side, _, number, rest = name.split(".", 3)
+    return f"taesd_{side}.{int(number) + (side == 'decoder')}.{rest}"

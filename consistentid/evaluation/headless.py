@@ -35,7 +35,7 @@ class Loaded:
     settings: PortraitSettings
 
     def place_readers(self, device: str) -> None:
-        """What reads a person is on the device only meanwhile: drawing needs the memory."""
+        """What reads a person is on the device only meanwhile, but for InsightFace: drawing needs the memory."""
         for network in (self.photo_models.clip_vision, self.photo_models.face_parser, self.word_networks):
             if network:
                 network.to(device)
@@ -48,8 +48,8 @@ class Headless:
         if not settings.consistentid:
             raise EngineError("The headless engine evaluates ConsistentID; for Face2Diffusion alone use a workflow.")
         settings = replace(settings, face=str(any_photo), identity="", prompt=settings.word, seed=0, batch=1)
-        settings = find_files(settings)
         settings.check()
+        settings = find_files(settings)
         device, dtype = choose_device(settings)
         self.settings = replace(settings, device=device, dtype=dtype)
         self._loaded = None

@@ -20,6 +20,8 @@ LABELS = (
 )  # fmt: skip
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+USUAL_WIDTH = 64
+"""Channels of the first layer in the public weights."""
 
 
 class ConvBNReLU(nn.Module):
@@ -136,7 +138,7 @@ class BiSeNet(nn.Module):
 
     source = ""
 
-    def __init__(self, width: int = 64):
+    def __init__(self, width: int = USUAL_WIDTH):
         super().__init__()
         self.cp = ContextPath(width)
         self.ffm = FeatureFusion(width * 4, width * 4)
@@ -161,8 +163,9 @@ def load_face_parser(path: str | Path) -> BiSeNet:
     # Some copies carry the unused classification layer of ResNet-18.
     weights = {key: tensor for key, tensor in read_weights(path).items() if not key.startswith("cp.resnet.fc.")}
     first = weights.get("cp.resnet.conv1.weight")
+    is_narrow = isinstance(first, Tensor) and first.ndim == 4 and 0 < first.shape[0] < USUAL_WIDTH
     with torch.device("meta"):
-        parser = BiSeNet(64 if first is None else min(first.shape[0], 64))
+        parser = BiSeNet(first.shape[0] if is_narrow else USUAL_WIDTH)
     load_strictly(parser, weights, Path(path).name)
     parser.source = Path(path).name
     return parser.float()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adapter.config import SD15, AdapterConfig
+from ..adapter.config import AdapterConfig
 from ..errors import CheckpointError, IncompatibleModelError, MissingPackageError
 from ..face.regions import CLIP_SIZE_PX, preprocess_clip
 from ..weights import load_strictly, read_weights
@@ -61,18 +61,19 @@ def _read_file(path: Path, base: AdapterConfig):
     weights = {key: value for key, value in read_weights(path).items() if not key.endswith("position_ids")}
     patches = weights.get("vision_model.embeddings.patch_embedding.weight")
     projection = weights.get("visual_projection.weight")
-    if patches is None or projection is None:
+    hidden = weights.get("vision_model.encoder.layers.0.mlp.fc1.weight")
+    if not all(isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in (patches, projection, hidden)):
         raise CheckpointError(
             f"{path.name} is not a CLIP image encoder with transformers' key names; it starts with "
             f"{', '.join(list(weights)[:3])}. "
-            f"Get {SD15.image_encoder} (see models_manifest.json)."
+            f"Get {base.image_encoder}."
         )
     width = base.sizes.image_width
     if patches.shape[0] != width:
         raise _wrong_encoder(path, f"width {patches.shape[0]}", base)
     config = CLIPVisionConfig(
         hidden_size=width,
-        intermediate_size=weights["vision_model.encoder.layers.0.mlp.fc1.weight"].shape[0],
+        intermediate_size=hidden.shape[0],
         num_hidden_layers=len({key.split(".")[3] for key in weights if key.startswith("vision_model.encoder.layers.")}),
         num_attention_heads=base.sizes.image_heads,
         projection_dim=projection.shape[0],

@@ -38,7 +38,8 @@ def find_files(settings: PortraitSettings) -> PortraitSettings:
         return settings
     if settings.base == ZOO.name:
         unnamed = [*missing, *([] if settings.checkpoint else ["checkpoint"])]
-        return replace(settings, **_find_in_zoo(Path(settings.models_folder or ZOO_FOLDER), unnamed))
+        folder = choose_models_folder(settings.models_folder) if settings.models_folder else ZOO_FOLDER
+        return replace(settings, **_find_in_zoo(folder, unnamed))
     folder = choose_models_folder(settings.models_folder or None)
     found = {name: find_by_id(model_id, folder) for name, model_id in missing.items()}
     return replace(settings, checkpoint=settings.checkpoint or find_checkpoint(folder, settings.base), **found)
@@ -62,5 +63,8 @@ def _find_in_zoo(folder: Path, names: list[str]) -> dict[str, str]:
     for name, path in paths.items():
         if not path.exists():
             option = f"--{name.replace('_', '-')}"
-            raise CheckpointError(f"{ZOO.title} is not there: {path} is missing. Name it with {option}.")
+            raise CheckpointError(
+                f"A part of {ZOO.title} is not there: {path} is missing. zoo/recipe trains it; name a file of your own "
+                f"with {option}."
+            )
     return {name: str(path) for name, path in paths.items()}

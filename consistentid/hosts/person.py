@@ -9,6 +9,7 @@ from ..face.parsing import load_face_parser
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity, encode_face, load_face2diffusion
 from ..face2diffusion.word import normalise_word
 from ..identity import Identity
+from ..identity.compatibility import check_adapter
 from ..identity.file import load_identity
 from .clip_vision import load_clip_vision
 from .photo_identity import PhotoModels, Stages, encode_photo
@@ -41,10 +42,17 @@ def load_word_networks(settings: PortraitSettings) -> Face2Diffusion | None:
 def read_identity(
     photo: np.ndarray | None, settings: PortraitSettings, adapter: Adapter, models: PhotoModels | None
 ) -> tuple[Identity, Stages]:
-    """Of an RGB photo [H, W, 3], or of the identity file where there are no models."""
+    """Of an RGB photo [H, W, 3], or of the identity file where there are no models.
+
+    IncompatibleModelError for an identity that the adapter cannot read.
+    """
     if models is None:
-        return load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
-    return encode_photo(photo, models, adapter.config.parsing_px, settings.select, settings.index, settings.framing)
+        identity, found = load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
+    else:
+        choice = settings.select, settings.index, settings.framing
+        identity, found = encode_photo(photo, models, adapter.config.parsing_px, *choice)
+    check_adapter(identity, adapter.config, adapter.source)
+    return identity, found
 
 
 def read_people(settings: PortraitSettings, found: Stages, networks: Face2Diffusion | None) -> dict[str, TextIdentity]:

@@ -151,7 +151,8 @@ def test_other_clips_do_not_know_the_word(clip, name_person, make_person):
     assert torch.equal(encode(first, "a photo of bert"), encode(clip, "a photo of bert"))
     assert torch.equal(encode(second, "a photo of anna"), known)
     assert torch.equal(encode(second.clone(), "a photo of anna"), known), "what is made of it later knows the word"
-    assert all(torch.equal(value, state[key]) for key, value in clip.cond_stage_model.state_dict().items())
+    for key, value in clip.cond_stage_model.state_dict().items():  # rows of unused words hold whatever was in memory
+        assert torch.allclose(value, state[key], rtol=0, atol=0, equal_nan=True), key
 
 
 def test_beside_textual_inversion(clip, name_person, make_person, tmp_path):

@@ -1,6 +1,7 @@
 """The zoo's small base model in ComfyUI: diffusers folders, of a size that ComfyUI does not know."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,14 @@ import torch
 import torch.nn.functional as F
 from comfy.model_patcher import ModelPatcher
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer
-from torch import Tensor
+from torch import Tensor, nn
+
+from ..consistentid.errors import CheckpointError
+from .hosting import make_patcher
 
 CLIP_WORDS = 49408
+CLIP_OWN = ("text_projection.weight",)
+"""Weights that ComfyUI's CLIP makes itself where a file has none."""
 LATENT_SCALE = 0.18215
 """What ComfyUI divides SD1.x latents by between VAE and UNet; TAESD's need no scaling."""
 
@@ -26,13 +32,14 @@ def load_unet(folder: Path) -> ModelPatcher:
     parts, config = _read(folder)
     unet_config = convert_config(config)
     names = comfy.utils.unet_to_diffusers(unet_config)
+    weights = {names.get(name, name): tensor for name, tensor in parts.items()}
     options = {"unet_config": unet_config, "unet_extra_config": {}}
     model_config = type("SmallModel", (comfy.supported_models.SD15,), options)(unet_config)
-    device, dtype = comfy.model_management.get_torch_device(), torch.float32
-    model_config.set_inference_dtype(dtype, None)
-    model = model_config.get_model({}, "", device=comfy.model_management.unet_offload_device())
-    model.load_model_weights({names[name]: tensor for name, tensor in parts.items()}, "")
-    return ModelPatcher(model, load_device=device, offload_device=comfy.model_management.unet_offload_device())
+    model_config.set_inference_dtype(torch.float32, None)
+    model = model_config.get_model({}, device=comfy.model_management.unet_offload_device())
+    _check_names(model.diffusion_model, weights, folder)
+    model.diffusion_model.load_state_dict(weights)
+    return make_patcher(model)
 
 
 def convert_config(config: dict) -> dict:
@@ -80,6 +87,7 @@ def load_clip(text_encoder: Path, tokenizer: Path) -> comfy.sd.CLIP:
     named = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in tensors.items()}
     words = named["text_model.embeddings.token_embedding.weight"]
     named["text_model.embeddings.token_embedding.weight"] = F.pad(words, (0, 0, 0, CLIP_WORDS - len(words)))
+    _check_names(clip.cond_stage_model.clip_l.transformer, named | dict.fromkeys(CLIP_OWN), text_encoder)
     clip.load_sd(named)
     return clip
 
@@ -88,25 +96,41 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
     """A VAE from diffusers' AutoencoderTiny, in TAESD's form."""
     tensors, _ = _read(folder)
     renamed = {_rename_vae(name): tensor for name, tensor in tensors.items()}
-    return comfy.sd.VAE({**renamed, "vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)})
+    weights = {**renamed, "vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)}
+    vae = comfy.sd.VAE(weights)
+    _check_names(vae.first_stage_model, weights, folder)
+    return vae
 
 
 def load_clip_vision(folder: Path) -> comfy.clip_vision.ClipVisionModel:
     """A CLIP_VISION from an image encoder of transformers, of any width."""
     tensors, _ = _read(folder)
     clip_vision = comfy.clip_vision.ClipVisionModel(folder / "config.json")
+    _check_names(clip_vision.model, tensors, folder)
     clip_vision.load_sd(tensors)
     return clip_vision
 
 
 def _read(folder: Path) -> tuple[dict[str, Tensor], dict]:
-    """The one weight file of a model's folder, in float32, and its configuration."""
-    (weights,) = folder.glob("*.safetensors")
-    tensors = comfy.utils.load_torch_file(str(weights), safe_load=True)
+    """The one weight file of a model's folder, in float32, and its configuration. CheckpointError without it."""
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) != 1:
+        raise CheckpointError(f"One .safetensors file is needed in {folder}; there are {len(files)}.")
+    tensors = comfy.utils.load_torch_file(str(files[0]), safe_load=True)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return {name: tensor.float() for name, tensor in tensors.items()}, config
 
 
+def _check_names(module: nn.Module, weights: dict, folder: Path) -> None:
+    """CheckpointError unless the weights are those of the module; ComfyUI's own loaders go on without."""
+    expected = module.state_dict().keys()
+    problems = [f"{name} is missing" for name in expected - weights.keys()]
+    problems += [f"{name} is not known" for name in weights.keys() - expected]
+    if problems:
+        raise CheckpointError(f"The weights in {folder} are of another model: {'; '.join(sorted(problems)[:5])}.")
+
+
 def _rename_vae(name: str) -> str:
-    side, _, number, rest = name.split(".", 3)
-    return f"taesd_{side}.{int(number) + (side == 'decoder')}.{rest}"
+    """encoder.layers.3.* -> taesd_encoder.3.*; the decoder has one layer more in front, without weights."""
+    layer = re.fullmatch(r"(encoder|decoder)\.layers\.(\d+)\.(.+)", name)
+    return f"taesd_{layer[1]}.{int(layer[2]) + (layer[1] == 'decoder')}.{layer[3]}" if layer else name

@@ -18,6 +18,7 @@ spec.loader.exec_module(file_server)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = bytes(range(256)) * 4000
+SECONDS = 60
 ADAPTER = "ConsistentID_SDXL-v1.bin"
 ADAPTER_FILE = f"/JackAILab/ConsistentID/resolve/{COMMIT}/{ADAPTER}"
 CHECKPOINT = "RealVisXL_V4.0.safetensors"
@@ -61,7 +62,9 @@ def end_downloads(address: str) -> None:
 
     Downloads that failed are remembered by the server as long as it runs.
     """
+    deadline = time.monotonic() + SECONDS
     while running := [id for id, download in list_downloads(address).items() if download["state"] != "failed"]:
+        assert time.monotonic() < deadline, f"still running after {SECONDS} s: {running}"
         for id in running:
             with suppress(urllib.error.HTTPError):  # it has just ended
                 cancel_download(address, id)
@@ -69,10 +72,11 @@ def end_downloads(address: str) -> None:
 
 
 def list_downloads(address: str) -> dict:
-    with urllib.request.urlopen(f"{address}/consistentid/downloads") as response:
+    with urllib.request.urlopen(f"{address}/consistentid/downloads", timeout=SECONDS) as response:
         return json.load(response)["downloads"]
 
 
 def cancel_download(address: str, id: str) -> None:
     body, headers = json.dumps({"model": id}).encode(), {"Content-Type": "application/json"}
-    urllib.request.urlopen(urllib.request.Request(f"{address}/consistentid/cancel", body, headers)).close()
+    request = urllib.request.Request(f"{address}/consistentid/cancel", body, headers)
+    urllib.request.urlopen(request, timeout=SECONDS).close()

@@ -21,17 +21,18 @@ return Boolean(app?.graph && app.canvas && stores?.get("nodeFrequency")?.isLoade
 """
 
 CLEAR = f"""{STORES}
-const {{ workflow, sidebarTab, command }} = app.extensionManager, dialogs = stores.get("dialog");
-[...dialogs.dialogStack].forEach((dialog) => dialogs.closeDialog(dialog));
-document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+const {{ workflow, sidebarTab, command }} = app.extensionManager;
 sidebarTab.activeSidebarTabId = null;
 await command.execute("Comfy.NewBlankWorkflow");
 for (const old of [...workflow.openWorkflows])
   if (old.path !== workflow.activeWorkflow.path) await workflow.closeWorkflow(old);
 """
 
-# Dialogs fade away, and the elements in nodes go with the next picture.
-CLEARED = """
+# Dialogs come late, as that of a run the server refuses, and fade away; elements in nodes go with the next picture.
+CLEARED = f"""{STORES}
+const dialogs = stores.get("dialog");
+[...dialogs.dialogStack].forEach((dialog) => dialogs.closeDialog(dialog));
+document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
 return !graph.nodes.length && !document.querySelector(".p-dialog, dialog[open], .dom-widget, .consistentid-panel");
 """
 

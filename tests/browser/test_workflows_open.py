@@ -34,7 +34,8 @@ if (!pictures.some((one) => args[1].includes(one.alt))) {
   return false;
 }
 window.seenPictures ??= new Set();
-pictures.filter((one) => one.naturalWidth).forEach((one) => window.seenPictures.add(one.alt));
+const isOurs = (one) => one.naturalWidth && args[1].includes(one.alt);
+pictures.filter(isOurs).forEach((one) => window.seenPictures.add(one.alt));
 const unseen = pictures.find((one) => !window.seenPictures.has(one.alt)) ?? pictures.at(-1);
 window.isBack = !window.isBack; // what is in view already is not noticed: look away in between
 let next = window.isBack ? pictures[0] : unseen;

@@ -4,7 +4,7 @@ import numpy as np
 
 from consistentid.dataset.check import check_records
 from consistentid.dataset.records import read_records
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene, is_held_out
+from zoo.drawn_faces import choose_scene, draw_person, draw_portrait, draw_scene, is_held_out
 from zoo.drawn_faces.__main__ import main
 from zoo.drawn_faces.training_set import write_training_set
 
@@ -31,5 +31,6 @@ def test_embeddings_and_held_out_people(tmp_path):
     person = draw_person(1, held_out=True)
     assert is_held_out(person) and write_training_set(tmp_path, [1], 2, 64, held_out=True, embed=embed) == 2
     first, second = read_records(tmp_path)
-    assert np.array_equal(second.read_image(), draw_portrait(person, draw_scene(3), 64).image)
-    assert np.allclose(first.read_embedding(), embed(draw_portrait(person, draw_scene(2), 64)), atol=1e-6)
+    drawn = draw_portrait(person, choose_scene(1, 2, 0, held_out=True), 64)
+    assert np.array_equal(second.read_image(), draw_portrait(person, choose_scene(1, 2, 1, held_out=True), 64).image)
+    assert np.allclose(first.read_embedding(), embed(drawn), atol=1e-6)

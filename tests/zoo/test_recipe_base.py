@@ -5,8 +5,17 @@ import pytest
 import torch
 
 from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
-from zoo.recipe.autoencoder import FACE_WEIGHT, cut_parts, encode_pictures, halve, train_autoencoder
+from zoo.recipe.autoencoder import (
+    FACE_WEIGHT,
+    cut_parts,
+    encode_pictures,
+    halve,
+    measure_psnr,
+    start_autoencoder,
+    train_autoencoder,
+)
 from zoo.recipe.base_model import SIDE_PX, build_pipeline, train_base_model
+from zoo.recipe.fit import fit
 from zoo.recipe.language import FORMS, read_tokenizer, tokenize, write_text, write_texts, write_tokenizer
 from zoo.recipe.pictures import draw_pictures
 
@@ -81,3 +90,41 @@ def test_a_base_model_is_trained_and_draws(pictures, tokenizer, tmp_path):
         pipeline("a man", generator=torch.Generator().manual_seed(0), **arguments).images[0],
     ]
     assert pictures[0].shape == (SIDE_PX, SIDE_PX, 3) and np.abs(pictures[0] - pictures[1]).max() > 0
+
+
+def test_an_untrained_autoencoder_draws_mean_colours(pictures):
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(0)
+    vae = start_autoencoder(AutoencoderTiny())
+    assert measure_psnr(vae, pictures) > 18
+    spread = encode_pictures(vae, pictures.images).std(dim=(0, 2, 3))
+    assert (spread > 0.2).all() and (spread < 1.5).all(), "no channel drowns in the noise"
+
+
+def test_held_out_people_have_scenes_of_their_own(tmp_path):
+    held_out = draw_pictures(tmp_path, range(1), 2, held_out=True, processes=1)
+    person, scene = held_out.name(1)
+    assert person == draw_person(0, held_out=True) and scene != draw_scene(1)
+    assert np.array_equal(held_out.images[1], draw_portrait(person, scene, held_out.images.shape[1]).image)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(ArithmeticError, match="nothing is nan in step 2"):
+        fit("nothing", model, lambda step: model.weight.sum() * (float("nan") if step == 2 else 1), 9, 0.1, tmp_path)
+    assert torch.isfinite(model.weight).all()
+
+
+def test_the_learning_rate_rises_stays_and_falls(tmp_path):
+    """With AdamW and a constant gradient each step moves the weight by the learning rate."""
+    model, places = torch.nn.Linear(1, 1, bias=False), []
+
+    def measure_loss(step):
+        places.append(model.weight.item())
+        return model.weight.sum()
+
+    fit("steps", model, measure_loss, 100, 0.01, tmp_path, weight_decay=0.0)
+    moves = -np.diff(places)
+    assert moves[10:65] == pytest.approx(0.01, rel=1e-3) and moves[0] < 0.006
+    assert (np.diff(moves[75:]) < 0).all() and moves[-1] < 0.001

@@ -2,13 +2,14 @@
 
 from .person import Person, draw_person, is_held_out
 from .portrait import Portrait, draw_portrait
-from .scene import Scene, draw_scene
+from .scene import Scene, choose_scene, draw_scene
 from .words import describe_person, name_person, write_prompt, write_scene_prompt
 
 __all__ = [
     "Person",
     "Portrait",
     "Scene",
+    "choose_scene",
     "describe_person",
     "draw_person",
     "draw_portrait",

@@ -21,6 +21,8 @@ BACKGROUNDS = {
     "space": 1,
     "sunset": 1,
 }
+HELD_OUT_SCENES = 1 << 40
+"""First seed of the scenes of people that are kept out of training."""
 YAW_LIMIT, PITCH_LIMIT, ROLL_LIMIT = 26.0, 12.0, 12.0
 
 
@@ -72,6 +74,11 @@ def draw_scene(seed: int) -> Scene:
         centre=(dice.uniform(0.47, 0.53), dice.uniform(0.47, 0.52)),
         texture=int(dice.uniform(0, 1 << 30)),
     )
+
+
+def choose_scene(person: int, scenes: int, number: int, held_out: bool = False) -> Scene:
+    """Scene `number` of the `scenes` that the person of a seed has for itself; held-out people have others."""
+    return draw_scene(person * scenes + number + held_out * HELD_OUT_SCENES)
 
 
 def _bell(dice: Dice, limit: float) -> float:

@@ -10,7 +10,7 @@ from consistentid.dataset.run import merge_records
 
 from .person import draw_person
 from .portrait import Portrait, draw_portrait
-from .scene import draw_scene
+from .scene import choose_scene
 from .words import describe_person, write_scene_prompt
 
 
@@ -30,7 +30,7 @@ def write_training_set(
     for seed in people:
         person = draw_person(seed, held_out)
         for number in range(scenes):
-            scene = draw_scene(seed * scenes + number)
+            scene = choose_scene(seed, scenes, number, held_out)
             portrait = draw_portrait(person, scene, side_px)
             captions = {"caption": write_scene_prompt(person, scene), "facial_caption": describe_person(person)}
             embedding = embed(portrait) if embed else None

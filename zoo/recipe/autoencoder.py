@@ -13,8 +13,9 @@ from .pictures import Pictures
 CROP_PX = 64
 BATCH = 16
 LATENT_NOISE = 0.05
-COLOUR_SCALE = 4.0
-"""Latents per unit of a colour, 0..1, at the start: about unit variance."""
+COLOURS = ((0.5774, 0.5774, 0.5774), (0.7071, 0.0, -0.7071), (0.4082, -0.8165, 0.4082))
+SPREADS = (0.36, 0.24, 0.2)
+"""Luma and two chroma, orthonormal rows, and what each is divided by to lie in the decoder's -3..3."""
 FACE_WEIGHT = 3.0
 """How much more a pixel of a face counts: eyes and mouth are a few latents large."""
 FACE_LABELS = (2, 3, 4, 5, 6, 10, 11, 12, 13)
@@ -39,30 +40,34 @@ def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 
         error = ((drawn - pixels).abs() * weight).mean() + 0.5 * compare_edges(drawn, pixels, weight)
         return error + 0.05 * measure_spread(latents)
 
-    return fit("autoencoder", vae, measure_loss, steps, 1e-3, curves, ema=0.999)
+    return fit("autoencoder", vae, measure_loss, steps, 1e-3, curves, averaged=True)
 
 
 @torch.no_grad()
 def start_autoencoder(vae: nn.Module) -> nn.Module:
-    """Weights with which the first three latents are the mean colour of their 8 x 8 px, and are drawn as such.
+    """Weights with which three latents are the mean colour of their 8 x 8 px, as COLOURS, and are drawn as such.
 
-    The other channels and the insides of the blocks begin at random, the blocks' last convolution at nothing: training
-    adds the details, and need not find out colours first.
+    All other channels begin at random with He's variance, the blocks' last convolutions at nothing: training adds the
+    details, and need not find out colours first.
     """
     from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 
+    for module in vae.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in vae.modules():
+        if isinstance(module, AutoencoderTinyBlock):
+            nn.init.zeros_(module.conv[-1].weight)
     for side in (vae.encoder, vae.decoder):
-        convolutions = [layer for layer in side.layers if isinstance(layer, nn.Conv2d)]
-        for layer in convolutions:
-            _pass_colours(layer)
-        for block in side.modules():
-            if isinstance(block, AutoencoderTinyBlock):
-                nn.init.zeros_(block.conv[-1].weight)
-                nn.init.zeros_(block.conv[-1].bias)
+        for layer in side.layers:
+            if isinstance(layer, nn.Conv2d):
+                _pass_colours(layer)
     last, first = vae.encoder.layers[-1], vae.decoder.layers[0]
-    for layer, scale, shift in ((last, COLOUR_SCALE, -COLOUR_SCALE / 2), (first, 1 / COLOUR_SCALE, 0.5)):
-        layer.weight[:3] *= scale
-        layer.bias[:3] = shift
+    mix, spread = torch.tensor(COLOURS), torch.tensor(SPREADS)[:, None]
+    last.weight[:3, :3, 1, 1], first.weight[:3, :3, 1, 1] = mix / spread, (mix * spread).T
+    last.bias[:3], first.bias[:3] = -(mix / spread).sum(dim=1) / 2, 0.5
     return vae
 
 
@@ -74,8 +79,6 @@ def _pass_colours(layer: nn.Conv2d) -> None:
             layer.weight[channel, channel, 1:, 1:] = 0.25
         else:
             layer.weight[channel, channel, 1, 1] = 1
-    if layer.bias is not None:
-        layer.bias[:3] = 0
 
 
 def cut_parts(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -128,7 +131,7 @@ def encode_pictures(vae: nn.Module, images: np.ndarray, batch: int = 64) -> Tens
 
 
 @torch.inference_mode()
-def measure_error(vae: nn.Module, pictures: Pictures) -> float:
+def measure_psnr(vae: nn.Module, pictures: Pictures) -> float:
     """Peak signal-to-noise ratio in dB of decoded pictures."""
     latents = encode_pictures(vae, pictures.images)
     errors = []

@@ -1,6 +1,5 @@
 """The base model: a diffusion UNet with SD1.5's kinds of blocks and its text encoder, trained together."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +57,7 @@ def train_base_model(
         snr = kept[times] / (1 - kept[times])
         return (error * snr.clamp(max=SNR_LIMIT) / snr).mean()
 
-    return fit("base_model", parts, measure_loss, steps, 5e-4, curves, ema=find_ema(steps))
-
-
-def find_ema(steps: int) -> float:
-    """The decay that averages over the last twentieth of the steps."""
-    return math.exp(-20 / steps)
+    return fit("base_model", parts, measure_loss, steps, 5e-4, curves, averaged=True)
 
 
 def build_pipeline(parts: nn.ModuleDict, vae: nn.Module, tokenizer):

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 LOGGED_STEPS = 50
-WARM_UP = 0.02
+WARM_UP, COOL_DOWN = 0.02, 0.3
+"""Parts of the steps in which the learning rate rises and falls."""
+AVERAGED = 10
+"""Over the AVERAGED-th part of the steps goes a moving average."""
 
 
 def fit(
@@ -21,30 +24,27 @@ def fit(
     learning_rate: float,
     curves: Path,
     weight_decay: float = 0.01,
-    ema: float = 0.0,
+    averaged: bool = False,
 ) -> nn.Module:
     """Train `model` in place with AdamW on the losses of `measure_loss(step)`, and return it in eval mode.
 
-    The learning rate rises over the first steps and falls to nothing along a cosine. ema: decay of a moving average of
-    the weights, which the model has at the end; 0 for none. The curve is written as curves/NAME.csv: step, loss (mean
-    of the last LOGGED_STEPS), seconds.
+    The learning rate rises over the first steps, stays, and falls to nothing over the last. averaged: the model ends
+    with a moving average of its weights over about a tenth of the steps. The curve is written as curves/NAME.csv:
+    step, loss (mean of the last LOGGED_STEPS), seconds. ArithmeticError when a loss is no number.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99))
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _set_rate(step, steps))
-    average = (
-        torch.optim.swa_utils.AveragedModel(
-            model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(ema), use_buffers=True
-        )
-        if ema
-        else None
-    )
+    average = _average(model, steps) if averaged else None
     log = Curve(curves / f"{name}.csv")
     model.train()
     for step in range(steps):
         with speed_up():
             loss = measure_loss(step)
+        if not math.isfinite(loss.item()):
+            raise ArithmeticError(f"The loss of {name} is {loss.item()} in step {step}.")
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
@@ -54,6 +54,12 @@ def fit(
     if average:
         model.load_state_dict(average.module.state_dict())
     return model.eval()
+
+
+def _average(model: nn.Module, steps: int):
+    decay = math.exp(-AVERAGED / steps)
+    kind = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+    return torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=kind, use_buffers=True)
 
 
 class Curve:
@@ -90,7 +96,5 @@ def has_bfloat16() -> bool:
 
 
 def _set_rate(step: int, steps: int) -> float:
-    warm = max(int(steps * WARM_UP), 1)
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+    rise, fall = (step + 1) / max(steps * WARM_UP, 1), (steps - step) / max(steps * COOL_DOWN, 1)
+    return min(rise, 1.0, fall)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.drawn_faces import Person, Portrait, Scene, draw_person, draw_portrait, draw_scene
+from zoo.drawn_faces import Person, Portrait, Scene, choose_scene, draw_person, draw_portrait
 
 SIDE_PX = 256
 FIELDS = {
@@ -40,7 +40,7 @@ class Pictures:
     def name(self, row: int) -> tuple[Person, Scene]:
         """Who is in a row, and in which scene."""
         seed, number = self.seeds[row // self.scenes], row % self.scenes
-        return draw_person(seed, self.held_out), draw_scene(seed * self.scenes + number)
+        return draw_person(seed, self.held_out), choose_scene(seed, self.scenes, number, self.held_out)
 
 
 def draw_pictures(folder: Path, seeds: range, scenes: int, held_out: bool = False, processes: int = 2) -> Pictures:
@@ -71,4 +71,5 @@ def _draw_into(folder: Path, seeds: range, scenes: int, held_out: bool, processe
 
 def _draw_person(seed: int, scenes: int, held_out: bool) -> list[Portrait]:
     person = draw_person(seed, held_out)
-    return [draw_portrait(person, draw_scene(seed * scenes + number), SIDE_PX) for number in range(scenes)]
+    chosen = [choose_scene(seed, scenes, number, held_out) for number in range(scenes)]
+    return [draw_portrait(person, scene, SIDE_PX) for scene in chosen]

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from editor_scripts import CLEAR, CLEARED, HOLDS_STILL, READY, RESULT, RUN, STORE
@@ -91,12 +92,16 @@ class EditorPage:
         wait = WebDriverWait(self.driver, SECONDS, poll_frequency=0.1)
         return wait.until(visibility_of_element_located((By.CSS_SELECTOR, css)), f"not visible: {css}")
 
-    def click(self, css: str) -> None:
-        """Press the first element of this selector with the mouse, as soon as it holds still and nothing covers it."""
+    def click(self, css: str, before: Callable[[], None] = lambda: None) -> None:
+        """Press the first element of this selector with the mouse, as soon as it holds still and nothing covers it.
+
+        before: done ahead of each try, for what the editor takes away again.
+        """
         from selenium.common import exceptions
         from selenium.webdriver.support.ui import WebDriverWait
 
         def press(_) -> bool:
+            before()
             return self.evaluate(HOLDS_STILL, css) and self.find(css).click() is None
 
         moved = (
@@ -128,6 +133,15 @@ class EditorPage:
         """The new node's id."""
         script = "const node = LiteGraph.createNode(args[0]); node.pos = [args[1], args[2]]; graph.add(node);"
         return self.evaluate(f"{script} return node.id;", type, x, y)
+
+    def click_node(self, id: int) -> None:
+        """Press a node's title with the mouse, which selects it."""
+        from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+        place = "const [x, y] = graph.getNodeById(args[0]).pos; return app.canvasPosToClientPos([x + 40, y - 15]);"
+        mouse = ActionBuilder(self.driver)
+        mouse.pointer_action.move_to_location(*map(round, self.evaluate(place, id))).click()
+        mouse.perform()
 
     def find_nodes(self, type: str) -> list[int]:
         return self.evaluate("return graph.nodes.filter((n) => n.type === args[0]).map((n) => n.id);", type)

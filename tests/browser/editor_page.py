@@ -83,14 +83,17 @@ class EditorPage:
         never = f"never true within {seconds} s: {script} {args or ''}"
         return wait.until(lambda _: self.evaluate(script, *args), never)
 
-    def find(self, css: str):
-        """The first element of this selector, as soon as it is visible."""
+    def find(self, css: str, before: Callable[[], None] = lambda: None):
+        """The first element of this selector, as soon as it is visible. before: as for `click`."""
         from selenium.webdriver.common.by import By
         from selenium.webdriver.support.expected_conditions import visibility_of_element_located
         from selenium.webdriver.support.ui import WebDriverWait
 
-        wait = WebDriverWait(self.driver, SECONDS, poll_frequency=0.1)
-        return wait.until(visibility_of_element_located((By.CSS_SELECTOR, css)), f"not visible: {css}")
+        def look(driver):
+            before()
+            return visibility_of_element_located((By.CSS_SELECTOR, css))(driver)
+
+        return WebDriverWait(self.driver, SECONDS, poll_frequency=0.1).until(look, f"not visible: {css}")
 
     def click(self, css: str, before: Callable[[], None] = lambda: None) -> None:
         """Press the first element of this selector with the mouse, as soon as it holds still and nothing covers it.

@@ -10,6 +10,7 @@ return [...document.querySelectorAll(".consistentid-chip")]
 NEW_TAB = "await app.extensionManager.command.execute('Comfy.NewBlankWorkflow');"
 FIRST_TAB = "document.querySelector('.workflow-tabs .p-togglebutton').click();"
 ENTER_SUBGRAPH = "app.canvas.openSubgraph([...graph.subgraphs.values()][0]);"
+CENTRE = "app.canvas.centerOnNode(app.canvas.graph.nodes[0]);"
 UNDO = "await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();"
 INSERT_COPY = """
 const copy = structuredClone([...graph.subgraphs.values()][0].asSerialisable());
@@ -99,10 +100,9 @@ def test_a_workflow_from_before_the_overlay_opens(page):
 
 def test_a_subgraph_with_the_same_node_ids_leaves_the_panels_outside_alone(page):
     node, other = page.add_node(NODE, 300, 200), page.add_node(NODE, 900, 200)
-    page.evaluate("app.canvas.centerOnNode(graph.getNodeById(args[0]));", node)
     photo = {"picture": {"filename": "photo.png", "type": "temp"}, "ratio": 1, "regions": REGIONS}
     page.evaluate("graph.getNodeById(args[0]).onExecuted({ consistentid_regions: [args[1]] });", node, photo)
-    page.find(".consistentid-frame")
+    page.find(".consistentid-frame", before=lambda: page.evaluate(CENTRE))
     page.evaluate("graph.convertToSubgraph(new Set([graph.getNodeById(args[0])]));", other)
     page.evaluate(INSERT_COPY, node)
     assert len(page.evaluate(CHIPS)) == len(REGIONS)
@@ -112,8 +112,7 @@ def test_inside_a_subgraph_the_overlay_outlives_undo_and_a_change_of_tabs(page, 
     page.evaluate("graph.convertToSubgraph(new Set([graph.getNodeById(args[0])]));", parse)
     assert page.queue()["status"] == "success"
     page.evaluate(ENTER_SUBGRAPH)
-    page.evaluate("app.canvas.centerOnNode(app.canvas.graph.nodes[0]);")
-    page.find(".consistentid-chip")
+    page.find(".consistentid-chip", before=lambda: page.evaluate(CENTRE))
     before = page.evaluate(CHIPS)
     click_chip(page, "face")
     page.evaluate(UNDO)

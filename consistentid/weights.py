@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CheckpointError
+from .whole_file import replace_file
 
 _LARGEST_SAFETENSORS_HEADER = 100 << 20
 _SHOWN_KEYS = 5
@@ -58,6 +59,15 @@ def read_weights(path: str | Path) -> dict:
             f"{_describe(path)} has {nameless[0]!r:.200} where the name of a tensor should be. {_ADVICE}"
         )
     return content
+
+
+def write_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a `.safetensors` file that is whole or not there, and that other users can read; its folder exists."""
+    from safetensors.torch import save
+
+    content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)
+    with replace_file(path) as part:
+        part.write_bytes(content)  # safetensors' save_file would keep it from other users
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -12,8 +12,7 @@ from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
-from ..weights import read_metadata, read_weights
-from ..whole_file import replace_file
+from ..weights import read_metadata, read_weights, write_weights
 from .person import HIGHEST_STRENGTH, Identity
 
 FORMAT = "consistentid-identity"
@@ -30,8 +29,6 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
 
 def save_identity(identity: Identity, path: str | Path) -> Path:
     """Write an identity as `.safetensors`; the file appears whole or not at all."""
-    from safetensors.torch import save
-
     path = Path(path)
     tensors = {"photo_features": identity.photo_features, "zero_features": identity.zero_features}
     tensors |= {_REGION_PREFIX + key: tensor for key, tensor in identity.region_features.items()}
@@ -43,9 +40,7 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
     if identity.thumbnail is not None:
         metadata[_THUMBNAIL] = _PNG + encode_png(identity.thumbnail)
     _check_tensors(tensors, _read_person(metadata, path)["regions"], path)
-    content = save({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, metadata)
-    with replace_file(path) as part:
-        part.write_bytes(content)  # save_file would make it unreadable for other users
+    write_weights(path, {key: tensor.clone() for key, tensor in tensors.items()}, metadata)
     return path
 
 

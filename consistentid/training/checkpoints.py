@@ -14,8 +14,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import CheckpointError
-from ..weights import read_weights
-from ..whole_file import replace_file
+from ..weights import read_weights, write_weights
 from .config import ConfigError, TrainingConfig
 
 FOLDER = "checkpoints"
@@ -24,13 +23,10 @@ ADAPTER, AVERAGE, OPTIMIZER, RUN = "adapter.safetensors", "adapter_ema.safetenso
 
 def write_adapter(path: Path, tensors: dict[str, Tensor], base: str, step: int, dtype: torch.dtype) -> None:
     """An adapter in the published layout, as safetensors; it appears only when it is whole."""
-    from safetensors.torch import save
-
     metadata = {"format": "pt", "consistentid": __version__, "base": base, "steps": str(step)}
-    saved = {name: tensor.detach().to("cpu", dtype).contiguous().clone() for name, tensor in tensors.items()}
+    saved = {name: tensor.detach().to("cpu", dtype).clone() for name, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(path) as part:
-        part.write_bytes(save(saved, metadata))  # save_file would make it unreadable for other users
+    write_weights(path, saved, metadata)
 
 
 def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[str, Tensor], state: dict) -> Path:

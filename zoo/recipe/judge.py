@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from consistentid.errors import CheckpointError
-from consistentid.weights import load_strictly, read_metadata, read_weights
+from consistentid.weights import load_strictly, read_metadata, read_weights, write_weights
 
 from .fit import find_device, fit
 from .pictures import Pictures
@@ -86,11 +86,8 @@ def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> 
 
 def write_judge(judge: Judge, path: Path) -> None:
     """Weights in float32, and the classes they tell, as safetensors."""
-    from safetensors.torch import save_file
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.contiguous() for key, value in judge.state_dict().items()}
-    save_file(weights, path, {"classes": json.dumps(CLASSES)})
+    write_weights(path, judge.state_dict(), {"classes": json.dumps(CLASSES)})
 
 
 def load_judge(path: Path) -> Judge:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from consistentid.face.parsing import IMAGENET_MEAN, IMAGENET_STD, BiSeNet
-from consistentid.whole_file import replace_file
+from consistentid.weights import write_weights
 
 from .fit import find_device, fit
 from .pictures import SIDE_PX, Pictures
@@ -47,13 +47,10 @@ def normalise_pictures(images: np.ndarray) -> Tensor:
 
 def write_parser(parser: BiSeNet, path: Path) -> None:
     """As safetensors in float16, for load_face_parser."""
-    from safetensors.torch import save_file
-
     weights = {key: value.half() if value.is_floating_point() else value for key, value in parser.state_dict().items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(path) as part:
-        save_file({key: value.contiguous() for key, value in weights.items()}, part)
+    write_weights(path, weights)
 
 
 def _vary_picture(pictures: Pictures, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from consistentid.errors import CheckpointError
 from consistentid.weights import load_strictly, read_metadata, read_weights, write_weights
 
+from .blocks import convolve
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
@@ -30,10 +31,10 @@ class Judge(nn.Module):
         super().__init__()
         first, second, third = WIDTHS
         self.trunk = nn.Sequential(
-            _convolve(3, first, 5, 2),
-            _convolve(first, second, 3, 2),
+            convolve(3, first, 5, 2),
+            convolve(first, second, 3, 2),
             Residual(second),
-            _convolve(second, third, 3, 2),
+            convolve(second, third, 3, 2),
             Residual(third),
             Residual(third),
         )
@@ -56,16 +57,11 @@ class Judge(nn.Module):
 class Residual(nn.Module):
     def __init__(self, width: int):
         super().__init__()
-        self.body = nn.Sequential(_convolve(width, width, 3, 1), nn.Conv2d(width, width, 3, padding=1, bias=False))
+        self.body = nn.Sequential(convolve(width, width, 3, 1), nn.Conv2d(width, width, 3, padding=1, bias=False))
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.norm(self.body(x)))
-
-
-def _convolve(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Judge:

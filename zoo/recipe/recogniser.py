@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from consistentid.adapter.config import ID_EMBEDDING_WIDTH
 
+from .blocks import convolve
 from .fit import find_device, fit
 from .onnx_file import write_onnx
 from .pictures import Pictures
@@ -34,11 +35,11 @@ class Recogniser(nn.Module):
     def __init__(self, side_px: int = 112, widths: Sequence[int] = (16, 32, 64, 80), hidden: int = 256):
         super().__init__()
         self.side_px = side_px
-        layers = [_join(3, widths[0], stride=2)]
+        layers = [convolve(3, widths[0], stride=2)]
         for inputs, outputs in pairwise(widths):
-            layers += [_join(inputs, outputs, stride=2), Residual(outputs)]
+            layers += [convolve(inputs, outputs, stride=2), Residual(outputs)]
         self.features = nn.Sequential(*layers)
-        self.widen = _join(widths[-1], hidden, kernel=1)
+        self.widen = convolve(widths[-1], hidden, kernel=1)
         self.gather = nn.Conv2d(hidden, hidden, side_px >> len(widths), groups=hidden, bias=False)
         self.embed = nn.Sequential(
             nn.Flatten(), nn.BatchNorm1d(hidden), nn.Linear(hidden, ID_EMBEDDING_WIDTH, bias=False),
@@ -54,7 +55,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.convolutions = nn.Sequential(_join(width, width), _join(width, width))
+        self.convolutions = nn.Sequential(convolve(width, width), convolve(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.convolutions(x)
@@ -115,8 +116,3 @@ def _crop_face(pictures: Pictures, row: int, side_px: int, rng: np.random.Genera
     landmarks = pictures.landmarks[row] * (len(image) / len(pictures.images[row]))
     reach = JITTER * np.linalg.norm(landmarks[1] - landmarks[0])
     return wear(norm_crop(image, landmarks + rng.normal(0, reach, (5, 2)), side_px), rng)
-
-
-def _join(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .blocks import convolve
+
 STRIDES = (8, 16, 32)
 ANCHORS = (2.0, 4.0)
 """Sides of the two anchors, in strides."""
@@ -28,13 +30,13 @@ class Scrfd(nn.Module):
     def __init__(self, widths: Sequence[int] = (16, 24, 48, 64, 48), neck: int = 48):
         super().__init__()
         stem, quarter, *levels = widths
-        self.stem = nn.Sequential(_join(3, stem, 2), _join(stem, quarter, 2))
+        self.stem = nn.Sequential(convolve(3, stem, stride=2), convolve(stem, quarter, stride=2))
         self.levels = nn.ModuleList(
-            nn.Sequential(_join(inputs, outputs, 2), _join(outputs, outputs))
+            nn.Sequential(convolve(inputs, outputs, stride=2), convolve(outputs, outputs))
             for inputs, outputs in zip((quarter, *levels), levels, strict=False)
         )
         # A large face fills ten places: the last layers look far around.
-        self.levels[-1].extend(_join(levels[-1], levels[-1], dilation=FAR) for _ in range(2))
+        self.levels[-1].extend(convolve(levels[-1], levels[-1], dilation=FAR) for _ in range(2))
         self.laterals = nn.ModuleList(nn.Conv2d(width, neck, 1) for width in levels)
         # One head for all strides, so it keeps no statistics of its batches.
         self.head = nn.Sequential(nn.Conv2d(neck, neck, 3, 1, 1), nn.ReLU())
@@ -73,8 +75,3 @@ def place_anchors(side_px: int) -> tuple[Tensor, Tensor]:
         places.append(torch.stack([x, y], dim=2).view(-1, 2).repeat_interleave(2, dim=0))
         sides.append(torch.tensor(ANCHORS).mul(stride).repeat(len(line) ** 2))
     return torch.cat(places), torch.cat(sides)
-
-
-def _join(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

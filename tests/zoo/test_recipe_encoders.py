@@ -8,20 +8,16 @@ import torch
 
 from consistentid.errors import CheckpointError
 from consistentid.face.regions import REGION_WORDS, cut_region, fit_clip, preprocess_clip, select_regions
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
+from zoo.drawn_faces import draw_person, draw_scene
 from zoo.recipe import fit, image_encoder, judge, traits
-from zoo.recipe.pictures import Pictures
+from zoo.recipe.pictures import Pictures, draw_pictures
 from zoo.recipe.wear import make_batches, reframe, wear
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def pictures(tmp_path_factory) -> Pictures:
     """Two people in two scenes."""
-    seeds, scenes = range(4, 6), 2
-    shown = [(draw_person(seed), draw_scene(seed * scenes + number)) for seed in seeds for number in range(scenes)]
-    drawn = [draw_portrait(person, scene, 256) for person, scene in shown]
-    fields = [np.stack([getattr(one, field) for one in drawn]) for field in ("image", "labels", "landmarks", "box")]
-    return Pictures(seeds, scenes, False, *fields)
+    return draw_pictures(tmp_path_factory.mktemp("pictures"), range(4, 6), 2, processes=1)
 
 
 def name_traits(targets) -> dict[str, str | None]:

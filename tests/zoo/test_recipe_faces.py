@@ -10,23 +10,18 @@ import torch
 
 from consistentid.face.analysis import load_face_analysis
 from consistentid.face.parsing import load_face_parser, parse_face
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
 from zoo.recipe import canvases, detector, fit, parser, recogniser, scrfd
 from zoo.recipe.canvases import Canvas, compose_canvas
-from zoo.recipe.pictures import Pictures
+from zoo.recipe.pictures import Pictures, draw_pictures
 from zoo.recipe.resolution import SMALLEST, shrink_picture
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def pictures(tmp_path_factory) -> Pictures:
     """Two people in two scenes."""
-    seeds, scenes = range(6, 8), 2
-    shown = [(draw_person(seed), draw_scene(seed * scenes + number)) for seed in seeds for number in range(scenes)]
-    drawn = [draw_portrait(person, scene, 256) for person, scene in shown]
-    fields = [np.stack([getattr(one, field) for one in drawn]) for field in ("image", "labels", "landmarks", "box")]
-    return Pictures(seeds, scenes, False, *fields)
+    return draw_pictures(tmp_path_factory.mktemp("pictures"), range(6, 8), 2, processes=1)
 
 
 @pytest.fixture(scope="module")

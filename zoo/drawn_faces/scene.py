@@ -23,6 +23,7 @@ BACKGROUNDS = {
 }
 HELD_OUT_SCENES = 1 << 40
 """First seed of the scenes of people that are kept out of training."""
+BACKDROPS = ("blue", "teal", "pink", "yellow", "orange", "purple", "green", "grey")
 YAW_LIMIT, PITCH_LIMIT, ROLL_LIMIT = 26.0, 12.0, 12.0
 
 
@@ -69,7 +70,7 @@ def draw_scene(seed: int) -> Scene:
         hat=dice.choose(HATS),
         hat_colour=dice.choose(tuple(FABRIC)),
         background=dice.choose(BACKGROUNDS),
-        backdrop_colour=dice.choose(("blue", "teal", "pink", "yellow", "orange", "purple", "green", "grey")),
+        backdrop_colour=dice.choose(BACKDROPS),
         size=dice.uniform(0.50, 0.57),
         centre=(dice.uniform(0.47, 0.53), dice.uniform(0.47, 0.52)),
         texture=int(dice.uniform(0, 1 << 30)),

@@ -35,17 +35,22 @@ def describe_person(person: Person) -> str:
     face += {"none": [], "mole": ["a mole"]}.get(person.mark, [person.mark])
     face += [] if person.beard == "none" else [person.beard]
     old = "wrinkled " if person.age == "old" else ""
-    size = "large " if person.eye_size > 1.06 else "small " if person.eye_size < 0.96 else ""
+    size = name_eye_size(person)
     lips = "" if person.kind == "man" else f" with {person.lips} lips"
     return ", ".join(
         [
             f"{old}{person.face_shape} face with {' and '.join(face)}",
             f"{person.ears} ears",
-            f"{size}{person.eye_shape} {person.eye_colour} eyes",
+            f"{size} {person.eye_shape} {person.eye_colour} eyes".strip(),
             f"{person.nose} nose",
             f"{person.mouth} mouth{lips}",
         ]
     )
+
+
+def name_eye_size(person: Person) -> str:
+    """large or small; nothing where it is not worth a word."""
+    return "large" if person.eye_size > 1.06 else "small" if person.eye_size < 0.96 else ""
 
 
 def name_person(person: Person) -> str:

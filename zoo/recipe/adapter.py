@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from consistentid.adapter.config import ZOO
 from consistentid.training.config import TrainingConfig
 from consistentid.training.loop import train
 from zoo.drawn_faces import Portrait
@@ -28,7 +29,7 @@ def load_embedder(face_models: Path):
     from insightface.app.common import Face
     from insightface.model_zoo import get_model
 
-    recogniser = get_model(str(face_models / "zoo_r.onnx"), providers=["CPUExecutionProvider"])
+    recogniser = get_model(str(face_models / ZOO.recogniser), providers=["CPUExecutionProvider"])
 
     def embed(portrait: Portrait) -> np.ndarray:
         face = Face(kps=portrait.landmarks)
@@ -49,7 +50,7 @@ def train_adapter(models: Path, records: Path, output: Path, steps: int, **chang
         dataset=str(records),
         output=str(output),
         steps=steps,
-        base="zoo",
+        base=ZOO.name,
         rank=RANK,
         resolution=SIDE_PX,
         batch=BATCH,

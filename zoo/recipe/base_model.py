@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from consistentid.adapter.config import ZOO
+
 from .fit import find_device, fit
 from .language import FORMS, LENGTH, WIDTH, make_text_encoder, tokenize, write_texts
 from .pictures import Pictures
 
-SIDE_PX = 128
+SIDE_PX, _ = ZOO.size_px
 BATCH = 32
 UNET = dict(
     block_out_channels=(64, 128, 128),

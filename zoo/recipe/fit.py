@@ -41,8 +41,9 @@ def fit(
     for step in range(steps):
         with speed_up():
             loss = measure_loss(step)
-        if not math.isfinite(loss.item()):
-            raise ArithmeticError(f"The loss of {name} is {loss.item()} in step {step}.")
+        measured = loss.item()
+        if not math.isfinite(measured):
+            raise ArithmeticError(f"The loss of {name} is {measured} in step {step}.")
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -50,7 +51,7 @@ def fit(
         schedule.step()
         if average:
             average.update_parameters(model)
-        log.add(step, loss.item())
+        log.add(step, measured)
     if average:
         model.load_state_dict(average.module.state_dict())
     return model.eval()

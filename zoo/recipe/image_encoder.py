@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from consistentid.adapter.config import ZOO
 from consistentid.face.regions import (
     CLIP_MEAN,
     CLIP_SIZE_PX,
@@ -23,7 +24,8 @@ from .pictures import Pictures
 from .traits import TraitHead, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
 from .wear import make_batches, reframe, wear
 
-WIDTH, PATCH_PX, LAYERS, HEADS, INTERMEDIATE, PROJECTION = 192, 28, 4, 3, 384, 64
+WIDTH, PATCH_PX, HEADS = ZOO.sizes.image_width, ZOO.sizes.patch_px, ZOO.sizes.image_heads
+LAYERS, INTERMEDIATE, PROJECTION = 4, 384, 64
 GRID = CLIP_SIZE_PX // PATCH_PX
 DETAIL_PX = 4
 """Photo pixels per side of a pixel that a patch's token has to tell."""

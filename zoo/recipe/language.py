@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from consistentid.adapter.config import CONFIGS, FIXED_SENTENCES
+from consistentid.adapter.config import FIXED_SENTENCES, ZOO
 from zoo.drawn_faces import Person, Scene, describe_person, write_prompt, write_scene_prompt
 
 from .pictures import Pictures
 
-WIDTH = 192
+WIDTH = ZOO.width
 LENGTH = 77
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
-SEPARATOR = CONFIGS[0].separator
+SEPARATOR = ZOO.separator
 FORMS = {"nothing": 0.1, "looks": 0.25, "looks and face": 0.25, "scene": 0.15, "scene and face": 0.25}
 """How often the base model reads what of a picture."""
 OTHER_WORDS = ("photo", "portrait", "picture", "drawing", "face", "person", "high", "quality", "low", "blurry")
@@ -30,7 +30,8 @@ def write_text(person: Person, scene: Scene, form: str) -> str:
 
 def write_texts(pictures: Pictures) -> list[list[str]]:
     """The texts of every picture, [row][form]."""
-    return [[write_text(*pictures.name(row), form) for form in FORMS] for row in range(len(pictures))]
+    shown = map(pictures.name, range(len(pictures)))
+    return [[write_text(person, scene, form) for form in FORMS] for person, scene in shown]
 
 
 def write_tokenizer(folder: Path, texts: Iterable[str]) -> None:

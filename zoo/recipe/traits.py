@@ -13,7 +13,7 @@ from zoo.drawn_faces import person as people
 from zoo.drawn_faces import scene as scenes
 from zoo.drawn_faces.hair_styles import find_shapes
 from zoo.drawn_faces.palette import EYE, FABRIC, LIPS, SKIN
-from zoo.drawn_faces.words import TURNED
+from zoo.drawn_faces.words import TURNED, name_eye_size
 
 from .pictures import Pictures
 
@@ -21,7 +21,6 @@ HIDDEN = -1
 """Target of a trait that a picture does not show."""
 HAIR_STYLES = tuple(dict.fromkeys([*people.WOMENS_HAIR, *people.MENS_HAIR]))
 HAIR_COLOURS = (*people.HAIR_COLOURS, *people.OLD_HAIR_COLOURS)
-BACKDROPS = ("blue", "teal", "pink", "yellow", "orange", "purple", "green", "grey")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def _read_ears(person: Person, scene: Scene) -> str | None:
 
 
 def _read_eye_size(person: Person, scene: Scene) -> str:
-    return "large" if person.eye_size > 1.06 else "small" if person.eye_size < 0.96 else "usual"
+    return name_eye_size(person) or "usual"
 
 
 def _read_turn(person: Person, scene: Scene) -> str:
@@ -84,7 +83,7 @@ SCENE_TRAITS = (
     Trait("background", tuple(scenes.BACKGROUNDS), (), lambda person, scene: scene.background),
     Trait(
         "backdrop colour",
-        BACKDROPS,
+        scenes.BACKDROPS,
         (),
         lambda person, scene: scene.backdrop_colour if scene.background == "studio" else None,
     ),

@@ -55,7 +55,7 @@ def convert_config(config: dict) -> dict:
         "in_channels": config["in_channels"],
         "out_channels": config["out_channels"],
         "model_channels": widths[0],
-        "channel_mult": [width // widths[0] for width in widths],
+        "channel_mult": [Multiple(width) for width in widths],
         "num_res_blocks": [layers] * len(widths),
         "transformer_depth": [depth for depth in depths for _ in range(layers)],
         "transformer_depth_output": [depth for depth in depths for _ in range(layers + 1)],
@@ -65,6 +65,18 @@ def convert_config(config: dict) -> dict:
         "context_dim": config["cross_attention_dim"],
         "adm_in_channels": None,
     }
+
+
+class Multiple:
+    """What ComfyUI multiplies a UNet's first width by; here the result need not be a whole multiple of it."""
+
+    def __init__(self, width: int):
+        self.width = width
+
+    def __mul__(self, first: int) -> int:
+        return self.width
+
+    __rmul__ = __mul__
 
 
 def load_clip(text_encoder: Path, tokenizer: Path) -> comfy.sd.CLIP:

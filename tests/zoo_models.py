@@ -15,12 +15,12 @@ from consistentid.training.start import make_adapter
 from standins_onnx import build_detector, build_recogniser
 
 UNET = dict(
-    block_out_channels=(64, 128, 128),
+    block_out_channels=(64, 96, 96),
     layers_per_block=1,
     down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
     up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
     cross_attention_dim=192,
-    attention_head_dim=4,
+    attention_head_dim=2,
     sample_size=16,
 )
 
@@ -77,7 +77,7 @@ def write_image_encoder(folder: Path) -> None:
 
 def write_parser(path: Path) -> None:
     """It knows the astronaut's head; random weights, but for the last layer."""
-    network = standins.seed(parsing.BiSeNet(16))
+    network = standins.seed(parsing.BiSeNet(12))
     with mock.patch.object(standins_parser, "VIEWS", [(standins_parser.HEAD, 256)]):
         standins_parser.fit_last_layer(network, parsing.IMAGENET_MEAN, parsing.IMAGENET_STD)
     save_file(network.half().state_dict(), path)

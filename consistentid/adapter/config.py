@@ -149,7 +149,7 @@ ZOO = replace(
         latent_width=192,
         latent_depth=1,
         latent_heads=3,
-        id_hidden=512,
+        id_hidden=256,
         id_depth=1,
     ),
     image_encoder="zoo/models/image_encoder",

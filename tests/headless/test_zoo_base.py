@@ -91,12 +91,12 @@ def test_its_sites_are_those_of_the_unet(pipeline, adapter):
     names = [name.removesuffix(".processor") for name in pipeline.unet.attn_processors]
     assert names == [f"{site.diffusers}.{part}" for site in list_sites(ZOO) for part in ("attn1", "attn2")]
     assert detect_base(pipeline.unet) is ZOO and adapter.config is ZOO
-    assert [len(layer.to_k_ip.weight) for layer in adapter.id_layers] == [64, 128, 128, 128, 64, 64, 128]
+    assert [len(layer.to_k_ip.weight) for layer in adapter.id_layers] == [64, 96, 96, 96, 64, 64, 96]
 
 
 def test_the_parser_is_as_narrow_as_its_file(zoo_models):
     parser = load_face_parser(zoo_models / "face_parsing.safetensors")
-    assert parser.cp.resnet.conv1.out_channels == 16 and parser.conv_out.conv_out.in_channels == 64
+    assert parser.cp.resnet.conv1.out_channels == 12 and parser.conv_out.conv_out.in_channels == 48
     assert parser.conv_out.conv_out.weight.dtype == torch.float32 and not parser.training
 
 

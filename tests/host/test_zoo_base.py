@@ -1,51 +1,32 @@
 """The third base model, the small one of the zoo, in ComfyUI: its blocks, the numbers of diffusers, and runs."""
 
+import importlib
+import json
+
 import pytest
 import torch
-from safetensors.torch import load_file
 
 pytestmark = pytest.mark.host
 
-LAYOUT = {
-    "image_size": 16,
-    "in_channels": 4,
-    "out_channels": 4,
-    "model_channels": 64,
-    "channel_mult": [1, 2, 2],
-    "num_res_blocks": [1, 1, 1],
-    "transformer_depth": [1, 1, 0],
-    "transformer_depth_output": [1, 1, 1, 1, 0, 0],
-    "transformer_depth_middle": 1,
-    "context_dim": 192,
-    "num_heads": 4,
-    "num_head_channels": -1,
-    "use_spatial_transformer": True,
-    "use_linear_in_transformer": False,
-    "adm_in_channels": None,
-    "legacy": False,
-    "dtype": torch.float32,
-}
+
+@pytest.fixture(scope="module")
+def small_model(host):
+    return importlib.import_module(f"{host.__name__}.nodes.small_model")
 
 
 @pytest.fixture(scope="module")
-def names(host) -> dict[str, str]:
+def names(small_model, zoo_models) -> dict[str, str]:
     """ComfyUI's name of each weight of a diffusers UNet."""
     import comfy.utils
 
-    return comfy.utils.unet_to_diffusers(LAYOUT)
+    config = json.loads((zoo_models / "base" / "unet" / "config.json").read_text())
+    return comfy.utils.unet_to_diffusers(small_model.convert_config(config))
 
 
 @pytest.fixture(scope="module")
-def model(tiny, names, zoo_models):
+def model(small_model, zoo_models):
     """A MODEL with the weights of the zoo's UNet."""
-    import comfy.model_patcher
-    import full_size
-
-    made = full_size.make_config(dict(LAYOUT)).get_model({}, device="cpu")
-    weights = load_file(zoo_models / "base" / "unet" / "diffusion_pytorch_model.safetensors")
-    state = {names[key]: tensor for key, tensor in weights.items()}
-    made.diffusion_model.load_state_dict(state, strict=True)
-    return comfy.model_patcher.ModelPatcher(made.eval(), torch.device("cpu"), torch.device("cpu"))
+    return small_model.load_unet(zoo_models / "base" / "unet")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +67,7 @@ def test_every_site_is_called_by_its_block(host, model):
         clone.set_model_attn2_replace(attend, *site.block)
     predict(clone, torch.zeros(1, 4, 16, 16), torch.zeros(1, 77, 192))
     assert len(called) == 7 and all(tuple(there) == block for block, there, _ in called)
-    assert sorted(width for *_, width in called) == [64] * 3 + [128] * 4
+    assert sorted(width for *_, width in called) == [64] * 3 + [96] * 4
 
 
 def predict(model, latents, text):
@@ -148,12 +129,8 @@ def test_what_does_not_go_together(host, tiny, model, hosted, identity, make_ide
         host.nodes.patching.apply_adapter(model, released, identity)
 
 
-def test_a_person_is_encoded_by_its_image_encoder(host, zoo_models, astronaut):
-    import comfy.clip_vision
-
-    folder = zoo_models / "image_encoder"
-    clip_vision = comfy.clip_vision.ClipVisionModel(str(folder / "config.json"))
-    clip_vision.load_sd(load_file(folder / "model.safetensors"))
+def test_a_person_is_encoded_by_its_image_encoder(host, small_model, zoo_models, astronaut):
+    clip_vision = small_model.load_clip_vision(zoo_models / "image_encoder")
     features, zero = host.nodes.identity.encode_images(clip_vision, [astronaut])
     assert features.shape == (1, 65, 192) and zero.shape == (65, 192)
     assert not torch.allclose(features[0], zero)

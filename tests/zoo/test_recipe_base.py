@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
+from zoo.recipe import base_model
 from zoo.recipe.autoencoder import (
     FACE_WEIGHT,
     cut_parts,
@@ -13,8 +14,9 @@ from zoo.recipe.autoencoder import (
     measure_psnr,
     start_autoencoder,
     train_autoencoder,
+    train_decoder,
 )
-from zoo.recipe.base_model import SIDE_PX, build_pipeline, train_base_model
+from zoo.recipe.base_model import SIDE_PX, train_base_model, weigh_faces, write_base_model
 from zoo.recipe.fit import fit
 from zoo.recipe.language import FORMS, read_tokenizer, tokenize, write_text, write_texts, write_tokenizer
 from zoo.recipe.pictures import draw_pictures
@@ -76,20 +78,42 @@ def test_parts_of_faces_count_more(pictures):
     assert weights[1::2].mean() > weights[::2].mean(), "parts around faces have more of them"
 
 
-def test_a_base_model_is_trained_and_draws(pictures, tokenizer, tmp_path):
+def test_a_base_model_learns_the_noise_and_is_read_as_it_was_written(pictures, tokenizer, tmp_path, monkeypatch):
+    from diffusers import AutoencoderTiny, DDPMScheduler, StableDiffusionPipeline
+
+    monkeypatch.setattr(base_model, "BATCH", 4)
+    latents = torch.sin(torch.arange(6 * 4 * 16 * 16).float()).reshape(6, 4, 16, 16)
+    parts = train_base_model(pictures, latents, tokenizer, 30, tmp_path)
+    noise, times = torch.randn(6, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.full((6,), 400)
+    noisy = DDPMScheduler(**base_model.NOISE).add_noise(latents, noise, times)
+    text = parts["text_encoder"](torch.from_numpy(tokenize(tokenizer, [""] * 6))).last_hidden_state
+    assert (parts["unet"](noisy, times, text).sample - noise).square().mean() < 0.8
+    vae = AutoencoderTiny()
+    write_base_model(parts, vae, tokenizer, tmp_path / "base")
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "base", torch_dtype=None)
+    read = pipeline.unet.float().state_dict()
+    assert all(torch.equal(value.half().float(), read[key]) for key, value in parts["unet"].state_dict().items())
+    assert parts["unet"].dtype is vae.dtype is torch.float32
+    assert (tmp_path / "base" / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size < 10e6
+    ids = pipeline.tokenizer("a woman with brown eyes").input_ids
+    assert ids == tokenizer("a woman with brown eyes").input_ids
+
+
+def test_an_autoencoder_is_trained_and_its_decoder_alone(pictures, tmp_path):
     vae = train_autoencoder(pictures, 3, tmp_path)
     latents = encode_pictures(vae, pictures.images)
     assert latents.shape == (6, 4, SIDE_PX // 8, SIDE_PX // 8)
-    parts = train_base_model(pictures, latents, tokenizer, 3, tmp_path)
-    assert all(torch.isfinite(parameter).all() for parameter in parts.parameters())
-    pipeline = build_pipeline(parts, vae, tokenizer)
-    pipeline.set_progress_bar_config(disable=True)
-    arguments = {"num_inference_steps": 2, "width": SIDE_PX, "height": SIDE_PX, "output_type": "np"}
-    pictures = [
-        pipeline("a woman", generator=torch.Generator().manual_seed(0), **arguments).images[0],
-        pipeline("a man", generator=torch.Generator().manual_seed(0), **arguments).images[0],
-    ]
-    assert pictures[0].shape == (SIDE_PX, SIDE_PX, 3) and np.abs(pictures[0] - pictures[1]).max() > 0
+    decoder = {key: value.clone() for key, value in vae.decoder.state_dict().items()}
+    train_decoder(vae, pictures, 3, tmp_path)
+    assert torch.equal(encode_pictures(vae, pictures.images), latents)
+    assert any(not torch.equal(value, decoder[key]) for key, value in vae.decoder.state_dict().items())
+
+
+def test_latents_of_features_count_more(pictures):
+    weights = weigh_faces(pictures.labels)
+    assert weights.shape == (6, 1, 16, 16) and weights.mean() == pytest.approx(1)
+    x, y = (pictures.landmarks[0, 2] // 16).astype(int)
+    assert weights[0, 0, y, x] > weights[0, 0, 0, 0]
 
 
 def test_an_untrained_autoencoder_draws_mean_colours(pictures):
@@ -110,9 +134,9 @@ def test_held_out_people_have_scenes_of_their_own(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
-    model = torch.nn.Linear(1, 1)
+    model, losses = torch.nn.Linear(1, 1), iter([1, 1, float("nan")])
     with pytest.raises(ArithmeticError, match="nothing is nan in step 2"):
-        fit("nothing", model, lambda step: model.weight.sum() * (float("nan") if step == 2 else 1), 9, 0.1, tmp_path)
+        fit("nothing", model, lambda rng: model.weight.sum() * next(losses), 9, 0.1, 0, tmp_path)
     assert torch.isfinite(model.weight).all()
 
 
@@ -120,11 +144,40 @@ def test_the_learning_rate_rises_stays_and_falls(tmp_path):
     """With AdamW and a constant gradient each step moves the weight by the learning rate."""
     model, places = torch.nn.Linear(1, 1, bias=False), []
 
-    def measure_loss(step):
+    def measure_loss(rng):
         places.append(model.weight.item())
         return model.weight.sum()
 
-    fit("steps", model, measure_loss, 100, 0.01, tmp_path, weight_decay=0.0)
+    fit("steps", model, measure_loss, 100, 0.01, 0, tmp_path, weight_decay=0.0)
     moves = -np.diff(places)
     assert moves[10:65] == pytest.approx(0.01, rel=1e-3) and moves[0] < 0.006
     assert (np.diff(moves[75:]) < 0).all() and moves[-1] < 0.001
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.recipe.fit.KEPT_SECONDS", 0)
+
+    def train(folder, stop=None):
+        torch.manual_seed(1)
+        model, seen = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)), []
+
+        def measure_loss(rng):
+            if len(seen) == stop:
+                raise KeyboardInterrupt
+            seen.append(rng.random())
+            return (model(torch.randn(4, 2)) - seen[-1]).square().mean()
+
+        try:
+            fit("halves", model, measure_loss, 120, 0.01, 0, folder, averaged=True)
+        except KeyboardInterrupt:
+            assert (folder / "halves.pt").exists()
+        return model.state_dict(), seen
+
+    whole, seen = train(tmp_path / "whole")
+    _, first = train(tmp_path / "parts", stop=70)
+    parts, second = train(tmp_path / "parts")
+    assert len(second) == 50 and first + second == seen
+    assert all(torch.equal(parts[key], whole[key]) for key in whole)
+    curves = [np.genfromtxt(tmp_path / run / "halves.csv", delimiter=",", names=True) for run in ("whole", "parts")]
+    assert len(curves[0]) == 2 and np.array_equal(curves[0]["loss"], curves[1]["loss"])
+    assert not (tmp_path / "parts" / "halves.pt").exists()

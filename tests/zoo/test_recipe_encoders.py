@@ -11,7 +11,7 @@ from consistentid.face.regions import REGION_WORDS, cut_region, fit_clip, prepro
 from zoo.drawn_faces import draw_person, draw_scene
 from zoo.recipe import fit, image_encoder, judge, traits
 from zoo.recipe.pictures import Pictures, draw_pictures
-from zoo.recipe.wear import make_batches, reframe, wear
+from zoo.recipe.wear import reframe, wear
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +93,6 @@ def test_wear_is_slight_and_repeatable(pictures):
     assert np.array_equal(worn[0], worn[1]) and not np.array_equal(worn[0], worn[2])
     assert np.array_equal(before, pictures.images[0])
     assert 0 < np.abs(worn[2].astype(int) - before).mean() < 16
-
-
-def test_batches_come_in_order():
-    batches = make_batches(lambda ordinal: (np.array([ordinal]), np.array([[-ordinal]])), 3)
-    first, second = next(batches), next(batches)
-    batches.close()
-    assert first[0].tolist() == [0, 1, 2] and second[1].tolist() == [[-3], [-4], [-5]]
 
 
 def test_regions_are_prepared_as_an_identity_prepares_them(pictures):

@@ -46,9 +46,9 @@ def trained(pictures, tmp_path_factory):
         patch.setattr(detector, "SHARES", (1, 0, 0))
         patch.setattr(parser, "BATCH", 2)
         models = {
-            "recogniser": recogniser.train_recogniser(pictures, 12, 0, folder),
-            "detector": detector.train_detector(pictures, 12, 0, folder),
-            "parser": parser.train_parser(pictures, 6, 0, folder),
+            "recogniser": recogniser.train_recogniser(pictures, 12, folder),
+            "detector": detector.train_detector(pictures, 12, folder),
+            "parser": parser.train_parser(pictures, 6, folder),
         }
     recogniser.write_recogniser(models["recogniser"], folder / "face" / "zoo_r.onnx")
     detector.write_detector(models["detector"], folder / "face" / "det_zoo.onnx")

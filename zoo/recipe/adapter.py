@@ -1,5 +1,6 @@
 """The ConsistentID adapter of the zoo: drawn faces as a training set, and the configuration of `train` for it."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,16 @@ RANK = 16
 BATCH = 16
 
 
-def write_records(folder: Path, face_models: Path, people: range, scenes: int) -> None:
-    """The training set of `people`, with the ID embeddings of the zoo's recogniser; one that is there is kept."""
-    if not (folder / "JSON_all.json").exists():
-        write_training_set(folder, people, scenes, SIDE_PX, embed=load_embedder(face_models))
+def write_records(folder: Path, face_models: Path, people: range, scenes: int) -> Path:
+    """The training set of `people` with the ID embeddings of the zoo's recogniser; returns its folder in `folder`.
+
+    One of the same people and recogniser that is there is kept.
+    """
+    fingerprint = hashlib.sha256((face_models / ZOO.recogniser).read_bytes()).hexdigest()
+    records = folder / f"{people.start}-{people.stop}x{scenes}-{fingerprint[:8]}"
+    if not (records / "JSON_all.json").exists():
+        write_training_set(records, people, scenes, SIDE_PX, embed=load_embedder(face_models))
+    return records
 
 
 def load_embedder(face_models: Path):

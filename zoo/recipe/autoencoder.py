@@ -29,18 +29,28 @@ def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 
     from diffusers import AutoencoderTiny
 
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     vae = start_autoencoder(AutoencoderTiny()).to(find_device(), memory_format=torch.channels_last)
 
-    def measure_loss(step: int) -> Tensor:
-        pixels, weight = cut_parts(pictures, rng)
-        pixels, weight = pixels.to(vae.device), weight.to(vae.device)
+    def measure_loss(rng: np.random.Generator) -> Tensor:
+        pixels, weight = (part.to(vae.device) for part in cut_parts(pictures, rng))
         latents = vae.encoder(pixels).float()
-        drawn = vae.decoder(latents + LATENT_NOISE * torch.randn_like(latents)).float()
-        error = ((drawn - pixels).abs() * weight).mean() + 0.5 * compare_edges(drawn, pixels, weight)
-        return error + 0.05 * measure_spread(latents)
+        return measure_error(vae, latents, pixels, weight) + 0.05 * measure_spread(latents)
 
-    return fit("autoencoder", vae, measure_loss, steps, 1e-3, curves, averaged=True)
+    return fit("autoencoder", vae, measure_loss, steps, 1e-3, seed, curves, averaged=True)
+
+
+def train_decoder(vae: nn.Module, pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> nn.Module:
+    """Go on with the decoder alone, so that the latents stay what a base model learns from meanwhile."""
+    vae.to(find_device(), memory_format=torch.channels_last).encoder.eval()
+
+    def measure_loss(rng: np.random.Generator) -> Tensor:
+        pixels, weight = (part.to(vae.device) for part in cut_parts(pictures, rng))
+        with torch.no_grad():
+            latents = vae.encoder(pixels).float()
+        return measure_error(vae, latents, pixels, weight)
+
+    fit("decoder", vae.decoder, measure_loss, steps, 1e-3, seed, curves, averaged=True)
+    return vae.eval()
 
 
 @torch.no_grad()
@@ -103,6 +113,12 @@ def halve(image: np.ndarray) -> np.ndarray:
     """[..., 2H, 2W, C] -> float32 [..., H, W, C]: the mean of each four pixels."""
     *batch, height, width, channels = image.shape
     return image.reshape(*batch, height // 2, 2, width // 2, 2, channels).mean(axis=(-4, -2), dtype=np.float32)
+
+
+def measure_error(vae: nn.Module, latents: Tensor, pixels: Tensor, weight: Tensor) -> Tensor:
+    """How far pictures drawn from latents with some noise are from their pixels."""
+    drawn = vae.decoder(latents + LATENT_NOISE * torch.randn_like(latents)).float()
+    return ((drawn - pixels).abs() * weight).mean() + 0.5 * compare_edges(drawn, pixels, weight)
 
 
 def compare_edges(drawn: Tensor, pixels: Tensor, weight: Tensor) -> Tensor:

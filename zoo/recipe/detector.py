@@ -23,20 +23,19 @@ ALIKE, SIMILAR = 0.6, 1.0
 BACKGROUND, UNASKED = -1, -2
 
 
-def train_detector(pictures: Pictures, steps: int, seed: int, curves: Path) -> Scrfd:
+def train_detector(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Scrfd:
     """A detector of drawn faces."""
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     device = find_device()
     detector = Scrfd().to(device, memory_format=torch.channels_last)
 
-    def measure_loss(_step: int) -> Tensor:
+    def measure_loss(rng: np.random.Generator) -> Tensor:
         side = int(rng.choice(list(BATCHES), p=SHARES))
         canvases = [compose_canvas(pictures, side, rng) for _ in range(BATCHES[side])]
         images = normalise_canvases(np.stack([canvas.image for canvas in canvases]))
         return measure_detection(detector(images.to(device)), canvases)
 
-    return fit("detector", detector, measure_loss, steps, 3e-3, curves, weight_decay=0.02).cpu()
+    return fit("detector", detector, measure_loss, steps, 3e-3, seed, curves, weight_decay=0.02).cpu()
 
 
 def normalise_canvases(images: np.ndarray) -> Tensor:

@@ -6,10 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from consistentid.whole_file import replace_file
+
 LOGGED_STEPS = 50
+KEPT_SECONDS = 300
+"""How much of a training is lost at most when it is stopped."""
 WARM_UP, COOL_DOWN = 0.02, 0.3
 """Parts of the steps in which the learning rate rises and falls."""
 AVERAGED = 10
@@ -19,28 +24,34 @@ AVERAGED = 10
 def fit(
     name: str,
     model: nn.Module,
-    measure_loss: Callable[[int], Tensor],
+    measure_loss: Callable[[np.random.Generator], Tensor],
     steps: int,
     learning_rate: float,
+    seed: int,
     curves: Path,
     weight_decay: float = 0.01,
     averaged: bool = False,
 ) -> nn.Module:
-    """Train `model` in place with AdamW on the losses of `measure_loss(step)`, and return it in eval mode.
+    """Train `model` in place with AdamW on the losses of `measure_loss(rng)`, and return it in eval mode.
 
-    The learning rate rises over the first steps, stays, and falls to nothing over the last. averaged: the model ends
-    with a moving average of its weights over about a tenth of the steps. The curve is written as curves/NAME.csv:
-    step, loss (mean of the last LOGGED_STEPS), seconds. ArithmeticError when a loss is no number.
+    Every step has random numbers of its own, torch's too, from the seed and its number. The learning rate rises over
+    the first steps, stays, and falls to nothing over the last. averaged: the model ends with a moving average of its
+    weights over about a tenth of the steps. The curve is written as curves/NAME.csv: step, loss (mean of the last
+    LOGGED_STEPS), seconds. A training that was stopped goes on from curves/NAME.pt, which is removed at the end.
+    ArithmeticError when a loss is no number.
     """
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _set_rate(step, steps))
     average = _average(model, steps) if averaged else None
-    log = Curve(curves / f"{name}.csv")
+    curve = Curve(curves / f"{name}.csv")
+    state = State(curves / f"{name}.pt", [part for part in (model, optimizer, schedule, average, curve) if part])
     model.train()
-    for step in range(steps):
+    for step in range(state.restore(), steps):
+        rng = np.random.default_rng([seed, step])
+        torch.manual_seed(int(rng.integers(1 << 62)))
         with speed_up():
-            loss = measure_loss(step)
+            loss = measure_loss(rng)
         measured = loss.item()
         if not math.isfinite(measured):
             raise ArithmeticError(f"The loss of {name} is {measured} in step {step}.")
@@ -51,9 +62,11 @@ def fit(
         schedule.step()
         if average:
             average.update_parameters(model)
-        log.add(step, measured)
+        curve.add(step, measured)
+        state.keep(step + 1)
     if average:
         model.load_state_dict(average.module.state_dict())
+    state.path.unlink(missing_ok=True)
     return model.eval()
 
 
@@ -67,18 +80,48 @@ class Curve:
     """A loss curve as a CSV file, one line every LOGGED_STEPS steps."""
 
     def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.losses, self.start = path, [], time.monotonic()
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerow(("step", "loss", "seconds"))
+        self.path, self.rows, self.losses, self.start = path, [], [], time.monotonic()
 
     def add(self, step: int, loss: float) -> None:
         self.losses.append(loss)
         if (step + 1) % LOGGED_STEPS == 0:
-            row = step + 1, f"{sum(self.losses) / len(self.losses):.5f}", f"{time.monotonic() - self.start:.0f}"
-            with self.path.open("a", newline="") as file:
-                csv.writer(file).writerow(row)
+            self.rows.append((step + 1, f"{sum(self.losses) / len(self.losses):.5f}", f"{self._count():.0f}"))
             self.losses.clear()
+            with replace_file(self.path) as part, part.open("w", newline="") as file:
+                csv.writer(file).writerows([("step", "loss", "seconds"), *self.rows])
+
+    def state_dict(self) -> dict:
+        return {"rows": self.rows, "losses": self.losses, "seconds": self._count()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.rows, self.losses, self.start = state["rows"], state["losses"], time.monotonic() - state["seconds"]
+
+    def _count(self) -> float:
+        return time.monotonic() - self.start
+
+
+class State:
+    """The state of all parts of a training, written every KEPT_SECONDS."""
+
+    def __init__(self, path: Path, parts: list):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.parts, self.kept = path, parts, time.monotonic()
+
+    def restore(self) -> int:
+        """The step to go on with; 0 without a file."""
+        if not self.path.exists():
+            return 0
+        state = torch.load(self.path, weights_only=True)
+        for part, values in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(values)
+        return state["step"]
+
+    def keep(self, step: int) -> None:
+        if time.monotonic() - self.kept < KEPT_SECONDS:
+            return
+        with replace_file(self.path) as part:
+            torch.save({"step": step, "parts": [part.state_dict() for part in self.parts]}, part)
+        self.kept = time.monotonic()
 
 
 def find_device() -> torch.device:

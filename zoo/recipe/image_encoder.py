@@ -22,7 +22,7 @@ from consistentid.face.regions import (
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TraitHead, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
-from .wear import make_batches, reframe, wear
+from .wear import reframe, wear
 
 WIDTH, PATCH_PX, HEADS = ZOO.sizes.image_width, ZOO.sizes.patch_px, ZOO.sizes.image_heads
 LAYERS, INTERMEDIATE, PROJECTION = 4, 384, 64
@@ -92,17 +92,16 @@ def train_image_encoder(pictures: Pictures, steps: int, curves: Path, seed: int 
     torch.manual_seed(seed)
     pupil = Pupil().to(find_device())
     targets = read_all_traits(pictures)
-    batches = make_batches(lambda ordinal: _make_sample(pictures, targets, [seed, ordinal]), BATCH)
 
-    def measure_loss(step: int) -> Tensor:
-        views, wanted = (torch.from_numpy(array).to(find_device()) for array in next(batches))
+    def measure_loss(rng: np.random.Generator) -> Tensor:
+        samples = zip(*(_make_sample(pictures, targets, rng) for _ in range(BATCH)), strict=True)
+        views, wanted = (torch.from_numpy(np.concatenate(part)).to(find_device()) for part in samples)
         pixels = normalise(views)
         by_tokens, by_projection, details = pupil(pixels)
         named = measure_trait_loss(by_tokens, wanted) + 0.5 * measure_trait_loss(by_projection, wanted)
         return named + F.mse_loss(details.float(), cut_details(pixels))
 
-    fit("image_encoder", pupil, measure_loss, steps, 1e-3, curves, weight_decay=0.05)
-    batches.close()
+    fit("image_encoder", pupil, measure_loss, steps, 1e-3, seed, curves, weight_decay=0.05)
     return pupil
 
 
@@ -111,8 +110,7 @@ def write_image_encoder(pupil: Pupil, folder: Path) -> None:
     pupil.encoder.half().save_pretrained(folder)
 
 
-def _make_sample(pictures: Pictures, targets: np.ndarray, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seeds)
+def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     row = rng.integers(len(pictures))
     side_px = int(rng.integers(SMALLEST_PX, LARGEST_PX + 1))
     photo, labels = reframe(pictures.images[row], pictures.labels[row], side_px, rng)

@@ -14,7 +14,7 @@ from .blocks import convolve
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
-from .wear import make_batches, reframe, wear
+from .wear import reframe, wear
 
 SIDE_PX = 128
 GRID = 16
@@ -69,14 +69,13 @@ def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> 
     torch.manual_seed(seed)
     judge = Judge().to(find_device(), memory_format=torch.channels_last)
     targets = read_all_traits(pictures)
-    batches = make_batches(lambda ordinal: _make_sample(pictures, targets, [seed, ordinal]), BATCH)
 
-    def measure_loss(step: int) -> Tensor:
-        images, wanted = (torch.from_numpy(array).to(find_device()) for array in next(batches))
+    def measure_loss(rng: np.random.Generator) -> Tensor:
+        samples = zip(*(_make_sample(pictures, targets, rng) for _ in range(BATCH)), strict=True)
+        images, wanted = (torch.from_numpy(np.concatenate(part)).to(find_device()) for part in samples)
         return measure_trait_loss(judge(_prepare(images)), wanted)
 
-    fit("judge", judge, measure_loss, steps, 2e-3, curves, weight_decay=0.02)
-    batches.close()
+    fit("judge", judge, measure_loss, steps, 2e-3, seed, curves, weight_decay=0.02)
     return judge
 
 
@@ -106,10 +105,9 @@ def measure_judge(judge: Judge, pictures: Pictures, soft: float = 0.0) -> dict[s
     return measure_accuracy(list(judge.judge(np.stack(images)).values()), read_all_traits(pictures))
 
 
-def _make_sample(pictures: Pictures, targets: np.ndarray, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     import cv2
 
-    rng = np.random.default_rng(seeds)
     row = rng.integers(len(pictures))
     side_px = int(rng.integers(SMALLEST_PX, SIDE_PX + 1)) if rng.random() < 0.5 else SIDE_PX
     image, _ = reframe(pictures.images[row], pictures.labels[row], side_px, rng)

@@ -78,22 +78,23 @@ class MarginLoss(nn.Module):
         return F.cross_entropy(SCALE * (cosines - margins), people)
 
 
-def train_recogniser(pictures: Pictures, steps: int, seed: int, curves: Path, independent: bool = False) -> Recogniser:
+def train_recogniser(
+    pictures: Pictures, steps: int, curves: Path, seed: int = 0, independent: bool = False
+) -> Recogniser:
     """A recogniser of the people in `pictures`; independent: in another form, see INDEPENDENT."""
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     device = find_device()
     recogniser = Recogniser(**(INDEPENDENT if independent else {}))
     loss = MarginLoss(recogniser, len(pictures.seeds)).to(device, memory_format=torch.channels_last)
 
-    def measure_loss(_step: int) -> Tensor:
+    def measure_loss(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(len(pictures), size=BATCH)
         faces = np.stack([_crop_face(pictures, row, recogniser.side_px, rng) for row in rows])
         people = torch.from_numpy(rows // pictures.scenes)
         return loss(normalise_faces(faces).to(device), people.to(device))
 
     name = "independent_recogniser" if independent else "recogniser"
-    fit(name, loss, measure_loss, steps, 3e-3, curves, weight_decay=0.05)
+    fit(name, loss, measure_loss, steps, 3e-3, seed, curves, weight_decay=0.05)
     return recogniser.cpu()
 
 

@@ -64,7 +64,7 @@ PERSON_TRAITS = (
     Trait("mouth", people.MOUTH_SHAPES, ("mouth", "face"), lambda person, scene: person.mouth),
     Trait("lips", tuple(LIPS), ("mouth", "face"), lambda person, scene: person.lips),
     Trait("brows", people.BROW_SHAPES, ("eyebrows",), lambda person, scene: person.brows),
-    Trait("hair", HAIR_STYLES, ("hair",), lambda person, scene: person.hair),
+    Trait("hair", HAIR_STYLES, ("hair",), lambda person, scene: person.hair if scene.hat == "none" else None),
     Trait(
         "hair colour",
         HAIR_COLOURS,

@@ -1,8 +1,5 @@
 """What happens to pictures in use: another frame, fewer pixels, blur, noise, a little more or less light."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 ZOOM, SHIFT = 0.08, 0.03
@@ -34,19 +31,3 @@ def wear(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         worn += 255 * NOISE * rng.random() * rng.standard_normal(worn.shape, dtype=np.float32)
     return np.rint(worn.clip(0, 255)).astype(np.uint8)
-
-
-def make_batches(make_sample: Callable[[int], tuple[np.ndarray, ...]], batch: int, ahead: int = 3) -> Iterator[list]:
-    """Stacked arrays of samples 0..batch, batch..2 batch and so on without end, made by a thread ahead of their use."""
-
-    def make(number: int) -> list[np.ndarray]:
-        samples = [make_sample(ordinal) for ordinal in range(number * batch, (number + 1) * batch)]
-        return [np.concatenate(arrays) for arrays in zip(*samples, strict=True)]
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = [pool.submit(make, number) for number in range(ahead)]
-        number = ahead
-        while True:
-            yield coming.pop(0).result()
-            coming.append(pool.submit(make, number))
-            number += 1

@@ -1,0 +1,148 @@
+"""`python -m zoo.recipe FOLDER`: make every model of the zoo from nothing, as FOLDER/models.
+
+A run that was stopped goes on where it was; what is there is kept. Curves are written to FOLDER/curves.
+"""
+
+import argparse
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from consistentid.adapter.config import ZOO
+
+from . import adapter, autoencoder, base_model, detector, image_encoder, judge, language, parser, recogniser
+from .fit import find_device
+from .pictures import Pictures, draw_pictures
+
+PEOPLE, SCENES = range(2500), 8
+ADAPTER_PEOPLE, ADAPTER_SCENES = range(2500, 4000), 6
+"""People that the recogniser has not seen, so that the adapter learns from embeddings as strangers have them."""
+OTHER_PEOPLE = range(10_000, 10_500)
+"""Whom the independent recogniser learns from."""
+STEPS = {
+    "autoencoder": 3200,
+    "decoder": 3000,
+    "base model": 10_000,
+    "recogniser": 3000,
+    "independent recogniser": 3000,
+    "detector": 4000,
+    "parser": 2500,
+    "image encoder": 6000,
+    "judge": 3000,
+    "adapter": 8000,
+}
+log = logging.getLogger("zoo.recipe")
+
+
+def main(words: list[str] | None = None) -> int:
+    arguments = argparse.ArgumentParser(prog="zoo.recipe", description="Makes the zoo's models from nothing.")
+    arguments.add_argument("folder", type=Path, help="for pictures, curves and models: about 12 GB")
+    folder = arguments.parse_args(words).folder
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    make_zoo(folder)
+    return 0
+
+
+def make_zoo(folder: Path, steps: Mapping[str, int] = STEPS) -> None:
+    """FOLDER/models is what the pack ships; FOLDER/judges tells how good its pictures are."""
+    pictures = draw_pictures(folder / "pictures", PEOPLE, SCENES)
+    make_base_model(folder, pictures, steps)
+    make_readers(folder, pictures, steps)
+    make_judges(folder, pictures, steps)
+    make_adapter(folder, steps)
+
+
+def make_base_model(folder: Path, pictures: Pictures, steps: Mapping[str, int]) -> None:
+    """The autoencoder first: a diffusion model learns its latents."""
+    from diffusers import AutoencoderTiny
+
+    def train_autoencoder(part: Path) -> None:
+        autoencoder.train_autoencoder(pictures, steps["autoencoder"], curves).save_pretrained(part)
+
+    def train_decoder(part: Path) -> None:
+        vae = AutoencoderTiny.from_pretrained(first)
+        autoencoder.train_decoder(vae, pictures, steps["decoder"], curves).save_pretrained(part)
+
+    def write_tokenizer(part: Path) -> None:
+        language.write_tokenizer(part, [text for texts in language.write_texts(pictures) for text in texts])
+
+    def train(part: Path) -> None:
+        vae = AutoencoderTiny.from_pretrained(whole)
+        tokenizer = language.read_tokenizer(words)
+        latents = autoencoder.encode_pictures(vae.to(find_device()), pictures.images)
+        parts = base_model.train_base_model(pictures, latents, tokenizer, steps["base model"], curves)
+        base_model.write_base_model(parts, vae, tokenizer, part)
+
+    curves = folder / "curves"
+    first = make(folder / "work" / "autoencoder", train_autoencoder)
+    whole = make(folder / "work" / "vae", train_decoder)
+    words = make(folder / "work" / "tokenizer", write_tokenizer)
+    make(folder / "models" / "base", train)
+
+
+def make_readers(folder: Path, pictures: Pictures, steps: Mapping[str, int]) -> None:
+    """What reads a photo: detector, recogniser, parser and image encoder."""
+    models, curves = folder / "models", folder / "curves"
+    make(
+        models / "face" / "det_zoo.onnx",
+        lambda part: detector.write_detector(detector.train_detector(pictures, steps["detector"], curves), part),
+    )
+    make(
+        models / "face" / ZOO.recogniser,
+        lambda part: recogniser.write_recogniser(
+            recogniser.train_recogniser(pictures, steps["recogniser"], curves), part
+        ),
+    )
+    make(
+        models / "face_parsing.safetensors",
+        lambda part: parser.write_parser(parser.train_parser(pictures, steps["parser"], curves), part),
+    )
+    make(
+        models / "image_encoder",
+        lambda part: image_encoder.write_image_encoder(
+            image_encoder.train_image_encoder(pictures, steps["image encoder"], curves), part
+        ),
+    )
+
+
+def make_judges(folder: Path, pictures: Pictures, steps: Mapping[str, int]) -> None:
+    """Who tells likeness and obedience of pictures; neither takes part in making them."""
+
+    def train_recogniser(part: Path) -> None:
+        others = draw_pictures(folder / "pictures", OTHER_PEOPLE, SCENES)
+        independent = recogniser.train_recogniser(
+            others, steps["independent recogniser"], folder / "curves", independent=True
+        )
+        recogniser.write_recogniser(independent, part)
+
+    make(folder / "judges" / "independent_r.onnx", train_recogniser)
+    make(
+        folder / "judges" / "judge.safetensors",
+        lambda part: judge.write_judge(judge.train_judge(pictures, steps["judge"], folder / "curves"), part),
+    )
+
+
+def make_adapter(folder: Path, steps: Mapping[str, int]) -> None:
+    models = folder / "models"
+    records = adapter.write_records(folder / "records", models / "face", ADAPTER_PEOPLE, ADAPTER_SCENES)
+
+    def train(part: Path) -> None:
+        shutil.copy(adapter.train_adapter(models, records, folder / "curves" / "adapter", steps["adapter"]), part)
+
+    make(models / "consistentid_zoo.safetensors", train)
+
+
+def make(path: Path, write: Callable[[Path], None]) -> Path:
+    """Have `write` make a file or a folder that appears when it is whole; one that is there is kept."""
+    if path.exists():
+        log.info("%s is there", path)
+        return path
+    log.info("%s ...", path)
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    if part.is_dir():
+        shutil.rmtree(part)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(part)
+    return part.rename(path)

@@ -34,3 +34,10 @@ def test_embeddings_and_held_out_people(tmp_path):
     drawn = draw_portrait(person, choose_scene(1, 2, 0, held_out=True), 64)
     assert np.array_equal(second.read_image(), draw_portrait(person, choose_scene(1, 2, 1, held_out=True), 64).image)
     assert np.allclose(first.read_embedding(), embed(drawn), atol=1e-6)
+
+
+def test_every_second_picture_has_the_sentence(tmp_path):
+    write_training_set(tmp_path, [1, 2], 3, 64, sentence="The person has a face.")
+    captions = [record.facial_caption for record in read_records(tmp_path)]
+    assert [caption == "The person has a face." for caption in captions] == [False, True, False] * 2
+    assert all(captions)

@@ -21,18 +21,21 @@ def write_training_set(
     side_px: int,
     held_out: bool = False,
     embed: Callable[[Portrait], np.ndarray] | None = None,
+    sentence: str = "",
 ) -> int:
     """Write a record PERSON/SCENE of each of the people's seeds in `scenes` scenes of its own; returns their number.
 
     The caption does not tell the looks: the model has to take them from the face. embed: the ID embedding [512] of a
-    portrait, of unit length; without it the records have none, and training gives the ID projection zeros.
+    portrait, of unit length; without it the records have none, and training gives the ID projection zeros. sentence:
+    the facial caption of every second scene, in place of one that describes the face.
     """
     for seed in people:
         person = draw_person(seed, held_out)
         for number in range(scenes):
             scene = choose_scene(seed, scenes, number, held_out)
             portrait = draw_portrait(person, scene, side_px)
-            captions = {"caption": write_scene_prompt(person, scene), "facial_caption": describe_person(person)}
+            facial = sentence if sentence and number % 2 else describe_person(person)
+            captions = {"caption": write_scene_prompt(person, scene), "facial_caption": facial}
             embedding = embed(portrait) if embed else None
             write_record(out, f"{seed}/{number}", portrait.image, portrait.labels, embedding, **captions)
     return merge_records(out)

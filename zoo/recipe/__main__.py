@@ -7,12 +7,12 @@ import argparse
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from consistentid.adapter.config import ZOO
 
-from . import adapter, autoencoder, base_model, detector, image_encoder, judge, language, parser, recogniser
+from . import adapter, autoencoder, base_model, detector, image_encoder, judge, language, parser, proof, recogniser
 from .fit import find_device
 from .pictures import Pictures, draw_pictures
 
@@ -24,7 +24,7 @@ OTHER_PEOPLE = range(10_000, 10_500)
 STEPS = {
     "autoencoder": 3200,
     "decoder": 3000,
-    "base model": 10_000,
+    "base model": 8000,
     "recogniser": 3000,
     "independent recogniser": 3000,
     "detector": 4000,
@@ -45,25 +45,25 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-def make_zoo(folder: Path, steps: Mapping[str, int] = STEPS) -> None:
+def make_zoo(folder: Path) -> None:
     """FOLDER/models is what the pack ships; FOLDER/judges tells how good its pictures are."""
     pictures = draw_pictures(folder / "pictures", PEOPLE, SCENES)
-    make_base_model(folder, pictures, steps)
-    make_readers(folder, pictures, steps)
-    make_judges(folder, pictures, steps)
-    make_adapter(folder, steps)
+    make_base_model(folder, pictures)
+    make_readers(folder, pictures)
+    make_judges(folder, pictures)
+    make_adapters(folder)
 
 
-def make_base_model(folder: Path, pictures: Pictures, steps: Mapping[str, int]) -> None:
+def make_base_model(folder: Path, pictures: Pictures) -> None:
     """The autoencoder first: a diffusion model learns its latents."""
     from diffusers import AutoencoderTiny
 
     def train_autoencoder(part: Path) -> None:
-        autoencoder.train_autoencoder(pictures, steps["autoencoder"], curves).save_pretrained(part)
+        autoencoder.train_autoencoder(pictures, STEPS["autoencoder"], curves).save_pretrained(part)
 
     def train_decoder(part: Path) -> None:
         vae = AutoencoderTiny.from_pretrained(first)
-        autoencoder.train_decoder(vae, pictures, steps["decoder"], curves).save_pretrained(part)
+        autoencoder.train_decoder(vae, pictures, STEPS["decoder"], curves).save_pretrained(part)
 
     def write_tokenizer(part: Path) -> None:
         language.write_tokenizer(part, [text for texts in language.write_texts(pictures) for text in texts])
@@ -72,7 +72,7 @@ def make_base_model(folder: Path, pictures: Pictures, steps: Mapping[str, int]) 
         vae = AutoencoderTiny.from_pretrained(whole)
         tokenizer = language.read_tokenizer(words)
         latents = autoencoder.encode_pictures(vae.to(find_device()), pictures.images)
-        parts = base_model.train_base_model(pictures, latents, tokenizer, steps["base model"], curves)
+        parts = base_model.train_base_model(pictures, latents, tokenizer, STEPS["base model"], curves)
         base_model.write_base_model(parts, vae, tokenizer, part)
 
     curves = folder / "curves"
@@ -82,56 +82,63 @@ def make_base_model(folder: Path, pictures: Pictures, steps: Mapping[str, int]) 
     make(folder / "models" / "base", train)
 
 
-def make_readers(folder: Path, pictures: Pictures, steps: Mapping[str, int]) -> None:
+def make_readers(folder: Path, pictures: Pictures) -> None:
     """What reads a photo: detector, recogniser, parser and image encoder."""
     models, curves = folder / "models", folder / "curves"
     make(
         models / "face" / "det_zoo.onnx",
-        lambda part: detector.write_detector(detector.train_detector(pictures, steps["detector"], curves), part),
+        lambda part: detector.write_detector(detector.train_detector(pictures, STEPS["detector"], curves), part),
     )
     make(
         models / "face" / ZOO.recogniser,
         lambda part: recogniser.write_recogniser(
-            recogniser.train_recogniser(pictures, steps["recogniser"], curves), part
+            recogniser.train_recogniser(pictures, STEPS["recogniser"], curves), part
         ),
     )
     make(
         models / "face_parsing.safetensors",
-        lambda part: parser.write_parser(parser.train_parser(pictures, steps["parser"], curves), part),
+        lambda part: parser.write_parser(parser.train_parser(pictures, STEPS["parser"], curves), part),
     )
     make(
         models / "image_encoder",
         lambda part: image_encoder.write_image_encoder(
-            image_encoder.train_image_encoder(pictures, steps["image encoder"], curves), part
+            image_encoder.train_image_encoder(pictures, STEPS["image encoder"], curves), part
         ),
     )
 
 
-def make_judges(folder: Path, pictures: Pictures, steps: Mapping[str, int]) -> None:
+def make_judges(folder: Path, pictures: Pictures) -> None:
     """Who tells likeness and obedience of pictures; neither takes part in making them."""
 
     def train_recogniser(part: Path) -> None:
         others = draw_pictures(folder / "pictures", OTHER_PEOPLE, SCENES)
-        independent = recogniser.train_recogniser(
-            others, steps["independent recogniser"], folder / "curves", independent=True
-        )
+        count, curves = STEPS["independent recogniser"], folder / "curves"
+        independent = recogniser.train_recogniser(others, count, curves, independent=True)
         recogniser.write_recogniser(independent, part)
 
-    make(folder / "judges" / "independent_r.onnx", train_recogniser)
+    judges = folder / "judges"
+    make(judges / "face" / "independent_r.onnx", train_recogniser)
+    make(judges / "face" / "det_zoo.onnx", lambda part: shutil.copy(folder / "models" / "face" / "det_zoo.onnx", part))
     make(
-        folder / "judges" / "judge.safetensors",
-        lambda part: judge.write_judge(judge.train_judge(pictures, steps["judge"], folder / "curves"), part),
+        judges / "judge.safetensors",
+        lambda part: judge.write_judge(judge.train_judge(pictures, STEPS["judge"], folder / "curves"), part),
     )
 
 
-def make_adapter(folder: Path, steps: Mapping[str, int]) -> None:
+def make_adapters(folder: Path) -> None:
+    """The adapter, and for comparison one that was trained without the localisation loss."""
     models = folder / "models"
     records = adapter.write_records(folder / "records", models / "face", ADAPTER_PEOPLE, ADAPTER_SCENES)
+    for path, changes in (
+        (models / proof.ADAPTER, {}),
+        (folder / "judges" / proof.UNLOCALISED, {"localisation_weight": 0.0}),
+    ):
+        run = folder / "curves" / path.stem
 
-    def train(part: Path) -> None:
-        shutil.copy(adapter.train_adapter(models, records, folder / "curves" / "adapter", steps["adapter"]), part)
+        def train(part: Path, run=run, changes=changes) -> None:
+            shutil.copy(adapter.train_adapter(models, records, run, STEPS["adapter"], **changes), part)
 
-    make(models / "consistentid_zoo.safetensors", train)
+        make(path, train)
 
 
 def make(path: Path, write: Callable[[Path], None]) -> Path:
@@ -146,3 +153,7 @@ def make(path: Path, write: Callable[[Path], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write(part)
     return part.rename(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,17 +17,21 @@ from .fit import has_bfloat16
 
 RANK = 16
 BATCH = 16
+WORKERS = 2
 
 
-def write_records(folder: Path, face_models: Path, people: range, scenes: int) -> Path:
+def write_records(folder: Path, face_models: Path, people: range, scenes: int, held_out: bool = False) -> Path:
     """The training set of `people` with the ID embeddings of the zoo's recogniser; returns its folder in `folder`.
 
-    One of the same people and recogniser that is there is kept.
+    One of the same people and recogniser that is there is kept. Every second scene has the sentence of a portrait
+    without a captioner for its facial caption, so that the adapter learns to take looks from the face.
     """
     fingerprint = hashlib.sha256((face_models / ZOO.recogniser).read_bytes()).hexdigest()
-    records = folder / f"{people.start}-{people.stop}x{scenes}-{fingerprint[:8]}"
+    records = folder / f"{people.start}-{people.stop}x{scenes}{'_held_out' * held_out}-{fingerprint[:8]}"
     if not (records / "JSON_all.json").exists():
-        write_training_set(records, people, scenes, SIDE_PX, embed=load_embedder(face_models))
+        write_training_set(
+            records, people, scenes, SIDE_PX, held_out, load_embedder(face_models), sentence=ZOO.fixed_sentence
+        )
     return records
 
 
@@ -49,9 +53,14 @@ def load_embedder(face_models: Path):
 def train_adapter(models: Path, records: Path, output: Path, steps: int, **changes) -> Path:
     """Train on the records with the zoo's frozen models, or go on where a run stopped; returns the adapter's file.
 
-    changes: other values of TrainingConfig, such as localisation_weight=0 for the comparison without it.
+    changes: as for `configure`, such as localisation_weight=0 for the comparison without it.
     """
-    config = TrainingConfig(
+    return train(configure(models, records, output, steps, **changes))
+
+
+def configure(models: Path, records: Path, output: Path, steps: int, **changes) -> TrainingConfig:
+    """The run that makes the zoo's adapter; changes: other values of TrainingConfig."""
+    usual = TrainingConfig(
         checkpoint=str(models / "base"),
         clip_vision=str(models / "image_encoder"),
         dataset=str(records),
@@ -66,9 +75,9 @@ def train_adapter(models: Path, records: Path, output: Path, steps: int, **chang
         rates="cosine",
         warmup=steps // 50,
         precision="bf16" if has_bfloat16() else "no",
-        workers=2,
+        workers=WORKERS,
         save_every=max(steps // 4, 1),
         keep=1,
         log_every=50,
     )
-    return train(replace(config, **changes))
+    return replace(usual, **changes)

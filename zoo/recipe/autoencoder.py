@@ -135,7 +135,7 @@ def measure_spread(latents: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def encode_pictures(vae: nn.Module, images: np.ndarray, batch: int = 64) -> Tensor:
+def encode_pictures(vae: nn.Module, images: np.ndarray, batch: int = 4) -> Tensor:
     """RGB uint8 [N, 2S, 2S, 3] -> latents [N, 4, S/8, S/8] of the pictures at half their size."""
     parts = []
     for start in range(0, len(images), batch):

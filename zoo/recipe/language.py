@@ -15,8 +15,15 @@ WIDTH = ZOO.width
 LENGTH = 77
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 SEPARATOR = ZOO.separator
-FORMS = {"nothing": 0.1, "looks": 0.25, "looks and face": 0.25, "scene": 0.15, "scene and face": 0.25}
-"""How often the base model reads what of a picture."""
+FORMS = {
+    "nothing": 0.1,
+    "looks": 0.2,
+    "looks and face": 0.2,
+    "scene": 0.15,
+    "scene and face": 0.2,
+    "scene and sentence": 0.15,
+}
+"""How often the base model reads what of a picture; the sentence is that of a portrait without a captioner."""
 OTHER_WORDS = ("photo", "portrait", "picture", "drawing", "face", "person", "high", "quality", "low", "blurry")
 
 
@@ -25,7 +32,9 @@ def write_text(person: Person, scene: Scene, form: str) -> str:
     if form == "nothing":
         return ""
     text = write_prompt(person, scene) if form.startswith("looks") else write_scene_prompt(person, scene)
-    return f"{text} {SEPARATOR} {describe_person(person)}" if form.endswith("face") else text
+    captions = {"face": describe_person(person), "sentence": ZOO.fixed_sentence}
+    caption = captions.get(form.rpartition(" and ")[2])
+    return f"{text} {SEPARATOR} {caption}" if caption else text
 
 
 def write_texts(pictures: Pictures) -> list[list[str]]:

@@ -56,6 +56,9 @@ class TrainingConfig:
     unite_pairs: bool = key("both eyes, ears and lips in a region, not the first found of each", False)
     precision: str = key("mixed precision", "no", choices=PRECISIONS, fixed=False)
     gradient_checkpointing: bool = key("compute activations twice: less memory, slower", False, fixed=False)
+    cache: str = key(
+        "folder for what VAE and image encoder make of each picture, which later epochs then read", "", fixed=False
+    )
     ema: float = key("decay of an average of the weights, kept beside them; 0: none", 0.0)
     seed: int = key("of new weights, noise, timesteps, order and chance", 0)
     workers: int = key("processes that read pictures, on each device", 4, fixed=False)

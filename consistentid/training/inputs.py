@@ -9,8 +9,9 @@ from torch import Tensor
 from ..adapter.config import AdapterConfig
 from ..hosts.clip_text import ClipText
 from .config import TrainingConfig
+from .readings import PHOTO, Reading
 from .samples import Sample, make_generator
-from .text import MarkedText, encode_texts, mark_plain, mark_sample
+from .text import MarkedText, encode_texts, mark_plain, mark_sample, place_tokens, stack_masks
 
 
 @dataclass(frozen=True)
@@ -83,26 +84,28 @@ class FrozenModels:
     @torch.no_grad()
     def encode(self, samples: list[Sample]) -> ModelInputs:
         """Everything for one micro-batch. The same samples give the same inputs, in whatever batch they come."""
-        mean, spread = self._encode_pictures(torch.stack([sample.image for sample in samples]).to(self.device))
-        chances = [self.draw_chance(sample.ordinal, mean.shape[1:]) for sample in samples]
+        latents = self._encode_pictures(samples)
+        chances = [self.draw_chance(sample.ordinal, latents.shape[2:]) for sample in samples]
         texts = [
             mark_plain(self.clip) if chance.is_dropped else self.mark(sample)
             for sample, chance in zip(samples, chances, strict=True)
         ]
         text, pooled = encode_texts(self.clip, texts)
         class_text, class_pooled = self._encode_class(chances)
-        size = mean.shape[-2:]
+        features = self._encode_people(samples, texts, chances)
+        self._keep(samples, chances, latents, features)
+        size = latents.shape[-2:]
         return ModelInputs(
-            **self._add_noise(mean, spread, chances),
+            **self._add_noise(*latents.unbind(1), chances),
             loss_mask=self._make_loss_mask(samples, chances, size),
             text=text,
             pooled=pooled,
             time_ids=None if pooled is None else self._make_time_ids(samples),
             class_text=class_text,
             class_pooled=class_pooled,
-            **self._encode_people(samples, texts, chances),
-            **_place_tokens(texts, self.device),
-            region_masks=_stack_masks(samples, texts, size).to(self.device),
+            **self._gather(samples, texts, chances, features),
+            **place_tokens(texts, self.device),
+            region_masks=stack_masks(samples, texts, size).to(self.device),
         )
 
     def mark(self, sample: Sample) -> MarkedText:
@@ -133,12 +136,18 @@ class FrozenModels:
             return None, None
         return encode_texts(self.clip, [mark_plain(self.clip, "" if x.is_dropped else words) for x in chances])
 
-    def _encode_pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and spread of the latents, [B, 4, h, w]; an AutoencoderTiny knows no spread."""
-        encoded = self.vae.encode(pixels)
+    def _encode_pictures(self, samples: list[Sample]) -> Tensor:
+        """Mean and spread of the latents, [B, 2, 4, h, w]; an AutoencoderTiny knows no spread."""
+        new = [sample.pixels.image for sample in samples if not sample.reading]
+        encoded = iter(self._encode_images(torch.stack(new).to(self.device)) if new else ())
+        known = (sample.reading.latents.to(self.device) if sample.reading else next(encoded) for sample in samples)
+        return torch.stack(list(known))
+
+    def _encode_images(self, images: Tensor) -> Tensor:
+        encoded = self.vae.encode(images)
         if hasattr(encoded, "latent_dist"):
-            return encoded.latent_dist.mean, encoded.latent_dist.std
-        return encoded.latents, torch.zeros_like(encoded.latents)
+            return torch.stack([encoded.latent_dist.mean, encoded.latent_dist.std], dim=1)
+        return torch.stack([encoded.latents, torch.zeros_like(encoded.latents)], dim=1)
 
     def _add_noise(self, mean: Tensor, spread: Tensor, chances: list[Chance]) -> dict[str, Tensor]:
         noise, posterior = (
@@ -169,50 +178,42 @@ class FrozenModels:
         side = self.config.resolution
         return torch.tensor([[*sample.size, 0, 0, side, side] for sample in samples], device=self.device).float()
 
-    def _encode_people(self, samples, texts: list[MarkedText], chances: list[Chance]) -> dict[str, Tensor]:
-        """ID embeddings, and CLIP features of photos and regions in one pass; zeros and zero pixels where dropped."""
+    def _encode_people(self, samples, texts: list[MarkedText], chances: list[Chance]) -> list[dict[str, Tensor]]:
+        """CLIP features of each photo and its marked regions, all that are new in one pass; none where dropped."""
+        wanted = [
+            {} if chance.is_dropped or sample.reading else {PHOTO: sample.pixels.photo} | {
+                key: sample.pixels.regions[key] for key in text.regions
+            }
+            for sample, text, chance in zip(samples, texts, chances, strict=True)
+        ]  # fmt: skip
+        pixels = [picture for row in wanted for picture in row.values()]
+        encoded = iter(self.encode_pixels(pixels) if pixels else ())
+        new = [{key: next(encoded) for key in row} for row in wanted]
+        return [
+            {} if chance.is_dropped else sample.reading.features if sample.reading else row
+            for sample, chance, row in zip(samples, chances, new, strict=True)
+        ]
+
+    def _keep(self, samples: list[Sample], chances: list[Chance], latents: Tensor, features: list[dict]) -> None:
+        """Write what is new, but for samples whose conditions were dropped: their features are not known yet."""
+        for sample, chance, known, row in zip(samples, chances, latents, features, strict=True):
+            if sample.place and not sample.reading and not chance.is_dropped:
+                sample.place.save(Reading(known, row, sample.size), self.clip_vision.dtype)
+
+    def _gather(self, samples, texts: list[MarkedText], chances: list[Chance], features: list[dict]) -> dict:
+        """ID embeddings and features in the order of ModelInputs; zeros and zero pixels' features where dropped."""
         embeddings = [
             torch.zeros_like(sample.id_embedding) if chance.is_dropped else sample.id_embedding
             for sample, chance in zip(samples, chances, strict=True)
         ]
-        pixels = []
-        for sample, text, chance in zip(samples, texts, chances, strict=True):
-            pixels.append(None if chance.is_dropped else sample.photo_pixels)
-            pixels += [sample.region_pixels[key] for key in text.regions] or [None]
-        features = self._encode_some(pixels)
-        firsts = [sum(max(len(text.regions), 1) + 1 for text in texts[:row]) for row in range(len(texts))]
-        others = [row for row in range(len(pixels)) if row not in firsts]
+        photos = [row.get(PHOTO, self.zero_features) for row in features]
+        regions = [
+            row[key] if key else self.zero_features
+            for row, text in zip(features, texts, strict=True)
+            for key in text.regions or [None]
+        ]
         return {
             "id_embeddings": torch.stack(embeddings).to(self.device),
-            "photo_features": features[firsts],
-            "region_features": features[others],
+            "photo_features": torch.stack([row.to(self.device) for row in photos]),
+            "region_features": torch.stack([row.to(self.device) for row in regions]),
         }
-
-    def _encode_some(self, pixels: list[Tensor | None]) -> Tensor:
-        """Features [len(pixels), 257, 1280]; None stands for zero pixels, whose features are known."""
-        known = [picture for picture in pixels if picture is not None]
-        encoded = iter(self.encode_pixels(known) if known else ())
-        return torch.stack([self.zero_features if picture is None else next(encoded) for picture in pixels])
-
-
-def _place_tokens(texts: list[MarkedText], device) -> dict:
-    width = max(1, *(len(text.positions) for text in texts))
-    padded = [text.positions + [0] * (width - len(text.positions)) for text in texts]
-    valid = [[place < len(text.positions) for place in range(width)] for text in texts]
-    return {
-        "places": torch.tensor([place for text in texts for place in text.positions or [0]], device=device),
-        "strengths": torch.tensor([x for text in texts for x in [1.0] * len(text.positions) or [0.0]], device=device),
-        "counts": [max(len(text.positions), 1) for text in texts],
-        "positions": torch.tensor(padded, device=device),
-        "valid": torch.tensor(valid, device=device),
-    }
-
-
-def _stack_masks(samples: list[Sample], texts: list[MarkedText], size) -> Tensor:
-    """Masks [B, N, h, w] of the regions of facial tokens; zeros where there is no token."""
-    width = max(1, *(len(text.regions) for text in texts))
-    masks = torch.zeros(len(samples), width, *samples[0].person.shape[1:])
-    for row, (sample, text) in enumerate(zip(samples, texts, strict=True)):
-        for place, key in enumerate(text.regions):
-            masks[row, place] = sample.masks[key] / 255
-    return F.interpolate(masks, size, mode="bilinear", antialias=True)

@@ -15,27 +15,38 @@ from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..dataset.records import DatasetError, Record
 from ..face.regions import cut_region, preprocess_clip, select_regions
 from .config import TrainingConfig
+from .readings import Place, Reading, Readings
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the frozen networks see. image: [3, S, S], -1..1. photo: [3, 224, 224] for CLIP; regions likewise by key."""
+
+    image: Tensor
+    photo: Tensor
+    regions: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Sample:
     """One picture of the run.
 
-    ordinal: its number in the run, from 0; all its chance follows from it. image: [3, S, S], -1..1. person: [1, S, S],
-    0 or 1. photo_pixels: [3, 224, 224] for CLIP; region_pixels likewise by region key. masks: {key: uint8 [S, S],
-    0..255}. id_embedding: [512], zeros without one. size: (height, width) of the stored picture.
+    ordinal: its number in the run, from 0; all its chance follows from it. person: [1, S, S], 0 or 1. masks: {region
+    key: uint8 [S, S], 0..255}. id_embedding: [512], zeros without one. size: (height, width) of the stored picture.
+    pixels: None where `reading`, from an earlier epoch, tells what the networks make of them. place: where a new
+    reading is to be kept, None without a cache.
     """
 
     ordinal: int
-    image: Tensor
     person: Tensor
-    photo_pixels: Tensor
-    region_pixels: dict[str, Tensor]
     masks: dict[str, Tensor]
     id_embedding: Tensor
     caption: str
     facial_caption: str
     size: tuple[int, int]
+    pixels: Pixels | None
+    reading: Reading | None = None
+    place: Place | None = None
 
 
 class TrainingSamples(Dataset):
@@ -49,11 +60,14 @@ class TrainingSamples(Dataset):
                 "`dataset prepare` with --captioner or --fixed-captions adds it; `dataset check` shows all."
             )
         self.records, self.config = records, config
+        self.readings = Readings(config) if config.cache else None
 
     def __getitem__(self, ordinal: int) -> Sample:
         epoch, place = divmod(ordinal, len(self.records))
         number = shuffle(len(self.records), self.config.seed, epoch)[place]
-        return read_sample(self.records[number], ordinal, self.config.resolution, self.config.unite_pairs)
+        record = self.records[number]
+        place = self.readings.place(record) if self.readings else None
+        return read_sample(record, ordinal, self.config.resolution, self.config.unite_pairs, place)
 
 
 class MicroBatches:
@@ -77,26 +91,38 @@ class MicroBatches:
         return remaining // (self.config.micro_batch * self.processes)
 
 
-def read_sample(record: Record, ordinal: int, resolution: int, unite_pairs: bool = False) -> Sample:
-    """A record as pixels, its centre square resized to the resolution. A label map of another size is stretched."""
-    stored = record.read_image()
-    labels = Image.fromarray(record.read_labels(*stored.shape[:2]))
+def read_sample(
+    record: Record, ordinal: int, resolution: int, unite_pairs: bool = False, place: Place | None = None
+) -> Sample:
+    """A record, its centre square resized to the resolution. A label map of another size is stretched."""
+    reading = place.load() if place else None
+    stored = None if reading else record.read_image()
+    size = reading.size if reading else stored.shape[:2]
     square = (resolution, resolution)
-    photo = np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
+    labels = Image.fromarray(record.read_labels(*size))
     labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))
     masks = select_regions(labels, unite_pairs)
     embedding = record.read_embedding()
     return Sample(
         ordinal=ordinal,
-        image=torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous(),
         person=torch.from_numpy((labels > 0).astype(np.float32))[None],
-        photo_pixels=torch.from_numpy(preprocess_clip(photo)),
-        region_pixels={key: torch.from_numpy(preprocess_clip(cut_region(photo, masks[key]))) for key in masks},
         masks={key: torch.from_numpy(mask) for key, mask in masks.items()},
         id_embedding=torch.zeros(ID_EMBEDDING_WIDTH) if embedding is None else embedding,
         caption=record.caption,
         facial_caption=record.facial_caption,
-        size=(stored.shape[0], stored.shape[1]),
+        size=size,
+        pixels=None if reading else _make_pixels(stored, masks, square),
+        reading=reading,
+        place=place,
+    )
+
+
+def _make_pixels(stored: np.ndarray, masks: dict[str, np.ndarray], square: tuple[int, int]) -> Pixels:
+    photo = np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
+    return Pixels(
+        image=torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous(),
+        photo=torch.from_numpy(preprocess_clip(photo)),
+        regions={key: torch.from_numpy(preprocess_clip(cut_region(photo, mask))) for key, mask in masks.items()},
     )
 
 

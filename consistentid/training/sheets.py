@@ -50,13 +50,14 @@ class SheetMaker:
     def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
         config, frozen = self.run.config, self.run.frozen
         read = read_sample(record, 0, config.resolution, config.unite_pairs)
-        photo, *regions = frozen.encode_pixels([read.photo_pixels, *read.region_pixels.values()]).cpu()
+        pixels = read.pixels
+        photo, *regions = frozen.encode_pixels([pixels.photo, *pixels.regions.values()]).cpu()
         identity = Identity(
             photo_features=photo,
             zero_features=frozen.zero_features.cpu(),
-            region_features=dict(zip(read.region_pixels, regions, strict=True)),
+            region_features=dict(zip(pixels.regions, regions, strict=True)),
             id_embedding=read.id_embedding if read.id_embedding.any() else None,
             caption=read.facial_caption,
         )
-        pixels = ((read.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
-        return Image.fromarray(pixels), identity
+        shown = ((pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+        return Image.fromarray(shown), identity

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
@@ -53,6 +54,30 @@ def encode_texts(clip: ClipText, texts: list[MarkedText]) -> tuple[Tensor, Tenso
             hidden.append(out.hidden_states[-2])
             pooled = getattr(out, "text_embeds", None)
     return torch.cat([states.float() for states in hidden], dim=-1), None if pooled is None else pooled.float()
+
+
+def place_tokens(texts: list[MarkedText], device) -> dict:
+    """Where facial tokens stand, as ModelInputs describes it."""
+    width = max(1, *(len(text.positions) for text in texts))
+    padded = [text.positions + [0] * (width - len(text.positions)) for text in texts]
+    valid = [[place < len(text.positions) for place in range(width)] for text in texts]
+    return {
+        "places": torch.tensor([place for text in texts for place in text.positions or [0]], device=device),
+        "strengths": torch.tensor([x for text in texts for x in [1.0] * len(text.positions) or [0.0]], device=device),
+        "counts": [max(len(text.positions), 1) for text in texts],
+        "positions": torch.tensor(padded, device=device),
+        "valid": torch.tensor(valid, device=device),
+    }
+
+
+def stack_masks(samples: list[Sample], texts: list[MarkedText], size) -> Tensor:
+    """Masks [B, N, h, w] of the regions of facial tokens; zeros where there is no token."""
+    width = max(1, *(len(text.regions) for text in texts))
+    masks = torch.zeros(len(samples), width, *samples[0].person.shape[1:])
+    for row, (sample, text) in enumerate(zip(samples, texts, strict=True)):
+        for place, key in enumerate(text.regions):
+            masks[row, place] = sample.masks[key] / 255
+    return F.interpolate(masks, size, mode="bilinear", antialias=True)
 
 
 def _take_first(tokens) -> list[list[int]]:

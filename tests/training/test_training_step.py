@@ -137,11 +137,11 @@ def test_training_reads_what_inference_reads(run, samples):
     """Text, facial tokens and ID tokens of a picture are those of the same person and prompt in the pipeline."""
     sample, adapter = samples[0], run.model.adapter
     inputs = run.frozen.encode([sample])
-    features = run.frozen.encode_pixels([sample.photo_pixels, *sample.region_pixels.values()])
+    features = run.frozen.encode_pixels([sample.pixels.photo, *sample.pixels.regions.values()])
     identity = Identity(
         features[0],
         run.frozen.zero_features,
-        dict(zip(sample.region_pixels, features[1:], strict=True)),
+        dict(zip(sample.pixels.regions, features[1:], strict=True)),
         sample.id_embedding,
         sample.facial_caption,
     )
@@ -258,4 +258,4 @@ def test_batches_of_a_worker_take_no_open_files(run):
     assert len(os.listdir("/proc/self/fd")) <= before + 2
     assert [sample.ordinal for sample in first + second] == [0, 1, 2, 3]
     expected = run.samples[3]
-    assert torch.equal(second[1].image, expected.image) and second[1].caption == expected.caption
+    assert torch.equal(second[1].pixels.image, expected.pixels.image) and second[1].caption == expected.caption

@@ -29,7 +29,7 @@ def test_latents_are_what_the_autoencoder_says(zoo_models, make_config):
     sample = read_sample(run.samples.records[0], 0, 128)
     inputs = run.frozen.encode([sample])
     chance = run.frozen.draw_chance(0, (4, 16, 16))
-    clean = run.pipeline.vae.encode(sample.image[None]).latents
+    clean = run.pipeline.vae.encode(sample.pixels.image[None]).latents
     kept = run.frozen.noise_schedule.alphas_cumprod[chance.timestep]
     assert torch.allclose(inputs.noisy, kept.sqrt() * clean + (1 - kept).sqrt() * chance.noise, atol=1e-5)
     assert inputs.photo_features.shape == (1, *ZOO.sizes.image_shape)

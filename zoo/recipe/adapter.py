@@ -76,6 +76,7 @@ def configure(models: Path, records: Path, output: Path, steps: int, **changes) 
         warmup=steps // 50,
         precision="bf16" if has_bfloat16() else "no",
         workers=WORKERS,
+        cache=str(records.with_name(f"{records.name}_readings")),
         save_every=max(steps // 4, 1),
         keep=1,
         log_every=50,

@@ -125,7 +125,7 @@ def test_the_encoder_learns_and_is_read_as_it_was_written(pictures, tmp_path, mo
     pixels = torch.from_numpy(preprocess_clip(pictures.images[2]))[None]
     with torch.inference_mode():
         tokens, expected = (
-            encoder(pixel_values=pixels, output_hidden_states=True) for encoder in (read, pupil.encoder.float())
+            encoder(pixel_values=pixels, output_hidden_states=True) for encoder in (read, pupil.encoder.half().float())
         )
     assert tokens.hidden_states[-2].shape == (1, 65, 192) and tokens.image_embeds.shape == (1, 64)
     assert torch.allclose(tokens.hidden_states[-2], expected.hidden_states[-2], atol=1e-4)

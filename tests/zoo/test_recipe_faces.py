@@ -13,7 +13,7 @@ from consistentid.face.parsing import load_face_parser, parse_face
 from zoo.recipe import canvases, detector, fit, parser, recogniser, scrfd
 from zoo.recipe.canvases import Canvas, compose_canvas
 from zoo.recipe.pictures import Pictures, draw_pictures
-from zoo.recipe.resolution import SMALLEST, shrink_picture
+from zoo.recipe.wear import SMALLEST, shrink_picture
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 
@@ -48,7 +48,7 @@ def trained(pictures, tmp_path_factory):
         models = {
             "recogniser": recogniser.train_recogniser(pictures, 12, folder),
             "detector": detector.train_detector(pictures, 12, folder),
-            "parser": parser.train_parser(pictures, 6, folder),
+            "parser": parser.train_parser(pictures, 10, folder),
         }
     recogniser.write_recogniser(models["recogniser"], folder / "face" / "zoo_r.onnx")
     detector.write_detector(models["detector"], folder / "face" / "det_zoo.onnx")

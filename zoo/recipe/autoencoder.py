@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from consistentid.face.parsing import LABELS
+
 from .fit import find_device, fit, speed_up
 from .pictures import Pictures
 
@@ -18,7 +20,8 @@ SPREADS = (0.36, 0.24, 0.2)
 """Luma and two chroma, orthonormal rows, and what each is divided by to lie in the decoder's -3..3."""
 FACE_WEIGHT = 3.0
 """How much more a pixel of a face counts: eyes and mouth are a few latents large."""
-FACE_LABELS = (2, 3, 4, 5, 6, 10, 11, 12, 13)
+FEATURES = ("l_brow", "r_brow", "l_eye", "r_eye", "glasses", "nose", "mouth", "u_lip", "l_lip")
+FACE_LABELS = tuple(map(LABELS.index, FEATURES))
 
 
 def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> nn.Module:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .pictures import Pictures
-from .resolution import shrink_picture
-from .wear import wear
+from .wear import shrink_picture, wear
 
 FACES = (0.12, 0.5, 0.26, 0.12)
 """Share of canvases with no face, one, two and three."""

@@ -1,5 +1,6 @@
 """The image encoder: transformers' CLIP, taught to name what it sees of a photo and of its regions."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,8 @@ def train_image_encoder(pictures: Pictures, steps: int, curves: Path, seed: int 
 
 
 def write_image_encoder(pupil: Pupil, folder: Path) -> None:
-    """The encoder as a folder of transformers, in float16; the pupil becomes float16 too."""
-    pupil.encoder.half().save_pretrained(folder)
+    """The encoder as a folder of transformers, in float16."""
+    copy.deepcopy(pupil.encoder).half().save_pretrained(folder)
 
 
 def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +139,7 @@ def measure_image_encoder(pupil: Pupil, pictures: Pictures, side_px: int) -> dic
     """Accuracy by trait of the penultimate tokens, {"photo" or region word: {trait: share}}, of photos at a size."""
     import cv2
 
-    pupil.float().eval()
+    pupil.eval()
     targets = read_all_traits(pictures)
     told: dict[str, list] = {}
     for row in range(len(pictures)):

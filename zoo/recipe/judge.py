@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from consistentid.errors import CheckpointError
 from consistentid.weights import load_strictly, read_metadata, read_weights, write_weights
 
-from .blocks import convolve
+from .blocks import Residual, convolve
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
@@ -52,16 +52,6 @@ class Judge(nn.Module):
             pixels = _prepare(torch.from_numpy(np.ascontiguousarray(images[start : start + batch])))
             parts.append([logits.softmax(dim=1).cpu().numpy() for logits in self(pixels.to(self.place.device))])
         return dict(zip(CLASSES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
-
-
-class Residual(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.body = nn.Sequential(convolve(width, width, 3, 1), nn.Conv2d(width, width, 3, padding=1, bias=False))
-        self.norm = nn.BatchNorm2d(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.norm(self.body(x)))
 
 
 def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Judge:

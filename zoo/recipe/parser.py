@@ -12,8 +12,7 @@ from consistentid.weights import write_weights
 
 from .fit import find_device, fit
 from .pictures import SIDE_PX, Pictures
-from .resolution import shrink_picture
-from .wear import wear
+from .wear import shrink_picture, wear
 
 WIDTH = 12
 """Channels of the first convolution; 64 in the released weights."""

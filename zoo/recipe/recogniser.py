@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from consistentid.adapter.config import ID_EMBEDDING_WIDTH
 
-from .blocks import convolve
+from .blocks import Residual, convolve
 from .fit import find_device, fit
 from .onnx_file import write_onnx
 from .pictures import Pictures
-from .resolution import shrink_picture
-from .wear import wear
+from .wear import shrink_picture, wear
 
 BATCH = 128
 SCALE, MARGIN = 30.0, 0.25
@@ -48,17 +47,6 @@ class Recogniser(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         return self.embed(self.gather(self.widen(self.features(faces))))
-
-
-class Residual(nn.Module):
-    """Two convolutions around which the input passes: [B, width, H, W] -> the same shape."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.convolutions = nn.Sequential(convolve(width, width), convolve(width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.convolutions(x)
 
 
 class MarginLoss(nn.Module):

@@ -2,6 +2,10 @@
 
 import numpy as np
 
+SMALLEST = 0.375
+"""Of the side of a picture that is shrunk: 96 of 256 px."""
+SHRUNK = 0.7
+"""The share of pictures that are."""
 ZOOM, SHIFT = 0.08, 0.03
 LIGHT, TINT, NOISE = 0.08, 0.02, 0.02
 
@@ -31,3 +35,14 @@ def wear(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         worn += 255 * NOISE * rng.random() * rng.standard_normal(worn.shape, dtype=np.float32)
     return np.rint(worn.clip(0, 255)).astype(np.uint8)
+
+
+def shrink_picture(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture, RGB uint8 [H, W, 3], in most cases with fewer pixels: down to SMALLEST in height and width."""
+    import cv2
+
+    if rng.random() > SHRUNK:
+        return image
+    scale = rng.uniform(SMALLEST, 1)
+    size = [max(round(length * scale), 1) for length in (image.shape[1], image.shape[0])]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 ID_EMBEDDING_WIDTH = 512
 ID_TOKENS = 4
+ALWAYS, AFTER_MERGE, NEVER = "always", "after merge", "never"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class AdapterConfig:
     fixed_sentence: the caption the released code uses instead of a captioner.
     parsing_px: side of the square the photo is resized to for face parsing.
     caption_before_merge: whether the text-only stage reads the caption too, or the bare prompt.
-    delayed_negative: whether the negative prompt also waits for the merge point.
+    facial_negative: when the negative prompt has facial tokens too, those of zero pixels: ALWAYS, AFTER_MERGE, or, as
+    this project trains the unconditional branch, NEVER.
     size_px: usual width and height of a picture; guidance: usual guidance scale.
     middle_blocks: how many blocks of the UNet, from the middle, the localisation loss sees.
     """
@@ -64,7 +66,7 @@ class AdapterConfig:
     fixed_sentence: str
     parsing_px: int
     caption_before_merge: bool
-    delayed_negative: bool
+    facial_negative: str
     size_px: tuple[int, int]
     guidance: float
     middle_blocks: int
@@ -107,7 +109,7 @@ SD15 = AdapterConfig(
     fixed_sentence="The person has one face, one nose, two eyes, two ears, and one mouth.",
     parsing_px=512,
     caption_before_merge=True,
-    delayed_negative=False,
+    facial_negative=ALWAYS,
     size_px=(512, 768),
     guidance=5.0,
     middle_blocks=5,
@@ -128,7 +130,7 @@ SDXL = AdapterConfig(
     fixed_sentence="The person has one face, one nose, two eyes, two ears, and a mouth.",
     parsing_px=1280,
     caption_before_merge=False,
-    delayed_negative=True,
+    facial_negative=AFTER_MERGE,
     size_px=(864, 1152),
     guidance=7.5,
     middle_blocks=3,
@@ -156,6 +158,7 @@ ZOO = replace(
     recogniser="zoo_r.onnx",
     parsing_px=256,
     size_px=(128, 128),
+    facial_negative=NEVER,
 )
 
 RELEASED = (SD15, SDXL)

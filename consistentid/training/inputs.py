@@ -9,7 +9,7 @@ from torch import Tensor
 from ..adapter.config import AdapterConfig
 from ..hosts.clip_text import ClipText
 from .config import TrainingConfig
-from .readings import PHOTO, Reading
+from .feature_cache import PHOTO, Features
 from .samples import Sample, make_generator
 from .text import MarkedText, encode_texts, mark_plain, mark_sample, place_tokens, stack_masks
 
@@ -138,9 +138,9 @@ class FrozenModels:
 
     def _encode_pictures(self, samples: list[Sample]) -> Tensor:
         """Mean and spread of the latents, [B, 2, 4, h, w]; an AutoencoderTiny knows no spread."""
-        new = [sample.pixels.image for sample in samples if not sample.reading]
+        new = [sample.pixels.image for sample in samples if not sample.cached]
         encoded = iter(self._encode_images(torch.stack(new).to(self.device)) if new else ())
-        known = (sample.reading.latents.to(self.device) if sample.reading else next(encoded) for sample in samples)
+        known = (sample.cached.latents.to(self.device) if sample.cached else next(encoded) for sample in samples)
         return torch.stack(list(known))
 
     def _encode_images(self, images: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ class FrozenModels:
     def _encode_people(self, samples, texts: list[MarkedText], chances: list[Chance]) -> list[dict[str, Tensor]]:
         """CLIP features of each photo and its marked regions, all that are new in one pass; none where dropped."""
         wanted = [
-            {} if chance.is_dropped or sample.reading else {PHOTO: sample.pixels.photo} | {
+            {} if chance.is_dropped or sample.cached else {PHOTO: sample.pixels.photo} | {
                 key: sample.pixels.regions[key] for key in text.regions
             }
             for sample, text, chance in zip(samples, texts, chances, strict=True)
@@ -190,15 +190,15 @@ class FrozenModels:
         encoded = iter(self.encode_pixels(pixels) if pixels else ())
         new = [{key: next(encoded) for key in row} for row in wanted]
         return [
-            {} if chance.is_dropped else sample.reading.features if sample.reading else row
+            {} if chance.is_dropped else sample.cached.features if sample.cached else row
             for sample, chance, row in zip(samples, chances, new, strict=True)
         ]
 
     def _keep(self, samples: list[Sample], chances: list[Chance], latents: Tensor, features: list[dict]) -> None:
         """Write what is new, but for samples whose conditions were dropped: their features are not known yet."""
         for sample, chance, known, row in zip(samples, chances, latents, features, strict=True):
-            if sample.place and not sample.reading and not chance.is_dropped:
-                sample.place.save(Reading(known, row, sample.size), self.clip_vision.dtype)
+            if sample.entry and not sample.cached and not chance.is_dropped:
+                sample.entry.save(Features(known, row, sample.size), self.clip_vision.dtype)
 
     def _gather(self, samples, texts: list[MarkedText], chances: list[Chance], features: list[dict]) -> dict:
         """ID embeddings and features in the order of ModelInputs; zeros and zero pixels' features where dropped."""

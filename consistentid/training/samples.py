@@ -15,7 +15,7 @@ from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..dataset.records import DatasetError, Record
 from ..face.regions import cut_region, preprocess_clip, select_regions
 from .config import TrainingConfig
-from .readings import Place, Reading, Readings
+from .feature_cache import CacheEntry, FeatureCache, Features
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Sample:
 
     ordinal: its number in the run, from 0; all its chance follows from it. person: [1, S, S], 0 or 1. masks: {region
     key: uint8 [S, S], 0..255}. id_embedding: [512], zeros without one. size: (height, width) of the stored picture.
-    pixels: None where `reading`, from an earlier epoch, tells what the networks make of them. place: where a new
-    reading is to be kept, None without a cache.
+    pixels: None where `cached`, from an earlier epoch, holds what the networks make of them. entry: of the cache, where
+    new features are to be kept; None without one.
     """
 
     ordinal: int
@@ -45,8 +45,8 @@ class Sample:
     facial_caption: str
     size: tuple[int, int]
     pixels: Pixels | None
-    reading: Reading | None = None
-    place: Place | None = None
+    cached: Features | None = None
+    entry: CacheEntry | None = None
 
 
 class TrainingSamples(Dataset):
@@ -60,14 +60,14 @@ class TrainingSamples(Dataset):
                 "`dataset prepare` with --captioner or --fixed-captions adds it; `dataset check` shows all."
             )
         self.records, self.config = records, config
-        self.readings = Readings(config) if config.cache else None
+        self.cache = FeatureCache(config) if config.cache else None
 
     def __getitem__(self, ordinal: int) -> Sample:
         epoch, place = divmod(ordinal, len(self.records))
         number = shuffle(len(self.records), self.config.seed, epoch)[place]
         record = self.records[number]
-        place = self.readings.place(record) if self.readings else None
-        return read_sample(record, ordinal, self.config.resolution, self.config.unite_pairs, place)
+        entry = self.cache.find(record) if self.cache else None
+        return read_sample(record, ordinal, self.config.resolution, self.config.unite_pairs, entry)
 
 
 class MicroBatches:
@@ -92,12 +92,12 @@ class MicroBatches:
 
 
 def read_sample(
-    record: Record, ordinal: int, resolution: int, unite_pairs: bool = False, place: Place | None = None
+    record: Record, ordinal: int, resolution: int, unite_pairs: bool = False, entry: CacheEntry | None = None
 ) -> Sample:
     """A record, its centre square resized to the resolution. A label map of another size is stretched."""
-    reading = place.load() if place else None
-    stored = None if reading else record.read_image()
-    size = reading.size if reading else stored.shape[:2]
+    cached = entry.load() if entry else None
+    stored = None if cached else record.read_image()
+    size = cached.size if cached else stored.shape[:2]
     square = (resolution, resolution)
     labels = Image.fromarray(record.read_labels(*size))
     labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))
@@ -111,9 +111,9 @@ def read_sample(
         caption=record.caption,
         facial_caption=record.facial_caption,
         size=size,
-        pixels=None if reading else _make_pixels(stored, masks, square),
-        reading=reading,
-        place=place,
+        pixels=None if cached else _make_pixels(stored, masks, square),
+        cached=cached,
+        entry=entry,
     )
 
 

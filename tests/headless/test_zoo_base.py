@@ -87,6 +87,16 @@ def test_weight_zero_is_the_model_without_an_adapter(pipeline, adapter, identity
     assert (on - plain).abs().max() > 0.05 * plain.abs().max()
 
 
+def test_the_negative_has_no_facial_tokens(pipeline, adapter, identity):
+    """So the zoo's adapter was trained: what is dropped has none."""
+    clip = ClipText(pipeline, ZOO)
+    composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip.count_tokens)
+    plain, _ = clip.encode(clip.tokenize("blurry"))
+    conditioning = encode_prompt(clip, adapter, identity, composed, "blurry")
+    assert torch.equal(conditioning.text.negative, plain) and torch.equal(conditioning.facial.negative, plain)
+    assert not torch.equal(conditioning.facial.positive, conditioning.text.positive)
+
+
 def test_its_sites_are_those_of_the_unet(pipeline, adapter):
     names = [name.removesuffix(".processor") for name in pipeline.unet.attn_processors]
     assert names == [f"{site.diffusers}.{part}" for site in list_sites(ZOO) for part in ("attn1", "attn2")]

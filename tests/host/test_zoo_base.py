@@ -106,6 +106,17 @@ def test_a_person_changes_the_picture_and_weight_zero_does_not(host, run, model,
     assert torch.equal(run.sample(model, (positive, negative)), plain), "the MODEL is left as it was"
 
 
+def test_the_negative_has_no_facial_tokens(host, small_model, zoo_models, hosted, identity):
+    clip = small_model.load_clip(zoo_models / "base" / "text_encoder", zoo_models / "base" / "tokenizer")
+    output = host.nodes.conditioning.InjectTokens.execute(
+        clip, hosted, identity, "a photo of a woman", "blurry", 0.5, "auto"
+    )
+    positive, negative, *_ = output.args
+    (plain, _), *others = clip.encode_from_tokens_scheduled(clip.tokenize("blurry"))
+    assert not others and [torch.equal(text, plain) for text, _ in negative] == [True]
+    assert len(positive) == 2 and not torch.equal(positive[0][0], positive[1][0])
+
+
 def test_facial_tokens_change_the_text(hosted, identity):
     tokens, zero = hosted.encode_regions(identity)
     text = torch.randn(1, 77, 192, generator=torch.Generator().manual_seed(0))

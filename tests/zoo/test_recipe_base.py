@@ -180,4 +180,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, mon
     assert all(torch.equal(parts[key], whole[key]) for key in whole)
     curves = [np.genfromtxt(tmp_path / run / "halves.csv", delimiter=",", names=True) for run in ("whole", "parts")]
     assert len(curves[0]) == 2 and np.array_equal(curves[0]["loss"], curves[1]["loss"])
-    assert not (tmp_path / "parts" / "halves.pt").exists()
+    again, nothing = train(tmp_path / "parts")
+    assert nothing == [] and all(torch.equal(again[key], whole[key]) for key in whole)
+    with pytest.raises(ValueError, match=r"halves.pt is of a training with .*'learning_rate': 0.01"):
+        fit("halves", torch.nn.Linear(1, 1), None, 120, 0.02, 0, tmp_path / "parts")

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from zoo.drawn_faces import choose_scene, draw_person, is_held_out, write_scene_prompt
-from zoo.recipe.proof import CELLS, PHOTOS, PROMPTS, SCENES, Verdict, choose_settings, make_plan, write_table
+from zoo.recipe.jury import Verdict
+from zoo.recipe.proof import CELLS, PHOTOS, PROMPTS, SCENES, choose_settings, make_plan, write_table
 
 
 def test_people_are_held_out_and_prompted_in_scenes_without_a_photo(tmp_path):
@@ -15,7 +16,9 @@ def test_people_are_held_out_and_prompted_in_scenes_without_a_photo(tmp_path):
         who, where = shown[case.key]
         assert is_held_out(who) and who == draw_person(int(case.person), held_out=True)
         assert case.prompt == write_scene_prompt(who, where)
-        assert where not in [choose_scene(int(case.person), SCENES, number, held_out=True) for number in range(PHOTOS)]
+        number = SCENES - PROMPTS + case.seed % PROMPTS
+        assert where == choose_scene(int(case.person), SCENES, number, held_out=True)
+    assert len({case.seed for case in plan.cases}) == len(plan.cases), "each picture has its own noise"
     photos = [np.asarray(Image.open(photo)) for photo in plan.people["1"]]
     assert len(photos) == PHOTOS and not np.array_equal(photos[0], photos[1])
     again, _ = make_plan(tmp_path / "again", range(3))
@@ -24,9 +27,11 @@ def test_people_are_held_out_and_prompted_in_scenes_without_a_photo(tmp_path):
 
 def test_cells_differ_in_what_they_name_only(tmp_path):
     settings = {title: choose_settings(tmp_path / "models", tmp_path / "judges", CELLS[title]) for title in CELLS}
-    both = settings["both"]
+    both = settings["LoRA, both"]
     assert (both.weight, both.lora_weight, both.merge_at) == (1.0, 1.0, 0.0)
-    assert settings["no adapter"].adapter == both.adapter != settings["both, trained without localisation"].adapter
+    assert (
+        settings["base model"].adapter == both.adapter != settings["LoRA, both, trained without localisation"].adapter
+    )
     assert len(set(settings.values())) == len(CELLS)
 
 

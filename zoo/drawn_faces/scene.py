@@ -78,7 +78,7 @@ def draw_scene(seed: int) -> Scene:
 
 
 def choose_scene(person: int, scenes: int, number: int, held_out: bool = False) -> Scene:
-    """Scene `number` of the `scenes` that the person of a seed has for itself; held-out people have others."""
+    """Scene `number` of a person's `scenes`; no two people of one set share one, and held-out people have others."""
     return draw_scene(person * scenes + number + held_out * HELD_OUT_SCENES)
 
 

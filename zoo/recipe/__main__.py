@@ -1,6 +1,7 @@
 """`python -m zoo.recipe FOLDER`: make every model of the zoo from nothing, as FOLDER/models.
 
-A run that was stopped goes on where it was; what is there is kept. Curves are written to FOLDER/curves.
+A run that was stopped goes on: models that are there are kept, and a training goes on from its last state. Curves are
+written to FOLDER/curves.
 """
 
 import argparse
@@ -9,6 +10,8 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import torch
 
 from consistentid.adapter.config import ZOO
 
@@ -24,7 +27,7 @@ OTHER_PEOPLE = range(10_000, 10_500)
 STEPS = {
     "autoencoder": 3200,
     "decoder": 3000,
-    "base model": 8000,
+    "base model": 12_000,
     "recogniser": 3000,
     "independent recogniser": 3000,
     "detector": 4000,
@@ -39,7 +42,8 @@ log = logging.getLogger("zoo.recipe")
 def main(words: list[str] | None = None) -> int:
     arguments = argparse.ArgumentParser(prog="zoo.recipe", description="Makes the zoo's models from nothing.")
     arguments.add_argument("folder", type=Path, help="for pictures, curves and models: about 12 GB")
-    folder = arguments.parse_args(words).folder
+    folder = arguments.parse_args(words).folder.resolve()
+    torch.set_flush_denormal(True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     make_zoo(folder)
     return 0
@@ -52,6 +56,8 @@ def make_zoo(folder: Path) -> None:
     make_readers(folder, pictures)
     make_judges(folder, pictures)
     make_adapters(folder)
+    for state in (folder / "curves").glob("*.pt"):
+        state.unlink()
 
 
 def make_base_model(folder: Path, pictures: Pictures) -> None:
@@ -108,7 +114,7 @@ def make_readers(folder: Path, pictures: Pictures) -> None:
 
 
 def make_judges(folder: Path, pictures: Pictures) -> None:
-    """Who tells likeness and obedience of pictures; neither takes part in making them."""
+    """Who tells likeness and obedience of pictures, and draws none of them; faces are found by the zoo's detector."""
 
     def train_recogniser(part: Path) -> None:
         others = draw_pictures(folder / "pictures", OTHER_PEOPLE, SCENES)
@@ -139,6 +145,7 @@ def make_adapters(folder: Path) -> None:
             shutil.copy(adapter.train_adapter(models, records, run, STEPS["adapter"], **changes), part)
 
         make(path, train)
+        shutil.rmtree(run / "checkpoints", ignore_errors=True)  # another run would go on from them
 
 
 def make(path: Path, write: Callable[[Path], None]) -> Path:
@@ -147,7 +154,7 @@ def make(path: Path, write: Callable[[Path], None]) -> Path:
         log.info("%s is there", path)
         return path
     log.info("%s ...", path)
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    part = path.with_name(f"{path.name}.part")
     if part.is_dir():
         shutil.rmtree(part)
     path.parent.mkdir(parents=True, exist_ok=True)

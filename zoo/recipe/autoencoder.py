@@ -42,8 +42,11 @@ def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 
     return fit("autoencoder", vae, measure_loss, steps, 1e-3, seed, curves, averaged=True)
 
 
-def train_decoder(vae: nn.Module, pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> nn.Module:
-    """Go on with the decoder alone, so that the latents stay what a base model learns from meanwhile."""
+def train_decoder(vae: nn.Module, pictures: Pictures, steps: int, curves: Path, seed: int = 1) -> nn.Module:
+    """Go on with the decoder alone, so that the latents stay what a base model learns from meanwhile.
+
+    With the seed of the first training it would see the same parts again.
+    """
     vae.to(find_device(), memory_format=torch.channels_last).encoder.eval()
 
     def measure_loss(rng: np.random.Generator) -> Tensor:

@@ -37,15 +37,18 @@ def fit(
     Every step has random numbers of its own, torch's too, from the seed and its number. The learning rate rises over
     the first steps, stays, and falls to nothing over the last. averaged: the model ends with a moving average of its
     weights over about a tenth of the steps. The curve is written as curves/NAME.csv: step, loss (mean of the last
-    LOGGED_STEPS), seconds. A training that was stopped goes on from curves/NAME.pt, which is removed at the end.
-    ArithmeticError when a loss is no number.
+    LOGGED_STEPS), seconds. A training that was stopped goes on from curves/NAME.pt; that of a finished one gives its
+    model again, until it is removed. ArithmeticError when a loss is no number; ValueError for the state of a training
+    with other settings.
     """
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _set_rate(step, steps))
     average = _average(model, steps) if averaged else None
     curve = Curve(curves / f"{name}.csv")
-    state = State(curves / f"{name}.pt", [part for part in (model, optimizer, schedule, average, curve) if part])
+    settings = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "weight_decay": weight_decay}
+    parts = [part for part in (model, optimizer, schedule, average, curve) if part]
+    state = State(curves / f"{name}.pt", settings, parts)
     model.train()
     for step in range(state.restore(), steps):
         rng = np.random.default_rng([seed, step])
@@ -63,10 +66,10 @@ def fit(
         if average:
             average.update_parameters(model)
         curve.add(step, measured)
-        state.keep(step + 1)
+        if state.is_due() or step + 1 == steps:
+            state.keep(step + 1)
     if average:
         model.load_state_dict(average.module.state_dict())
-    state.path.unlink(missing_ok=True)
     return model.eval()
 
 
@@ -101,26 +104,30 @@ class Curve:
 
 
 class State:
-    """The state of all parts of a training, written every KEPT_SECONDS."""
+    """The state of all parts of a training in a file. settings: what must be the same for it to go on."""
 
-    def __init__(self, path: Path, parts: list):
+    def __init__(self, path: Path, settings: dict, parts: list):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.parts, self.kept = path, parts, time.monotonic()
+        self.path, self.settings, self.parts, self.kept = path, settings, parts, time.monotonic()
 
     def restore(self) -> int:
         """The step to go on with; 0 without a file."""
         if not self.path.exists():
             return 0
-        state = torch.load(self.path, weights_only=True)
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        if state["settings"] != self.settings:
+            raise ValueError(f"{self.path} is of a training with {state['settings']}, not {self.settings}. Remove it.")
         for part, values in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(values)
         return state["step"]
 
+    def is_due(self) -> bool:
+        return time.monotonic() - self.kept >= KEPT_SECONDS
+
     def keep(self, step: int) -> None:
-        if time.monotonic() - self.kept < KEPT_SECONDS:
-            return
         with replace_file(self.path) as part:
-            torch.save({"step": step, "parts": [part.state_dict() for part in self.parts]}, part)
+            parts = [part.state_dict() for part in self.parts]
+            torch.save({"step": step, "settings": self.settings, "parts": parts}, part)
         self.kept = time.monotonic()
 
 

@@ -148,7 +148,7 @@ def measure_image_encoder(pupil: Pupil, pictures: Pictures, side_px: int) -> dic
         regions = select_regions(labels, extra=EXTRA_LABELS)
         views = {"photo": photo} | {REGION_WORDS[key]: cut_region(photo, regions[key]) for key in regions}
         pixels = normalise(torch.from_numpy(np.stack([fit_clip(view) for view in views.values()])))
-        logits = [scores.numpy() for scores in pupil(pixels.to(find_device()))[0]]
+        logits = [scores.cpu().numpy() for scores in pupil(pixels.to(find_device()))[0]]
         for index, word in enumerate(views):
             shown = targets[row] if word == "photo" else keep_shown(targets[row], word)
             told.setdefault(word, []).append(([scores[index] for scores in logits], shown))

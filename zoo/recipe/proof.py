@@ -1,15 +1,15 @@
 """`python -m zoo.recipe.proof FOLDER`: what the adapter does for people that no model has seen, in numbers.
 
-Every cell of the table draws the same people, prompts and seeds. The judges took no part in drawing.
+Every cell of the table draws the same people, prompts and seeds. The recogniser and the judge that measure took no part
+in drawing; the detector did, which finds the face in the photo and in the pictures.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,101 +18,57 @@ import torch
 from PIL import Image
 
 from consistentid.adapter.config import ZOO
+from consistentid.evaluation.fingerprint import hash_record
 from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.headless import Headless
-from consistentid.evaluation.likeness import measure_reference, score_picture
 from consistentid.evaluation.plan import Plan, read_plan
 from consistentid.evaluation.summary import Estimate, estimate_mean
-from consistentid.face.analysis import load_face_analysis
 from consistentid.hosts.command import hide_loading_bars, print_progress
 from consistentid.hosts.portrait_settings import PortraitSettings
 from consistentid.training.assembly import assemble_run
-from consistentid.training.samples import load_batches
+from consistentid.training.samples import read_sample
 from zoo.drawn_faces import Person, Scene, choose_scene, draw_person, draw_portrait, write_scene_prompt
 
 from .adapter import configure, write_records
 from .base_model import SIDE_PX
-from .judge import Judge, load_judge
-from .traits import HIDDEN, PERSON_TRAITS, SCENE_TRAITS, TRAITS, read_traits
+from .judge import load_judge
+from .jury import REGIONS, Jury, Verdict
 
 PEOPLE, PROMPTS, SCENES = range(50), 4, 16
 PHOTO_PX = 256
 PHOTOS = 3
-"""Of each person, in the first scenes; the first is drawn from. The last PROMPTS scenes are what is prompted."""
+"""Of each person, in scenes without a hat. The first is drawn from, with the others pictures are compared; the last
+PROMPTS scenes are what is prompted."""
 STEPS = 25
-BATCHES = 25
-PROMPTED = ("kind", "age")
-"""Traits of the person that the prompt tells."""
-REGIONS = tuple(dict.fromkeys(trait.regions[0] for trait in PERSON_TRAITS))
 ADAPTER, UNLOCALISED = "consistentid_zoo.safetensors", "without_localisation.safetensors"
 CELLS = {
-    "no adapter": {"weight": 0.0, "lora_weight": 0.0, "merge_at": 1.0},
-    "ID tokens only": {"merge_at": 1.0},
-    "facial tokens only": {"weight": 0.0, "merge_at": 0.0},
-    "both": {"merge_at": 0.0},
-    "both, trained without localisation": {"merge_at": 0.0, "adapter": UNLOCALISED},
-    "both, merged at 0.3": {"merge_at": 0.3},
-    "both, merged at 0.6": {"merge_at": 0.6},
+    "base model": {"weight": 0.0, "lora_weight": 0.0, "merge_at": 1.0},
+    "LoRA": {"weight": 0.0, "merge_at": 1.0},
+    "LoRA, ID tokens": {"merge_at": 1.0},
+    "LoRA, facial tokens": {"weight": 0.0, "merge_at": 0.0},
+    "LoRA, both": {"merge_at": 0.0},
+    "LoRA, both, trained without localisation": {"merge_at": 0.0, "adapter": UNLOCALISED},
+    "LoRA, both, merged at 0.3": {"merge_at": 0.3},
+    "LoRA, both, merged at 0.6": {"merge_at": 0.6},
 }
-"""Settings of `portrait` for each cell. Merged at 1, facial tokens never act: that is "ID tokens only"."""
+"""Settings of `portrait` for each cell. Merged at 1, facial tokens never act: that is "LoRA, ID tokens"."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What is told of one picture. likeness: cosine to the person's photos, 0 without a face. regions: share of the
-    traits in it that are the person's, by the word of a region; obedience: of what the prompt asks for."""
-
-    person: str
-    likeness: float
-    regions: dict[str, float]
-    obedience: float
-
-
-class Jury:
-    """The independent recogniser and the judge; `learn` comes before `tell`."""
-
-    def __init__(self, recognisers: Path, judge: Judge):
-        self.analysis, self.judge = load_face_analysis(recognisers), judge
-        self.references = {}
-
-    def learn(self, person: str, photos: list[np.ndarray]) -> None:
-        self.references[person] = measure_reference(self.analysis, photos)
-
-    def tell(self, person: str, who: Person, where: Scene, picture: np.ndarray) -> Verdict:
-        """picture: RGB uint8 [128, 128, 3]. who and where: whom it is to show, in which scene."""
-        score = score_picture(self.analysis, self.references[person], picture)
-        told = [scores[0].argmax() for scores in self.judge.judge(picture[None]).values()]
-        right = {
-            trait: float(answer == wanted)
-            for trait, answer, wanted in zip(TRAITS, told, read_traits(who, where), strict=True)
-            if wanted != HIDDEN
-        }
-        kept = {trait: value for trait, value in right.items() if trait in PERSON_TRAITS and trait.name not in PROMPTED}
-        regions = {word: [value for trait, value in kept.items() if trait.regions[0] == word] for word in REGIONS}
-        asked = [value for trait, value in right.items() if trait in SCENE_TRAITS or trait.name in PROMPTED]
-        return Verdict(
-            person,
-            0.0 if score.cosine is None else score.cosine,
-            {word: float(np.mean(values)) for word, values in regions.items() if values},
-            float(np.mean(asked)),
-        )
-
-
-def make_plan(folder: Path, people: range = PEOPLE) -> tuple[Plan, dict[str, tuple[Person, Scene]]]:
+def make_plan(folder: Path, people: range) -> tuple[Plan, dict[str, tuple[Person, Scene]]]:
     """Draw the photos of held-out people into folder/photos and write folder/plan.json; {case's key: what it shows}."""
     photos, cases, shown = folder / "photos", [], {}
     photos.mkdir(parents=True, exist_ok=True)
     named = {}
     for seed in people:
         who = draw_person(seed, held_out=True)
-        named[str(seed)] = [f"photos/{seed}_{number}.png" for number in range(PHOTOS)]
-        for number, file in enumerate(named[str(seed)]):
-            portrait = draw_portrait(who, choose_scene(seed, SCENES, number, held_out=True), PHOTO_PX)
-            Image.fromarray(portrait.image).save(folder / file)
-        for number in range(SCENES - PROMPTS, SCENES):
-            where = choose_scene(seed, SCENES, number, held_out=True)
+        scenes = [choose_scene(seed, SCENES, number, held_out=True) for number in range(SCENES)]
+        bare = [scene for scene in scenes[:-PROMPTS] if scene.hat == "none"][:PHOTOS]
+        named[str(seed)] = [f"photos/{seed}_{number}.png" for number in range(len(bare))]
+        for file, scene in zip(named[str(seed)], bare, strict=True):
+            Image.fromarray(draw_portrait(who, scene, PHOTO_PX).image).save(folder / file)
+        for number, where in enumerate(scenes[-PROMPTS:]):
             prompt = write_scene_prompt(who, where)
-            cases.append({"person": str(seed), "prompt": prompt, "seed": number})
+            cases.append({"person": str(seed), "prompt": prompt, "seed": seed * PROMPTS + number})
             shown[str(seed), prompt] = who, where
     path = folder / "plan.json"
     path.write_text(json.dumps({"people": named, "cases": cases}), encoding="utf-8")
@@ -126,26 +82,39 @@ def choose_settings(models: Path, judges: Path, changes: dict) -> PortraitSettin
     return replace(usual, **changes | {"adapter": str(adapter)})
 
 
-def judge_cells(folder: Path, people: range = PEOPLE) -> dict[str, list[Verdict]]:
-    """Draw what is missing of each cell, and have all pictures judged; also pictures that were drawn, not generated."""
+def judge_cells(folder: Path) -> dict[str, list[Verdict]]:
+    """Draw what is missing of each cell, and have all pictures judged; also pictures that were drawn, not generated.
+
+    Cases that could not be drawn are left out.
+    """
     models, judges, proof = folder / "models", folder / "judges", folder / "proof"
-    plan, shown = make_plan(proof, people)
+    plan, shown = make_plan(proof, PEOPLE)
     jury = Jury(judges / "face", load_judge(judges / "judge.safetensors"))
     for person, photos in plan.people.items():
-        jury.learn(person, [np.asarray(Image.open(photo)) for photo in photos])
-    strangers = dict(zip(plan.people, [*list(plan.people)[1:], next(iter(plan.people))], strict=True))
-    drawn = {case.key: draw_portrait(*shown[case.key], SIDE_PX).image for case in plan.cases}
-    verdicts = {
-        "drawn, not generated": [jury.tell(case.person, *shown[case.key], drawn[case.key]) for case in plan.cases],
-        "drawn strangers": [
-            jury.tell(strangers[case.person], *shown[case.key], drawn[case.key]) for case in plan.cases
-        ],
-    }
+        jury.learn(person, [np.asarray(Image.open(photo)) for photo in photos[1:]])
+    verdicts = judge_drawn(jury, plan, shown)
     for title, changes in CELLS.items():
-        gallery = Gallery(proof / title.replace(",", "").replace(" ", "_"))
-        engine = Headless(choose_settings(models, judges, changes), plan.people[str(people[0])][0])
+        engine = Headless(choose_settings(models, judges, changes), next(iter(plan.people.values()))[0])
+        name = f"{title.replace(',', '').replace(' ', '_')}-{hash_record(engine.describe())[:8]}"
+        gallery = Gallery(proof / name)
         gallery.draw_missing(plan, engine, "{prompt}", partial(print_progress, title))
-        verdicts[title] = [jury.tell(case.person, *shown[case.key], gallery.read_picture(case)) for case in plan.cases]
+        drawn = [case for case in plan.cases if not gallery.read_entry(case).error]
+        verdicts[title] = [jury.tell(case.person, *shown[case.key], gallery.read_picture(case)) for case in drawn]
+    return verdicts
+
+
+def judge_drawn(jury: Jury, plan: Plan, shown: dict[str, tuple[Person, Scene]]) -> dict[str, list[Verdict]]:
+    """What a perfect picture of the person would be told, and one of somebody else in the same scene."""
+    people = list(plan.people)
+    strangers = dict(zip(people, [*people[1:], people[0]], strict=True))
+    who = {case.person: shown[case.key][0] for case in plan.cases}
+    verdicts = {"drawn, not generated": [], "drawn strangers": []}
+    for case in plan.cases:
+        person, where = shown[case.key]
+        picture = draw_portrait(person, where, SIDE_PX).image
+        verdicts["drawn, not generated"].append(jury.tell(case.person, person, where, picture))
+        stranger = strangers[case.person]
+        verdicts["drawn strangers"].append(jury.tell(stranger, who[stranger], where, picture))
     return verdicts
 
 
@@ -181,20 +150,24 @@ def _describe(estimate: Estimate | None) -> str:
 
 @torch.no_grad()
 def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> Estimate:
-    """Part of the facial tokens' attention that lies in their regions, 0..1, over batches of the records.
+    """Part of the facial tokens' attention that lies in their regions, 0..1, at one noise level of each record.
 
     adapter: a file; "" for a new one, as training begins with. work: an empty folder.
     """
-    config = configure(models, records, work, BATCHES, adapter=adapter, drop_probability=0.0, precision="no")
+    config = configure(models, records, work, 1, adapter=adapter, drop_probability=0.0, precision="no")
     run = assemble_run(config)
-    batches = islice(load_batches(run.samples, 0, 0, 1), BATCHES)
-    return estimate_mean([run.model(**run.frozen.encode(batch).as_arguments())["mass"].item() for batch in batches])
+    masses, people = [], []
+    for ordinal, record in enumerate(run.samples.records):
+        inputs = run.frozen.encode([read_sample(record, ordinal, SIDE_PX)])
+        masses.append(run.model(**inputs.as_arguments())["mass"].item())
+        people.append(record.name.partition("/")[0])
+    return estimate_mean(masses, people)
 
 
 def main(words: list[str] | None = None) -> int:
     arguments = argparse.ArgumentParser(prog="zoo.recipe.proof", description="Measures the zoo's adapter.")
     arguments.add_argument("folder", type=Path, help="of zoo.recipe; pictures and proof.json are written to its proof")
-    folder = arguments.parse_args(words).folder
+    folder = arguments.parse_args(words).folder.resolve()
     hide_loading_bars()
     verdicts = judge_cells(folder)
     models, judges = folder / "models", folder / "judges"

@@ -19,6 +19,7 @@ from .pictures import Pictures
 
 HIDDEN = -1
 """Target of a trait that a picture does not show."""
+COLOURED_HATS = ("beanie", "cap", "top hat", "party hat")
 HAIR_STYLES = tuple(dict.fromkeys([*people.WOMENS_HAIR, *people.MENS_HAIR]))
 HAIR_COLOURS = (*people.HAIR_COLOURS, *people.OLD_HAIR_COLOURS)
 
@@ -79,7 +80,9 @@ SCENE_TRAITS = (
     Trait("clothes", scenes.CLOTHES, (), lambda person, scene: scene.clothes),
     Trait("clothes colour", tuple(FABRIC), (), lambda person, scene: scene.clothes_colour),
     Trait("hat", tuple(scenes.HATS), (), lambda person, scene: scene.hat),
-    Trait("hat colour", tuple(FABRIC), (), lambda person, scene: None if scene.hat == "none" else scene.hat_colour),
+    Trait(
+        "hat colour", tuple(FABRIC), (), lambda person, scene: scene.hat_colour if scene.hat in COLOURED_HATS else None
+    ),
     Trait("background", tuple(scenes.BACKGROUNDS), (), lambda person, scene: scene.background),
     Trait(
         "backdrop colour",

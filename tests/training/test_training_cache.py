@@ -1,4 +1,4 @@
-"""What the frozen networks make of a picture is kept, and read instead of the picture; it is never a stale one."""
+"""What the frozen networks make of a picture is kept, and read instead of the picture; it is never stale."""
 
 import shutil
 from dataclasses import replace
@@ -32,14 +32,14 @@ def make_run(tiny, make_config, own_dataset, tmp_path):
     return make
 
 
-def test_kept_readings_are_those_of_the_networks(make_run, monkeypatch):
+def test_kept_features_are_those_of_the_networks(make_run, monkeypatch):
     first = make_run()
     samples = [first.samples[ordinal] for ordinal in range(2)]
-    assert all(sample.pixels and not sample.reading for sample in samples)
+    assert all(sample.pixels and not sample.cached for sample in samples)
     told = first.frozen.encode(samples).as_arguments()
     second = make_run()
     again = [second.samples[ordinal] for ordinal in range(2)]
-    assert all(sample.reading and not sample.pixels for sample in again)
+    assert all(sample.cached and not sample.pixels for sample in again)
     monkeypatch.setattr(second.frozen, "encode_pixels", None)
     monkeypatch.setattr(second.frozen, "_encode_images", None)
     kept = second.frozen.encode(again).as_arguments()
@@ -75,13 +75,15 @@ def test_a_dropped_picture_is_not_kept(make_run, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("changed", ["picture", "labels", "caption", "resolution", "image encoder", "file"])
-def test_a_reading_of_something_else_is_made_again(make_run, own_dataset, tmp_path, changed):
+@pytest.mark.parametrize(
+    "changed", ["picture", "labels", "caption", "resolution", "image encoder", "checkpoint", "file"]
+)
+def test_features_of_something_else_are_made_again(make_run, own_dataset, tmp_path, changed):
     run = make_run()
     run.frozen.encode([run.samples[0]])
-    assert run.samples[0].reading
+    assert run.samples[0].cached
     (kept,) = (tmp_path / "cache").rglob("*.safetensors")
-    record = next(record for record in run.samples.records if record.name == kept.stem)
+    record = next(record for record in run.samples.records if run.samples.cache.find(record).path == kept)
     changes = {}
     if changed == "picture":
         Image.fromarray(255 - record.read_image()).save(record.image)
@@ -94,7 +96,10 @@ def test_a_reading_of_something_else_is_made_again(make_run, own_dataset, tmp_pa
         changes = {"resolution": 64}
     elif changed == "image encoder":
         changes = {"clip_vision": str(tmp_path / "other")}
+    elif changed == "checkpoint":
+        changes = {"checkpoint": str(shutil.copytree(run.config.checkpoint, tmp_path / "base"))}
+        (tmp_path / "base" / "vae" / "config.json").touch()
     else:
         kept.write_bytes(kept.read_bytes()[:100])
     sample = TrainingSamples(read_records(own_dataset), replace(run.config, **changes))[0]
-    assert sample.pixels and not sample.reading
+    assert sample.pixels and not sample.cached

@@ -1,0 +1,82 @@
+"""What VAE and image encoder make of a picture, kept on disk: they are frozen, so it is the same in every epoch."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..dataset.records import Record
+from ..errors import ConsistentIDError
+from ..weights import read_metadata, read_weights, write_weights
+from .config import ConfigError, TrainingConfig
+
+FORMAT = 1
+"""To be raised when regions, their pixels or captions are made otherwise."""
+PHOTO = "photo"
+LATENTS = "latents"
+NETWORKS = ("checkpoint", "base_config", "clip_vision")
+SETTINGS = ("base", "resolution", "unite_pairs", "alignment", "precision")
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """latents: mean and spread, [2, 4, h, w]. features: [257, 1280] of the photo, under PHOTO, and of each region that
+    has a facial token, by its key. size: (height, width) of the stored picture."""
+
+    latents: Tensor
+    features: dict[str, Tensor]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """Where the features of one record are kept; other pictures, captions, networks or settings have another path."""
+
+    path: Path
+
+    def load(self) -> Features | None:
+        """None where there is nothing yet, or a damaged file."""
+        try:
+            size = json.loads(read_metadata(self.path)["size"])
+            tensors = {name: tensor.float() for name, tensor in read_weights(self.path).items()}
+            return Features(tensors.pop(LATENTS), tensors, tuple(size))
+        except (OSError, KeyError, ConsistentIDError):
+            return None
+
+    def save(self, features: Features, dtype: torch.dtype) -> None:
+        """dtype: in which the features were computed; the latents are kept in float32."""
+        tensors = {name: tensor.to("cpu", dtype) for name, tensor in features.features.items()}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            metadata = {"size": json.dumps(features.size)}
+            write_weights(self.path, tensors | {LATENTS: features.latents.to("cpu")}, metadata)
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path} could not be written ({error}). Make room, name another folder as `cache`, or train "
+                "without."
+            ) from error
+
+
+class FeatureCache:
+    """The features of a run's records. Runs may share the folder."""
+
+    def __init__(self, config: TrainingConfig):
+        self.folder = Path(config.cache)
+        values = asdict(config)
+        networks = [_describe(Path(values[name])) for name in NETWORKS if values[name]]
+        self._run = [FORMAT, networks, [values[name] for name in SETTINGS]]
+
+    def find(self, record: Record) -> CacheEntry:
+        made_of = [_describe(record.image), _describe(record.mask), record.caption, record.facial_caption]
+        fingerprint = hashlib.sha256(json.dumps([self._run, made_of]).encode()).hexdigest()
+        return CacheEntry(self.folder / fingerprint[:2] / f"{fingerprint[2:]}.safetensors")
+
+
+def _describe(path: Path) -> list:
+    """The path, and name, size and time of the file or of each file in the folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [str(path), *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]

@@ -17,7 +17,7 @@ from zoo.recipe.judge import load_judge
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("zoo")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "STEPS", dict.fromkeys(command.STEPS, 1))
+        patch.setattr(command, "STEPS", dict.fromkeys(command.STEPS, 1) | {"image encoder": (1, 1)})
         patch.setattr(command, "PEOPLE", range(2))
         patch.setattr(command, "OTHER_PEOPLE", range(10_000, 10_002))
         patch.setattr(command, "ADAPTER_PEOPLE", range(2500, 2503))

@@ -116,9 +116,10 @@ def test_the_encoder_learns_and_is_read_as_it_was_written(pictures, tmp_path, mo
 
     monkeypatch.setattr(fit, "LOGGED_STEPS", 4)
     monkeypatch.setattr(image_encoder, "BATCH", 2)
-    pupil = image_encoder.train_image_encoder(pictures, 12, tmp_path)
-    losses = read_losses(tmp_path / "image_encoder.csv")
+    pupil = image_encoder.train_image_encoder(pictures, [12, 4], tmp_path)
+    losses = read_losses(tmp_path / "image_encoder_0.csv")
     assert len(losses) == 3 and losses[-1] < 0.9 * losses[0]
+    assert len(read_losses(tmp_path / "image_encoder_1.csv")) == 1
     image_encoder.write_image_encoder(pupil, tmp_path / "image_encoder")
     assert sum(file.stat().st_size for file in (tmp_path / "image_encoder").iterdir()) < 3.5e6
     read = CLIPVisionModelWithProjection.from_pretrained(tmp_path / "image_encoder", dtype=torch.float32).eval()

@@ -24,7 +24,7 @@ ADAPTER_PEOPLE, ADAPTER_SCENES = range(2500, 4000), 6
 """People that the recogniser has not seen, so that the adapter learns from embeddings as strangers have them."""
 OTHER_PEOPLE = range(10_000, 10_500)
 """Whom the independent recogniser learns from."""
-STEPS = {
+STEPS: dict = {
     "autoencoder": 3200,
     "decoder": 3000,
     "base model": 12_000,
@@ -32,7 +32,7 @@ STEPS = {
     "independent recogniser": 3000,
     "detector": 4000,
     "parser": 2500,
-    "image encoder": 6000,
+    "image encoder": (6000, 4500),
     "judge": 3000,
     "adapter": 8000,
 }

@@ -1,6 +1,7 @@
 """The image encoder: transformers' CLIP, taught to name what it sees of a photo and of its regions."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +89,11 @@ def make_image_encoder() -> nn.Module:
     return encoder
 
 
-def train_image_encoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Pupil:
-    """Trained on photos and regions as an identity shows them to CLIP; the encoder is `.encoder` of the result."""
+def train_image_encoder(pictures: Pictures, rounds: Sequence[int], curves: Path, seed: int = 0) -> Pupil:
+    """Trained on photos and regions as an identity shows them to CLIP; the encoder is `.encoder` of the result.
+
+    rounds: steps of each; with every round the learning rate rises and falls again (SGDR, arXiv 1608.03983).
+    """
     torch.manual_seed(seed)
     pupil = Pupil().to(find_device())
     targets = read_all_traits(pictures)
@@ -102,7 +106,8 @@ def train_image_encoder(pictures: Pictures, steps: int, curves: Path, seed: int 
         named = measure_trait_loss(by_tokens, wanted) + 0.5 * measure_trait_loss(by_projection, wanted)
         return named + F.mse_loss(details.float(), cut_details(pixels))
 
-    fit("image_encoder", pupil, measure_loss, steps, 1e-3, seed, curves, weight_decay=0.05)
+    for number, steps in enumerate(rounds):
+        fit(f"image_encoder_{number}", pupil, measure_loss, steps, 1e-3, seed + number, curves, weight_decay=0.05)
     return pupil
 
 

@@ -8,7 +8,7 @@ import torch
 
 from consistentid.errors import CheckpointError
 from consistentid.face.regions import REGION_WORDS, cut_region, fit_clip, preprocess_clip, select_regions
-from zoo.drawn_faces import draw_person, draw_scene
+from zoo.drawn_faces import draw_person, draw_scene, write_scene_prompt
 from zoo.recipe import fit, image_encoder, judge, traits
 from zoo.recipe.pictures import Pictures, draw_pictures
 from zoo.recipe.wear import reframe, wear
@@ -39,7 +39,10 @@ def test_traits_are_those_of_the_person_and_the_scene():
         assert (named["clothes"], named["expression"]) == (scene.clothes, scene.expression)
         assert (named["hair colour"] is None) == (person.hair == "bald")
         assert (named["backdrop colour"] is None) == (scene.background != "studio")
-        assert (named["hat colour"] is None) == (scene.hat == "none")
+        assert (named["hat colour"] is None) == (scene.hat in ("none", "crown", "straw hat"))
+        assert (named["hair"] is None) == (scene.hat != "none"), "a hat hides how the hair is cut"
+        says_colour = f"{scene.hat_colour} {scene.hat}" in write_scene_prompt(person, scene)
+        assert says_colour == (named["hat colour"] is not None)
         for name, value in named.items():
             seen[name].add(value)
     assert all(seen[trait.name] >= set(trait.classes) for trait in traits.TRAITS)

@@ -22,6 +22,8 @@ MOODS = {
     "angry": "looking angry",
 }
 LIGHTS = {"warm": "in warm light", "cool": "in cool light", "evening": "in evening light"}
+PLAIN_HATS = {"crown": "a golden crown", "straw hat": "a straw hat"}
+"""Hats of one colour only; the others are named with theirs."""
 TURNED = 12.0
 """Degrees of yaw from which a prompt tells where a person looks."""
 
@@ -99,11 +101,9 @@ def _name_hair(person: Person) -> str:
 def _name_clothes(scene: Scene) -> list[str]:
     clothes = f"{scene.clothes_colour} {scene.clothes}"
     worn = [clothes if scene.clothes == "dungarees" else _add_article(clothes)]
-    if scene.hat == "crown":
-        return ["a golden crown", *worn]
-    if scene.hat == "straw hat":
-        return ["a straw hat", *worn]
-    return worn if scene.hat == "none" else [_add_article(f"{scene.hat_colour} {scene.hat}"), *worn]
+    if scene.hat == "none":
+        return worn
+    return [PLAIN_HATS.get(scene.hat) or _add_article(f"{scene.hat_colour} {scene.hat}"), *worn]
 
 
 def _add_article(words: str) -> str:

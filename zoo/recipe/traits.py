@@ -13,13 +13,13 @@ from zoo.drawn_faces import person as people
 from zoo.drawn_faces import scene as scenes
 from zoo.drawn_faces.hair_styles import find_shapes
 from zoo.drawn_faces.palette import EYE, FABRIC, LIPS, SKIN
-from zoo.drawn_faces.words import TURNED, name_eye_size
+from zoo.drawn_faces.words import PLAIN_HATS, TURNED, name_eye_size
 
 from .pictures import Pictures
 
 HIDDEN = -1
 """Target of a trait that a picture does not show."""
-COLOURED_HATS = ("beanie", "cap", "top hat", "party hat")
+COLOURED_HATS = scenes.HATS.keys() - {"none", *PLAIN_HATS}
 HAIR_STYLES = tuple(dict.fromkeys([*people.WOMENS_HAIR, *people.MENS_HAIR]))
 HAIR_COLOURS = (*people.HAIR_COLOURS, *people.OLD_HAIR_COLOURS)
 

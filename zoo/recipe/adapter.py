@@ -1,12 +1,12 @@
 """The ConsistentID adapter of the zoo: drawn faces as a training set, and the configuration of `train` for it."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from consistentid.adapter.config import ZOO
+from consistentid.evaluation.fingerprint import hash_path
 from consistentid.training.config import TrainingConfig
 from consistentid.training.loop import train
 from zoo.drawn_faces import Portrait
@@ -26,7 +26,7 @@ def write_records(folder: Path, face_models: Path, people: range, scenes: int, h
     One of the same people and recogniser that is there is kept. Every second scene has the sentence of a portrait
     without a captioner for its facial caption, so that the adapter learns to take looks from the face.
     """
-    fingerprint = hashlib.sha256((face_models / ZOO.recogniser).read_bytes()).hexdigest()
+    fingerprint = hash_path(face_models / ZOO.recogniser)
     records = folder / f"{people.start}-{people.stop}x{scenes}{'_held_out' * held_out}-{fingerprint[:8]}"
     if not (records / "JSON_all.json").exists():
         write_training_set(

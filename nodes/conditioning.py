@@ -7,7 +7,7 @@ import node_helpers
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..consistentid.adapter.config import AFTER_MERGE, NEVER, AdapterConfig
+from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.caption.align import FacialPrompt
 from ..consistentid.caption.group import names_people
 from ..consistentid.caption.mark import MARKER
@@ -156,13 +156,11 @@ def inject_tokens(
     negatives = encode_negative(clip, negative, published)
     length = max(text.shape[1] for text, _ in marked_texts)
     facial_negatives = [fuse(repeat_text(text, length), zero_token[None], extra) for text, extra in negatives]
-    positive, when = split_stages(texts, facial, merge_at), hosted.config.facial_negative
-    if when == NEVER:
-        return positive, negatives
-    # The released SDXL code has facial tokens in the negative of both stages, by writing in place.
-    if when == AFTER_MERGE and not published:
-        return positive, split_stages(negatives, facial_negatives, merge_at)
-    return positive, facial_negatives
+    positive = split_stages(texts, facial, merge_at)
+    before, after = hosted.config.has_facial_negative(published)
+    if before == after:
+        return positive, facial_negatives if after else negatives
+    return positive, split_stages(negatives, facial_negatives, merge_at)
 
 
 def mask_tokens(people: tuple[Person, ...], owners: tuple[int, ...], rows: Tensor) -> Callable[[int], dict]:

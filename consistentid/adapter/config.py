@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 ID_EMBEDDING_WIDTH = 512
 ID_TOKENS = 4
-ALWAYS, AFTER_MERGE, NEVER = "always", "after merge", "never"
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class AdapterConfig:
     fixed_sentence: the caption the released code uses instead of a captioner.
     parsing_px: side of the square the photo is resized to for face parsing.
     caption_before_merge: whether the text-only stage reads the caption too, or the bare prompt.
-    facial_negative: when the negative prompt has facial tokens too, those of zero pixels: ALWAYS, AFTER_MERGE, or, as
-    this project trains the unconditional branch, NEVER.
+    facial_negative: whether the negative prompt has facial tokens too, those of zero pixels, before and after the merge
+    point; this project trains the unconditional branch without.
     size_px: usual width and height of a picture; guidance: usual guidance scale.
     middle_blocks: how many blocks of the UNet, from the middle, the localisation loss sees.
     """
@@ -66,7 +65,7 @@ class AdapterConfig:
     fixed_sentence: str
     parsing_px: int
     caption_before_merge: bool
-    facial_negative: str
+    facial_negative: tuple[bool, bool]
     size_px: tuple[int, int]
     guidance: float
     middle_blocks: int
@@ -75,6 +74,11 @@ class AdapterConfig:
     def width(self) -> int:
         """Width D of the text embedding, and so of facial and ID tokens."""
         return sum(width for _, width in self.text_encoders)
+
+    def has_facial_negative(self, published: bool) -> tuple[bool, bool]:
+        """Before and after the merge point. The released SDXL code has them in both, by writing in place."""
+        before, after = self.facial_negative
+        return before or (after and published), after
 
     @property
     def is_pooled(self) -> bool:
@@ -109,7 +113,7 @@ SD15 = AdapterConfig(
     fixed_sentence="The person has one face, one nose, two eyes, two ears, and one mouth.",
     parsing_px=512,
     caption_before_merge=True,
-    facial_negative=ALWAYS,
+    facial_negative=(True, True),
     size_px=(512, 768),
     guidance=5.0,
     middle_blocks=5,
@@ -130,7 +134,7 @@ SDXL = AdapterConfig(
     fixed_sentence="The person has one face, one nose, two eyes, two ears, and a mouth.",
     parsing_px=1280,
     caption_before_merge=False,
-    facial_negative=AFTER_MERGE,
+    facial_negative=(False, True),
     size_px=(864, 1152),
     guidance=7.5,
     middle_blocks=3,
@@ -158,7 +162,7 @@ ZOO = replace(
     recogniser="zoo_r.onnx",
     parsing_px=256,
     size_px=(128, 128),
-    facial_negative=NEVER,
+    facial_negative=(False, False),
 )
 
 RELEASED = (SD15, SDXL)

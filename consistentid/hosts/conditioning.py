@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ..adapter.checkpoint import Adapter
-from ..adapter.config import AFTER_MERGE, ALWAYS, NEVER
 from ..caption.align import FacialPrompt
 from ..facial_text import repeat_text, stack_strengths, stack_tokens
 from ..identity import Identity
@@ -80,14 +79,10 @@ def encode_prompt(
     negative_text, negative_pooled = clip.encode(tokenize(negative))
     repeated = repeat_text(negative_text, facial.shape[1])
     facial_negative = fuse_tokens(adapter, repeated, zero[None], marked.positions, strengths)
-    when = adapter.config.facial_negative
-    # The released SDXL code has facial tokens in the negative of both stages, by writing in place.
-    is_first_facial = when == ALWAYS or (when == AFTER_MERGE and published)
-    first_negative = facial_negative if is_first_facial else negative_text
-    second_negative = negative_text if when == NEVER else facial_negative
+    before, after = adapter.config.has_facial_negative(published)
     return Conditioning(
-        make_stage(text, first_negative, pooled, negative_pooled),
-        make_stage(facial, second_negative, facial_pooled, negative_pooled),
+        make_stage(text, facial_negative if before else negative_text, pooled, negative_pooled),
+        make_stage(facial, facial_negative if after else negative_text, facial_pooled, negative_pooled),
         project_identity(adapter, identity),
     )
 

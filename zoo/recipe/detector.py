@@ -16,9 +16,9 @@ from .scrfd import STRIDES, VALUES, Scrfd, place_anchors
 BATCHES = {160: 32, 320: 12, 640: 3}
 """Sides in pixels that InsightFace gives a detector, and canvases at a time."""
 SHARES = (0.2, 0.4, 0.4)
-NEAR, AROUND = 0.2, 0.4
+NEAR, AROUND = 0.2, 0.3
 """How far from the middle of a face, in its sides, an anchor may be to find it, and to be asked nothing."""
-ALIKE, SIMILAR = 0.6, 1.0
+ALIKE, SIMILAR = 0.6, 0.75
 """The same for the side of an anchor against that of the face, in octaves."""
 BACKGROUND, UNASKED = -1, -2
 

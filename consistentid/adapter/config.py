@@ -160,6 +160,7 @@ ZOO = replace(
     ),
     image_encoder="zoo/models/image_encoder",
     recogniser="zoo_r.onnx",
+    separator=" Detail: ",  # its words are whole: "beachDetail" is none of them
     parsing_px=256,
     size_px=(128, 128),
     facial_negative=(False, False),

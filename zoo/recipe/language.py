@@ -14,7 +14,6 @@ from .pictures import Pictures
 WIDTH = ZOO.width
 LENGTH = 77
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
-SEPARATOR = ZOO.separator
 FORMS = {
     "nothing": 0.1,
     "looks": 0.2,
@@ -28,13 +27,13 @@ OTHER_WORDS = ("photo", "portrait", "picture", "drawing", "face", "person", "hig
 
 
 def write_text(person: Person, scene: Scene, form: str) -> str:
-    """The text of a picture in one of FORMS; facial words follow SEPARATOR, as ConsistentID puts them there."""
+    """The text of a picture in one of FORMS; facial words follow the separator, as ConsistentID puts them there."""
     if form == "nothing":
         return ""
     text = write_prompt(person, scene) if form.startswith("looks") else write_scene_prompt(person, scene)
     captions = {"face": describe_person(person), "sentence": ZOO.fixed_sentence}
     caption = captions.get(form.rpartition(" and ")[2])
-    return f"{text} {SEPARATOR} {caption}" if caption else text
+    return f"{text}{ZOO.separator}{caption}" if caption else text
 
 
 def write_texts(pictures: Pictures) -> list[list[str]]:

@@ -3,22 +3,34 @@
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 CELL = 256
-CAPTION = 26
+LINE = 18
 GAP = 8
 COLUMNS = 4
 
 
-def draw_contact_sheet(pictures, note=""):
-    """A PIL image of [(title, PIL image), ...], four to a row, each with its title below; `note` heads the sheet."""
+def draw_contact_sheet(pictures):
+    """A PIL image of [(title, PIL image), ...], four to a row, each with its title below; long titles are wrapped."""
+    font = ImageFont.load_default(14)
+    titles = [wrap_text(title, CELL, font) for title, _ in pictures]
     columns, rows = min(COLUMNS, len(pictures)), -(-len(pictures) // COLUMNS)
-    head = CAPTION if note else 0
-    size = (columns * (CELL + GAP) + GAP, rows * (CELL + CAPTION + GAP) + GAP + head)
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    draw.text((GAP, GAP), note, fill="firebrick", font=font)
-    for number, (title, picture) in enumerate(pictures):
+    height = CELL + LINE * max(map(len, titles)) + GAP
+    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, rows * (height + GAP) + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, ((_, picture), lines) in enumerate(zip(pictures, titles, strict=True)):
         x = GAP + number % COLUMNS * (CELL + GAP)
-        y = GAP + head + number // COLUMNS * (CELL + CAPTION + GAP)
+        y = GAP + number // COLUMNS * (height + GAP)
         sheet.paste(ImageOps.pad(picture.convert("RGB"), (CELL, CELL), color="gainsboro"), (x, y))
-        draw.text((x, y + CELL + 4), title, fill="black", font=font)
+        draw.text((x, y + CELL + 4), "\n".join(lines), fill="black", font=font, spacing=LINE - 14)
     return sheet
+
+
+def wrap_text(text, width, font):
+    """Lines of whole words, each at most `width` pixels long unless one word is longer; at least one line."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines

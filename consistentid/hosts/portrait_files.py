@@ -54,10 +54,10 @@ def plan_files(
     return PortraitFiles(paths[:-1], paths[-1])
 
 
-def save_portrait(portrait: Portrait, files: PortraitFiles, note: str = "") -> None:
+def save_portrait(portrait: Portrait, files: PortraitFiles) -> None:
     """Write the pictures and the contact sheet; a file appears only when it is whole. ConsistentIDError if it cannot.
 
-    Each picture carries the settings of the run in its text chunk `consistentid`. note: heads the sheet.
+    Each picture carries the settings of the run in its text chunk `consistentid`.
     """
     record = PngInfo()
     versions = {name: importlib.metadata.version(name) for name in PACKAGES} | {PNG_KEY: __version__}
@@ -66,7 +66,7 @@ def save_portrait(portrait: Portrait, files: PortraitFiles, note: str = "") -> N
         _write_png(image, path, pnginfo=record)
     many = len(portrait.images) > 1
     results = [(f"Result {n}" if many else "Result", image) for n, image in enumerate(portrait.images, 1)]
-    _write_png(draw_contact_sheet([*portrait.stages, *results], note), files.sheet)
+    _write_png(draw_contact_sheet([*portrait.stages, *results]), files.sheet)
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import model_choice
 import portrait_run
 from consistentid.hosts import contact_sheet
 from quickstart_failure import Failure
@@ -29,33 +28,21 @@ GRAPH = {
 NO_CHOICE = {"prompt": None, "negative": None, "seed": None, "steps": None, "width": None, "height": None}
 
 
-SLOTS = model_choice.SLOTS["sdxl"]
-
-
-def adjust(small, **choices):
+def adjust(**choices):
     graph = copy.deepcopy(GRAPH)
-    names = {slot: f"{slot.label}.bin" for slot in SLOTS}
-    portrait_run._adjust_graph(graph, Namespace(**NO_CHOICE | choices), names, small)
+    choices = NO_CHOICE | choices
+    portrait_run._set_choices(graph, Namespace(**choices), choices["prompt"], choices["seed"])
     return {node["class_type"]: node["inputs"] for node in graph.values()}
 
 
-def test_models_and_photo_are_filled_in():
-    nodes = adjust(small=False)
-    assert all(nodes[slot.loader][slot.field] == f"{slot.label}.bin" for slot in SLOTS)
-    assert nodes["LoadImage"]["image"] == portrait_run.INPUT_PHOTO
-
-
 def test_without_choices_the_workflow_keeps_its_own_values():
-    nodes = adjust(small=False)
-    assert nodes["ConsistentID_InjectTokens"] == GRAPH["7"]["inputs"]
-    assert nodes["EmptyLatentImage"] == GRAPH["8"]["inputs"]
-    assert (nodes["ConsistentID_Sampler"]["steps"], nodes["ConsistentID_Sampler"]["start_merge_step"]) == (50, 30)
+    assert adjust() == {node["class_type"]: node["inputs"] for node in GRAPH.values()}
 
 
-def test_standins_make_the_run_small_unless_told_otherwise():
-    nodes = adjust(small=True, width=320, seed=0)
-    assert (nodes["EmptyLatentImage"]["width"], nodes["EmptyLatentImage"]["height"]) == (320, 384)
-    assert nodes["ConsistentID_Sampler"] == {"seed": 0, "steps": 8, "start_merge_step": 4}
+def test_the_merge_stays_at_its_part_of_the_run():
+    nodes = adjust(width=320, seed=0, steps=20)
+    assert (nodes["EmptyLatentImage"]["width"], nodes["EmptyLatentImage"]["height"]) == (320, 768)
+    assert nodes["ConsistentID_Sampler"] == {"seed": 0, "steps": 20, "start_merge_step": 12}
 
 
 def test_a_choice_the_workflow_cannot_take_is_an_error():
@@ -72,11 +59,20 @@ def test_an_unreadable_photo_is_an_error(tmp_path, monkeypatch):
 def test_contact_sheet_holds_every_picture():
     colours = ["red", "lime", "blue", "yellow", "fuchsia"]
     pictures = [(colour, Image.new("RGB", (40 * (i + 1), 60), colour)) for i, colour in enumerate(colours)]
-    sheet = contact_sheet.draw_contact_sheet(pictures, note="all stand-ins")
-    step = contact_sheet.CELL + contact_sheet.GAP
+    sheet = contact_sheet.draw_contact_sheet(pictures)
     half = contact_sheet.CELL // 2 + contact_sheet.GAP
+    across = contact_sheet.CELL + contact_sheet.GAP
+    down = (sheet.height - contact_sheet.GAP) // 2
     for number, (_, picture) in enumerate(pictures):
         row, column = divmod(number, contact_sheet.COLUMNS)
-        at = (half + column * step, half + contact_sheet.CAPTION + row * (step + contact_sheet.CAPTION))
-        assert sheet.getpixel(at) == picture.getpixel((0, 0))
-    assert (np.asarray(sheet)[: contact_sheet.CAPTION] < 255).any(), "the note is written at the top"
+        assert sheet.getpixel((half + column * across, half + row * down)) == picture.getpixel((0, 0))
+
+
+def test_no_title_of_a_contact_sheet_leaves_its_cell():
+    title = "a woman wearing a teal beanie and a red hoodie, smiling, in a garden, in evening light"
+    grey = Image.new("RGB", (64, 64), "grey")
+    sheet = np.asarray(contact_sheet.draw_contact_sheet([(title, grey), ("short", grey)])).astype(int)
+    across = contact_sheet.CELL + contact_sheet.GAP
+    below = sheet[contact_sheet.GAP + contact_sheet.CELL :]
+    assert (below < 255).any(axis=(1, 2)).sum() > contact_sheet.LINE, "more than one line"
+    assert (below[:, across - contact_sheet.GAP + 8 : across + 8] == 255).all() and (below[-2:] == 255).all()

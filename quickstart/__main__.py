@@ -1,4 +1,4 @@
-"""`python quickstart portrait` makes a picture from a photo; `python quickstart test` runs the tests.
+"""`python quickstart portrait` makes portraits of a person; `python quickstart test` runs the tests.
 
 Needs nothing but Python 3.10: both commands make their own environment, `.venv` in the repository.
 """
@@ -75,11 +75,18 @@ def test(pytest_arguments):
     return subprocess.call([str(PYTHON), *PYTEST, *pytest_arguments], cwd=REPO, env=environment)
 
 
+def _seed(text):
+    seed = int(text)
+    if not 0 <= seed < 2**62:
+        raise ValueError
+    return seed
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="python quickstart", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    options = commands.add_parser("portrait", help="photo in, portrait out", allow_abbrev=False)
-    options.add_argument("--photo", help="a photo with one face (default: a public-domain portrait)")
+    options = commands.add_parser("portrait", help="one picture of a person in, portraits out", allow_abbrev=False)
+    options.add_argument("--photo", help="a photo with one face (default: a public-domain portrait, or a drawn person)")
     options.add_argument("--prompt", help="what to paint (default: the workflow's)")
     options.add_argument("--negative", help="what to avoid (default: the workflow's)")
     options.add_argument("--out", default="output", help="folder for the pictures (default: output)")
@@ -97,7 +104,7 @@ def _parser():
     options.add_argument(
         "--base-config", help="without ComfyUI and offline: a diffusers folder of the base model of --checkpoint"
     )
-    options.add_argument("--seed", type=int)
+    options.add_argument("--seed", type=_seed, help="of the first picture (default: by chance; 0 for a drawn person)")
     options.add_argument("--steps", type=int)
     options.add_argument("--width", type=int)
     options.add_argument("--height", type=int)

@@ -1,6 +1,5 @@
-"""What both engines draw when nothing else is asked for."""
+"""Where both engines find what to draw when nothing else is asked for."""
 
 from project_environment import REPO
 
 WORKFLOWS = REPO / "workflows" / "api"
-STANDIN_RUN = {"width": 256, "height": 384, "steps": 8}

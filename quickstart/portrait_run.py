@@ -1,56 +1,81 @@
-"""Photo in, portrait and contact sheet out. Runs inside the environment."""
+"""The `portrait` command with ComfyUI: one portrait from a photo, or three of a drawn person. Runs inside the
+environment."""
 
 import json
 import random
-import shutil
 import signal
 import sys
-from datetime import datetime
-from pathlib import Path
 
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from comfyui_queue import node_title, run_graph
 from comfyui_server import HOST_FOLDER, running_server
-from model_choice import SLOTS, choose_models, write_standins
-from portrait_defaults import STANDIN_RUN, WORKFLOWS
+from model_choice import choose_models
+from portrait_defaults import WORKFLOWS
 from quickstart_failure import Failure
-from standins import load_core, open_folder
+from run_results import plan_run, save_person, save_run
+from sitter import OTHER_SCENES, WORKFLOW, choose_sitter, explain_small_models
 
 INPUT_PHOTO = "quickstart_photo.png"
 SAMPLERS = ("ConsistentID_Sampler", "KSampler")
 
 
 def make_portrait(args, comfyui):
-    """The `portrait` command; returns the exit code."""
+    """Returns the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    graph = json.loads((WORKFLOWS / f"portrait_{args.base}.json").read_text(encoding="utf-8"))
-    photo = _place_photo(args.photo)
     on_cpu = not torch.accelerator.is_available()
     print(f"Starting ComfyUI ({comfyui}) on the {'CPU' if on_cpu else 'GPU'}", flush=True)
-    standin_models = open_folder()
-    with running_server(comfyui, [comfyui / "models", standin_models], on_cpu) as address:
+    with running_server(comfyui, [comfyui / "models"], on_cpu) as address:
         chosen = choose_models(address, args.base, args.checkpoint)
-        missing = [slot for slot, name in chosen.items() if not name]
-        _announce(chosen)
-        face_analysis = SLOTS[args.base].face_analysis
-        if args.photo and face_analysis in missing:
-            raise Failure(
-                "The stand-in face detector knows only the built-in photo's face. To use your own photo, unpack "
-                f"InsightFace's buffalo_l.zip to {comfyui / 'models' / face_analysis.home}; or leave out --photo."
-            )
-        names = write_standins(standin_models, args.base, chosen, comfyui)
-        _adjust_graph(graph, args, names, bool(missing))
-        outputs = run_graph(address, graph)
+        print("Models:")
+        for slot, name in chosen.items():
+            print(f"  {slot.label:<22}{name or f'missing; it belongs in models/{slot.home}'}")
+        missing = [slot.label for slot, name in chosen.items() if not name]
+        if missing:
+            explain_small_models(args, missing, comfyui / "models")
+        files = plan_run(args.out, len(OTHER_SCENES) if missing else 1)
+        if missing:
+            stages, results = _draw_sitter(address, args, files)
+        else:
+            stages, results = _draw_photo(address, args, chosen)
+        save_run(files, stages, results)
+    return 0
+
+
+def _draw_photo(address, args, chosen):
+    """What led to the portrait, [(title, PIL image)], and the portrait, [(title, path)]."""
+    photo = _place_photo(args.photo)
+    graph = _read_graph(f"portrait_{args.base}")
+    for slot, name in chosen.items():
+        _set_inputs(graph, (slot.loader,), {slot.field: name})
+    _set_inputs(graph, ("LoadImage",), {"image": INPUT_PHOTO})
+    _set_choices(graph, args, args.prompt, random.randrange(2**32) if args.seed is None else args.seed)
+    stages, results = _run(address, graph)
+    return [("Photo", photo), *stages], results
+
+
+def _draw_sitter(address, args, files):
+    """The same of three portraits of one drawn person, in other clothes, elsewhere."""
+    (drawn,) = (node["inputs"] for node in _read_graph(WORKFLOW).values() if "person" in node["inputs"])
+    sitter, results = choose_sitter(drawn, args.prompt), []
+    save_person(files, sitter.photo)
+    for number, prompt in enumerate(sitter.prompts):
+        graph = _read_graph(WORKFLOW)
+        _set_inputs(graph, ("EmptyLatentImage",), {"batch_size": 1})
+        _set_choices(graph, args, prompt, (args.seed or 0) + number)
+        stages, ((_, picture),) = _run(address, graph)
+        results.append((prompt, picture))
+    return [("Person", sitter.photo), *stages], results
+
+
+def _run(address, graph):
+    """Its previews, [(title, PIL image)], and what it saved, [(title, path)]; says what its nodes say."""
+    outputs = run_graph(address, graph)
     for node in (node for node in outputs if outputs[node].get("text")):
         print(f"{node_title(graph, node)}: {' '.join(outputs[node]['text'])}")
-    note = f"Stand-ins for {_join_labels(missing)}: noise, not a portrait." if missing else ""
-    portrait, sheet = _save(Path(args.out), graph, outputs, photo, note)
-    print(f"\nPortrait       {portrait}\nContact sheet  {sheet}")
-    if missing:
-        print(f"\nStand-ins were used for {_join_labels(missing)}: the picture is noise, not a portrait.")
-    return 0
+    previews = [(title, Image.open(path)) for title, path in _list_pictures(graph, outputs, "PreviewImage")]
+    return previews, _list_pictures(graph, outputs, "SaveImage")
 
 
 def _place_photo(path):
@@ -63,34 +88,25 @@ def _place_photo(path):
     else:
         from skimage.data import astronaut
 
-        photo = Image.fromarray(astronaut())
         print("Photo: NASA's portrait of Eileen Collins (public domain)")
+        photo = Image.fromarray(astronaut())
     target = HOST_FOLDER / "input" / INPUT_PHOTO
     target.parent.mkdir(parents=True, exist_ok=True)
     photo.save(target)
     return photo
 
 
-def _announce(chosen):
-    print("Models:")
-    for slot, name in chosen.items():
-        print(f"  {slot.label:<22}{name or f'STAND-IN (the real one belongs in models/{slot.home})'}")
-    if not all(chosen.values()):
-        print("With stand-ins the picture will be noise: the run shows that everything works, not a likeness.")
+def _read_graph(name):
+    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def _adjust_graph(graph, args, names, small):
-    """Fill the user's choices and the model names into the workflow, in place."""
-    size = {key: getattr(args, key) or (STANDIN_RUN[key] if small else None) for key in STANDIN_RUN}
-    seed = random.randrange(2**32) if args.seed is None else args.seed
-    for slot, name in names.items():
-        _set_inputs(graph, (slot.loader,), {slot.field: name})
-    _set_inputs(graph, ("LoadImage",), {"image": INPUT_PHOTO})
-    _set_inputs(graph, ("ConsistentID_InjectTokens",), {"prompt": args.prompt, "negative": args.negative})
-    _set_inputs(graph, ("EmptyLatentImage",), {"width": size["width"], "height": size["height"]})
-    if size["steps"]:
-        _scale_merge_step(graph, size["steps"])
-    _set_inputs(graph, SAMPLERS, {"seed": seed, "steps": size["steps"]})
+def _set_choices(graph, args, prompt, seed):
+    """The user's choices; what was left out stays as it is in the workflow."""
+    _set_inputs(graph, ("ConsistentID_InjectTokens",), {"prompt": prompt, "negative": args.negative})
+    _set_inputs(graph, ("EmptyLatentImage",), {"width": args.width, "height": args.height})
+    if args.steps:
+        _scale_merge_step(graph, args.steps)
+    _set_inputs(graph, SAMPLERS, {"seed": seed, "steps": args.steps})
 
 
 def _scale_merge_step(graph, steps):
@@ -112,19 +128,6 @@ def _set_inputs(graph, kinds, values):
             node["inputs"][key] = value
 
 
-def _save(folder, graph, outputs, photo, note):
-    """Copy the portrait (its PNG carries the workflow) and draw the contact sheet; returns both paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"portrait_{datetime.now():%Y%m%d_%H%M%S}"
-    portrait, sheet = folder / f"{stem}.png", folder / f"{stem}_stages.png"
-    (_, result), *_ = _list_pictures(graph, outputs, "SaveImage")
-    shutil.copyfile(result, portrait)
-    stages = [(title, Image.open(path)) for title, path in _list_pictures(graph, outputs, "PreviewImage")]
-    draw = load_core()("hosts.contact_sheet").draw_contact_sheet
-    draw([("Photo", photo), *stages, ("Result", Image.open(portrait))], note).save(sheet)
-    return portrait.resolve(), sheet.resolve()
-
-
 def _list_pictures(graph, outputs, kind):
     """(title, path) of each picture of the nodes of one kind, in the graph's order."""
     found = []
@@ -135,7 +138,3 @@ def _list_pictures(graph, outputs, kind):
             path = HOST_FOLDER / image["type"] / image["subfolder"] / image["filename"]
             found.append((node_title(graph, node) + count, path))
     return found
-
-
-def _join_labels(slots):
-    return ", ".join(slot.label for slot in slots)

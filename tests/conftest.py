@@ -1,4 +1,4 @@
-"""Loads the core as `consistentid` and, with a ComfyUI, the pack as `comfyui_consistentid`, both by path.
+"""Loads the core as `consistentid`, `zoo`, and, with a ComfyUI, the pack as `comfyui_consistentid`, all by path.
 
 The repository root is never put on sys.path: its `nodes/` would hide ComfyUI's own nodes.py.
 """
@@ -32,6 +32,7 @@ def load_file(name: str, path: Path, places: list[str] | None = None):
 
 
 load_package("consistentid", ROOT / "consistentid")
+load_package("zoo", ROOT / "zoo")
 load_package("golden_data", ROOT / "tests" / "golden")
 
 
@@ -84,19 +85,14 @@ def load_module():
 def face_package(load_module, tmp_path_factory) -> Path:
     """An InsightFace package, det_10g.onnx and w600k_r50.onnx, that knows one face: the astronaut's."""
     folder = tmp_path_factory.mktemp("face analysis") / "buffalo_l"
-    load_module(ROOT / "quickstart" / "standins.py").write_face_analysis(folder)
+    load_module(ROOT / "tests" / "stand_ins" / "standins.py").write_face_analysis(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def zoo_models(load_module, tmp_path_factory) -> Path:
-    """A folder like zoo/models, with seeded models of the same shapes."""
-    pytest.importorskip("diffusers")
-    if str(ROOT / "quickstart") not in sys.path:
-        sys.path.append(str(ROOT / "quickstart"))
-    module = load_module(ROOT / "tests" / "zoo_models.py")
-    with torch.inference_mode(False):
-        return module.write_zoo(tmp_path_factory.mktemp("zoo"))
+def zoo_models() -> Path:
+    """The small models that come with the pack."""
+    return ROOT / "zoo" / "models"
 
 
 @pytest.fixture(scope="session")

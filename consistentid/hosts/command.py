@@ -1,6 +1,7 @@
 """`python -m consistentid portrait`: a photo in, a portrait out, without ComfyUI."""
 
 import argparse
+import logging
 import sys
 import warnings
 from contextlib import suppress
@@ -52,8 +53,14 @@ def run_portrait(arguments: argparse.Namespace) -> int:
 
 
 def hide_loading_bars() -> None:
-    """Silence the bars of transformers and diffusers for each small file, and what InsightFace says to its authors."""
+    """Silence the bars of transformers and diffusers for each small file, and what InsightFace says to its authors.
+
+    Also that diffusers wonders at an AutoencoderTiny in a pipeline.
+    """
     warnings.filterwarnings("ignore", category=FutureWarning, module="insightface")
+    for module in ("configuration_utils", "pipelines.pipeline_utils"):
+        logger = logging.getLogger(f"diffusers.{module}")
+        logger.addFilter(lambda record: "AutoencoderTiny" not in record.getMessage())
     for package in ("diffusers", "transformers"):
         with suppress(ImportError):
             import_module(f"{package}.utils.logging").disable_progress_bar()

@@ -40,14 +40,15 @@ def run_editor_server(comfyui: Path, folder: Path):
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "quickstart"))
+        for folder_of_modules in ("quickstart", "tests/stand_ins"):
+            patch.syspath_prepend(str(ROOT / folder_of_modules))
         import comfyui_server
-        import model_choice
+        import standins
         from standins_files import write_safetensors
 
-        models = model_choice.standins.open_folder()
-        files = model_choice.write_standins(models, "sd15", dict.fromkeys(model_choice.SLOTS["sd15"]), comfyui)
+        models = standins.open_folder()
+        files = standins.write_for_workflows(models, "sd15", comfyui)
         write_pictures(folder / "input")
-        write_models(folder / "models", models / model_choice.standins.CHECKPOINT["sd15"], write_safetensors)
+        write_models(folder / "models", models / standins.CHECKPOINT["sd15"], write_safetensors)
         with comfyui_server.running_server(comfyui, [models], True, folder) as address:
-            yield EditorServer(address, folder, {slot.loader: (slot.field, file) for slot, file in files.items()})
+            yield EditorServer(address, folder, files)

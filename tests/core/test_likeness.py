@@ -16,7 +16,7 @@ from consistentid.evaluation.likeness import (
     score_pictures,
 )
 
-STANDINS = Path(__file__).resolve().parents[2] / "quickstart" / "standins_onnx.py"
+STANDINS = Path(__file__).resolve().parents[1] / "stand_ins" / "standins_onnx.py"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ pytest.importorskip("diffusers", reason="diffusers is not installed: pip install
 
 
 HERE = Path(__file__).resolve().parent
-QUICKSTART = HERE.parents[1] / "quickstart"
+STANDINS = HERE.parent / "stand_ins"
 sys.path.append(str(HERE))
 
 
@@ -37,9 +37,9 @@ def make_identity():
 
 @pytest.fixture(scope="session")
 def standins():
-    """Writers of tiny models in diffusers' format (quickstart/headless_standins.py)."""
-    if str(QUICKSTART) not in sys.path:
-        sys.path.append(str(QUICKSTART))
+    """Writers of tiny models in diffusers' format (tests/stand_ins/headless_standins.py)."""
+    if str(STANDINS) not in sys.path:
+        sys.path.append(str(STANDINS))
     import headless_standins
 
     return headless_standins

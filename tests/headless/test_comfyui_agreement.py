@@ -70,7 +70,7 @@ def standin_models(host, comfyui, load_module):
     import comfy.sd
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-    folder = load_module(ROOT / "quickstart" / "standins.py").prepare(comfyui)
+    folder = load_module(ROOT / "tests" / "stand_ins" / "standins.py").prepare(comfyui)
     checkpoint = folder / "checkpoints" / "standin_sd15.safetensors"
     clip = comfy.sd.load_checkpoint_guess_config(str(checkpoint), output_vae=False)[1]
     prefix = "cond_stage_model.transformer."

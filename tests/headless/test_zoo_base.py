@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import RELEASED, SD15, ZOO
@@ -25,14 +26,19 @@ from consistentid.identity import Identity
 from consistentid.identity.combination import combine_identities
 from consistentid.identity.compatibility import check_adapter
 from consistentid.identity.file import load_identity, save_identity
+from zoo import drawn_faces
+
+PERSON = 8
 
 
 @pytest.fixture(scope="module")
-def settings(zoo_models, photo) -> PortraitSettings:
-    """Of a run that names nothing but the base and where its models are."""
-    return PortraitSettings(
-        base="zoo", models_folder=str(zoo_models), face=str(photo), prompt="a photo of a woman", steps=3, seed=1
-    )
+def settings(tmp_path_factory) -> PortraitSettings:
+    """Of a run that names nothing but the base."""
+    photo = tmp_path_factory.mktemp("photo") / "person.png"
+    who = drawn_faces.draw_person(PERSON, held_out=True)
+    where = drawn_faces.choose_scene(PERSON, 4, 0, held_out=True)
+    Image.fromarray(drawn_faces.draw_portrait(who, where, 256).image).save(photo)
+    return PortraitSettings(base="zoo", face=str(photo), prompt="a man wearing a red hoodie", steps=3, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +122,7 @@ def test_image_encoders_are_told_apart(zoo_models, files, astronaut):
     with pytest.raises(IncompatibleModelError, match=r"patch 28\); the adapter for SD1.5 needs width 1280.*ViT-H-14"):
         load_clip_vision(zoo_models / "image_encoder", SD15)
     for path in (files["clip_vision"], files["clip_vision"] / "model.safetensors"):
-        with pytest.raises(IncompatibleModelError, match=r"width 1280.* for the zoo's model needs width 192"):
+        with pytest.raises(IncompatibleModelError, match=r"width 1280.* for the small models needs width 192"):
             load_clip_vision(path, ZOO)
 
 
@@ -155,5 +161,6 @@ def test_its_files_are_found(settings, zoo_models, tmp_path):
     assert found.face_package == str(zoo_models / "face") and found.checkpoint == str(zoo_models / "base")
     assert find_files(replace(settings, adapter="mine.bin")).adapter == "mine.bin"
     (tmp_path / "image_encoder").mkdir()
+    (tmp_path / "image_encoder" / "config.json").touch()
     with pytest.raises(CheckpointError, match=r"face_parsing\.safetensors is missing.*--face-parser"):
         find_files(replace(settings, models_folder=str(tmp_path), adapter="a", checkpoint="b", face_package="c"))

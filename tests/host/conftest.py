@@ -1,4 +1,4 @@
-"""Models for the host tests: golden tiny UNets, and the stand-ins of the quick start."""
+"""Models for the host tests: golden tiny UNets, and stand-ins with random weights."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def portrait(host, tiny, run):
 @pytest.fixture(scope="session")
 def standins(host, comfyui, load_module) -> Path:
     """A models folder with seeded files in the real formats; made once, then kept in .cache."""
-    return load_module(ROOT / "quickstart" / "standins.py").prepare(comfyui)
+    return load_module(ROOT / "tests" / "stand_ins" / "standins.py").prepare(comfyui)
 
 
 @pytest.fixture(scope="session")

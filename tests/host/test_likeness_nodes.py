@@ -10,7 +10,7 @@ import torch
 
 pytestmark = pytest.mark.host
 
-STANDINS = Path(__file__).resolve().parents[2] / "quickstart" / "standins.py"
+STANDINS = Path(__file__).resolve().parents[1] / "stand_ins" / "standins.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
 """The quick start where there is no ComfyUI: it draws with diffusers by itself."""
 
+import json
 import os
 import re
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +14,35 @@ from PIL import Image
 
 import headless_run
 import headless_standins
-import standins
+from consistentid.models import command as models_command
+from quickstart_failure import Failure
+from run_results import plan_run
+from sitter import choose_sitter, explain_small_models
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "quickstart"
-OPTIONS = ["--steps", "2", "--width", "64", "--height", "96", "--seed", "7", "--prompt", "a photo of a woman"]
+NO_CHOICE = {"base": "sd15", "base_config": None, "photo": None, "negative": None}
 
 
 @pytest.mark.slow
-def test_without_comfyui_and_without_a_network_it_falls_back(tmp_path):
+def test_without_comfyui_models_and_network_it_draws_a_person_three_times(tmp_path):
     """A home without ComfyUI, and no git to clone one with."""
     environment = os.environ | {"HOME": str(tmp_path / "home"), "USERPROFILE": str(tmp_path / "home"), "PATH": ""}
     for name in ("COMFYUI_PATH", "CONSISTENTID_MODELS"):
         environment.pop(name, None)
-    command = [sys.executable, str(QUICKSTART), "portrait", "--out", str(tmp_path / "out"), *OPTIONS]
+    command = [sys.executable, str(QUICKSTART), "portrait", "--out", str(tmp_path / "out")]
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "git is not installed" in run.stdout and "Going on without ComfyUI" in run.stdout
-    portrait, sheet = (
-        Path(re.search(rf"{label} +(.+\.png)", run.stdout)[1]) for label in ("Portrait", "Contact sheet")
-    )
-    assert sorted((tmp_path / "out").iterdir()) == sorted((portrait, sheet))
-    picture = Image.open(portrait)
-    assert picture.size == (64, 96)
-    assert np.asarray(picture).std() > 10, "neither black nor grey: no NaN on the way"
-    assert Image.open(sheet).height > 800, "photo, face, regions, five crops and the result: three rows"
-    assert run.stdout.count("STAND-IN") == 5 and "noise, not a portrait" in run.stdout
-    assert "5 facial tokens" in run.stdout and "with ID embedding" in run.stdout
+    assert run.stdout.count("missing; ") == 5 and "a drawn person, in three pictures" in run.stdout
+    portraits = [Path(path) for path in re.findall(r"Portrait +(.+\.png)", run.stdout)]
+    (sheet,) = re.findall(r"Contact sheet +(.+\.png)", run.stdout)
+    (person,) = re.findall(r"Person +(.+\.png)", run.stdout)
+    assert sorted((tmp_path / "out").iterdir()) == sorted([*portraits, Path(sheet), Path(person)])
+    assert len(portraits) == 3 and read_settings_of(portraits[2])["face"] == person, "a run that can be repeated"
+    pictures = [np.asarray(Image.open(path)) for path in portraits]
+    assert all(picture.shape == (128, 128, 3) and picture.std() > 10 for picture in pictures)
+    assert "4 facial tokens: face, eyes, nose, mouth." in run.stdout, "her hair hides the ears"
+    assert "with ID embedding" in run.stdout
 
 
 def test_the_named_engine_is_not_left(tmp_path):
@@ -49,32 +53,6 @@ def test_the_named_engine_is_not_left(tmp_path):
     assert run.returncode == 1 and "git is not installed" in run.stderr
 
 
-def test_the_vocabulary_is_clips(tmp_path):
-    """Words of the fixed sentence are one token each; any other text is spelt, and comes back whole."""
-    headless_standins.write_tokenizer(tmp_path / "tokenizer")
-    tokenizer = headless_standins._read_tokenizer(tmp_path / "tokenizer")
-    ids = tokenizer("The person has one face").input_ids
-    assert len(ids) == 5 + 2 and (ids[0], ids[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
-    text = "zebra & crème brûlée, 42 %"
-    ids = tokenizer(text, add_special_tokens=False).input_ids
-    assert tokenizer.unk_token_id not in ids
-    assert tokenizer.decode(ids).replace(" ", "") == text.replace(" ", "")
-
-
-def test_what_an_interrupted_run_left_is_no_obstacle(tmp_path, monkeypatch):
-    """A part is a folder or a file."""
-    monkeypatch.setattr(headless_standins, "HOME", tmp_path / "home")
-    monkeypatch.setattr(headless_standins, "write_face_parser", lambda path: path.write_bytes(b"new"))
-    monkeypatch.setattr(headless_standins, "write_clip_vision", headless_standins.write_tokenizer)
-    folder = headless_standins._open_folder()
-    (folder / "face_parsing.pth.part").mkdir()
-    (folder / "face_parsing.pth.part" / "rest").touch()
-    (folder / "clip_vision.part").touch()
-    paths = headless_standins.prepare(["face_parser", "clip_vision"])
-    assert paths["face_parser"].read_bytes() == b"new" and (paths["clip_vision"] / "vocab.json").is_file()
-    assert set(folder.iterdir()) == set(paths.values())
-
-
 def test_a_console_without_the_letters_of_a_path(tmp_path):
     home = str(tmp_path / "画像")
     environment = os.environ | {"HOME": home, "USERPROFILE": home, "PATH": "", "PYTHONIOENCODING": "cp1252"}
@@ -82,13 +60,6 @@ def test_a_console_without_the_letters_of_a_path(tmp_path):
     command = [sys.executable, str(QUICKSTART), "portrait", "--engine", "comfyui"]
     run = subprocess.run(command, capture_output=True, env=environment)
     assert b"\\u753b" in run.stdout and b"git is not installed" in run.stderr and b"Traceback" not in run.stderr
-
-
-def test_files_are_the_same_in_each_run(tmp_path):
-    for folder in ("a", "b"):
-        headless_standins.make_vae().save_pretrained(tmp_path / folder)
-    name = "diffusion_pytorch_model.safetensors"
-    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 @pytest.fixture
@@ -101,34 +72,58 @@ def models(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_real_adapter_needs_a_real_checkpoint(models):
-    find = standins.load_core()
-    found = headless_run.find_models(find, "sd15", None)
-    assert found["checkpoint"] is None and found["adapter"] is None
+def test_models_of_a_folder_are_found_and_others_are_missing(models):
+    found = headless_run.find_models("sd15", None)
+    assert found["adapter"] == models / "consistentid" / "ConsistentID-v1.bin"
+    assert found["checkpoint"] is None and found["clip_vision"] is None
     (models / "checkpoints").mkdir()
     checkpoint = models / "checkpoints" / "realisticVisionV60B1.safetensors"
     checkpoint.touch()
-    found = headless_run.find_models(find, "sd15", None)
-    assert found["checkpoint"] == str(checkpoint)
-    assert found["adapter"] == models / "consistentid" / "ConsistentID-v1.bin"
-    named = headless_run.find_models(find, "sd15", "mine.safetensors")
-    assert named["checkpoint"] == "mine.safetensors" and named["clip_vision"] is None
+    assert headless_run.find_models("sd15", None)["checkpoint"] == str(checkpoint)
+    assert headless_run.find_models("sd15", "mine.safetensors")["checkpoint"] == "mine.safetensors"
 
 
-def test_choices_are_those_of_the_workflow_unless_given():
-    given = {
-        "base": "sd15",
-        "photo": "me.jpg",
-        "prompt": None,
-        "negative": None,
-        "seed": 1,
-        "width": None,
-        "base_config": "base",
-    }
-    args = Namespace(**given, height=640, steps=None)
-    usual = headless_run.choose_settings(dict, args, {"adapter": Path("a.bin")}, small=False)
-    assert (usual["width"], usual["height"], usual["steps"]) == (512, 640, 50)
-    assert (usual["guidance"], usual["merge_at"], usual["adapter"]) == (5.0, 0.6, "a.bin")
-    assert "woman" in usual["prompt"] and usual["base_config"] == "base"
-    small = headless_run.choose_settings(dict, args, {}, small=True)
-    assert (small["width"], small["height"], small["steps"]) == (256, 640, 8)
+@pytest.mark.slow
+def test_with_the_large_models_it_draws_from_a_photo(tmp_path, capsys):
+    """Files in their formats, with random weights."""
+    found = headless_standins.prepare(["checkpoint", "adapter", "clip_vision", "face_parser", "face_package"])
+    args = Namespace(**NO_CHOICE | {"prompt": "a photo of a woman", "steps": 2, "width": 64, "height": 96, "seed": 3})
+    stages, ((title, path),) = headless_run._draw_photo(args, found, tmp_path)
+    assert title == "Portrait" and stages[0][0] == "Photo" and "NASA" in capsys.readouterr().out
+    record = read_settings_of(path)
+    assert (record["prompt"], record["steps"], record["seed"], record["guidance"]) == ("a photo of a woman", 2, 3, 5.0)
+    assert record["merge_at"] == 0.6 and "lowres" in record["negative"]
+    assert Image.open(path).size == (64, 96) and np.asarray(Image.open(path)).std() > 10
+
+
+def read_settings_of(path):
+    return json.loads(Image.open(path).text["consistentid"])["settings"]
+
+
+def test_the_sitter_changes_clothes_and_stays():
+    inputs = {"person": 3, "scene": 0, "side_px": 192}
+    sitter = choose_sitter(inputs)
+    assert sitter.photo.size == (192, 192) and "face with" in sitter.caption
+    assert len(set(sitter.prompts)) == 3 and len({prompt.split(" wearing ")[0] for prompt in sitter.prompts}) == 1
+    assert choose_sitter(inputs, "a man in space").prompts == ("a man in space",) * 3
+
+
+def test_what_needs_the_large_models_is_refused_with_the_way_to_get_them(capsys):
+    """The command that is named is one that the models command takes."""
+    nothing = {"photo": None, "checkpoint": None, "base_config": None, "base": "sdxl"}
+    with pytest.raises(Failure, match=r"--photo and --checkpoint: .*these are missing: CLIP ViT-H\.") as refused:
+        explain_small_models(Namespace(**nothing | {"photo": "a", "checkpoint": "b"}), ["CLIP ViT-H"], "models")
+    command = re.search(r"python -m consistentid (.*)", str(refused.value))[1]
+    parser = ArgumentParser()
+    models_command.add_command(parser.add_subparsers())
+    arguments = parser.parse_args(command.split())
+    assert "checkpoint_sdxl" in [model.id for model in models_command._choose_models(arguments.names)]
+    assert str(arguments.models_folder) == "models"
+    explain_small_models(Namespace(**nothing), ["CLIP ViT-H"], "models")
+    assert "a drawn person" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_drawing(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure, match=r"cannot be made .* Name another with --out"):
+        plan_run(tmp_path / "file" / "out", 3)

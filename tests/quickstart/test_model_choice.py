@@ -3,7 +3,6 @@
 import pytest
 
 import model_choice
-import standins
 from quickstart_failure import Failure
 
 ADAPTERS = ["ConsistentID-v1.bin", "ConsistentID_SDXL-v1.bin"]
@@ -33,14 +32,6 @@ def choose(monkeypatch):
     return choose
 
 
-@pytest.fixture
-def written(monkeypatch):
-    """The stand-ins that would have been written."""
-    written = []
-    monkeypatch.setattr(standins, "write_missing", lambda folder, names, comfyui: written.extend(names))
-    return written
-
-
 @pytest.mark.parametrize(
     ("base", "checkpoint", "adapter"),
     [
@@ -61,22 +52,6 @@ def test_a_named_checkpoint_wins_and_must_exist(choose):
         choose("sdxl", checkpoint="mine")
 
 
-def test_the_standin_checkpoint_gets_the_standin_adapter(choose):
+def test_what_is_missing_is_none(choose):
     chosen = choose("sdxl", {"ConsistentID_LoadAdapter": ADAPTERS})
-    assert not any(chosen.values())
-
-
-@pytest.mark.parametrize("base", ["sd15", "sdxl"])
-def test_only_the_standins_of_the_base_model_are_written(tmp_path, written, base):
-    chosen = dict.fromkeys(model_choice.SLOTS[base])
-    names = model_choice.write_standins(tmp_path, base, chosen, None)
-    assert sorted(names.values()) == sorted(name.split("/")[-1] for name in written)
-    assert [name for name in written if "sd" in name] == [standins.CHECKPOINT[base], standins.ADAPTER[base]]
-
-
-def test_a_real_checkpoint_gets_the_full_standin_adapter(tmp_path, written):
-    slots = model_choice.SLOTS["sdxl"]
-    chosen = {slot: "real" for slot in slots} | {slots.adapter: None}
-    names = model_choice.write_standins(tmp_path, "sdxl", chosen, None)
-    assert written == [standins.FULL_ADAPTER["sdxl"]]
-    assert names[slots.adapter] == "standin_consistentid_sdxl_full.bin"
+    assert [loader for loader, name in chosen.items() if name] == ["ConsistentID_LoadAdapter"]

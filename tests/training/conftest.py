@@ -11,7 +11,7 @@ pytest.importorskip("diffusers", reason="diffusers is not installed: pip install
 pytest.importorskip("accelerate")
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[1] / "quickstart"))
+sys.path.append(str(HERE.parent / "stand_ins"))
 spec = importlib.util.spec_from_file_location("tiny_training", HERE / "tiny_training.py")
 sys.modules["tiny_training"] = tiny_training = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tiny_training)

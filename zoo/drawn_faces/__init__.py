@@ -1,16 +1,20 @@
 """Drawn portraits with known truth: who, in which pose and light, wearing what, where; masks, landmarks, words."""
 
+from .example import EXAMPLE_SCENES, Example, draw_example
 from .person import Person, draw_person, is_held_out
 from .portrait import Portrait, draw_portrait
 from .scene import Scene, choose_scene, draw_scene
 from .words import describe_person, name_person, write_prompt, write_scene_prompt
 
 __all__ = [
+    "EXAMPLE_SCENES",
+    "Example",
     "Person",
     "Portrait",
     "Scene",
     "choose_scene",
     "describe_person",
+    "draw_example",
     "draw_person",
     "draw_portrait",
     "draw_scene",

@@ -15,7 +15,7 @@ from standins_files import fill, waiting
 HOME = CACHE.with_name("headless_standins")
 WIDTH = 32
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
-# With these the captions of the quick start are a few tokens long, and other words are spelt.
+# With these captions are a few tokens long, and other words are spelt.
 WORDS = (
     *("the", "person", "has", "one", "face", "nose", "two", "eyes", "ears", "and", "mouth", "a", "an", "in", "of"),
     *("with", "on", "at", "by", "to", "photo", "portrait", "man", "woman", "detail", "caption", "looking", "high"),

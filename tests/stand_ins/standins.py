@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 FOLDER = Path(__file__).resolve().parent
-REPO = FOLDER.parent
+REPO = FOLDER.parents[1]
 CACHE = REPO / ".cache" / "standins"
 if str(FOLDER) not in sys.path:  # when loaded by path
     sys.path.append(str(FOLDER))
@@ -26,7 +26,6 @@ from standins_files import fill, replacing, waiting, write_safetensors, write_to
 from standins_onnx import build_detector, build_recogniser  # noqa: E402
 from standins_parser import fit_last_layer  # noqa: E402
 from standins_shapes import (  # noqa: E402
-    REAL_WIDTHS,
     STANDIN_WIDTHS,
     adapter_module_shapes,
     clip_text_shapes,
@@ -34,10 +33,9 @@ from standins_shapes import (  # noqa: E402
     open_clip_text_shapes,
 )
 
-# Paths in a models folder. A full adapter fits the real checkpoint; the other one the narrow stand-in.
+# Paths in a models folder.
 CHECKPOINT = {base: f"checkpoints/standin_{base}.safetensors" for base in STANDIN_WIDTHS}
 ADAPTER = {base: f"consistentid/standin_consistentid_{base}.bin" for base in STANDIN_WIDTHS}
-FULL_ADAPTER = {base: f"consistentid/standin_consistentid_{base}_full.bin" for base in STANDIN_WIDTHS}
 CLIP_VISION = "clip_vision/standin_clip_vit_h.safetensors"
 FACE_PARSER = "consistentid/standin_face_parsing.pth"
 FACE_ANALYSIS = "insightface/models/standin_buffalo_l"
@@ -79,6 +77,19 @@ def write_missing(models_folder, names, comfyui):
             if not path.exists():
                 print(f"  making {path}", flush=True)
                 writers[name](path)
+
+
+def write_for_workflows(models_folder, base, comfyui):
+    """Write what the workflows of a base model load; returns {loader: (input, file name)}."""
+    files = {
+        "CheckpointLoaderSimple": ("ckpt_name", CHECKPOINT[base]),
+        "CLIPVisionLoader": ("clip_name", CLIP_VISION),
+        "ConsistentID_LoadAdapter": ("adapter_name", ADAPTER[base]),
+        "ConsistentID_LoadFaceParser": ("parser_name", FACE_PARSER),
+        "ConsistentID_LoadFaceAnalysis": ("package", FACE_ANALYSIS),
+    }
+    write_missing(models_folder, [path for _, path in files.values()], comfyui)
+    return {loader: (field, Path(path).name) for loader, (field, path) in files.items()}
 
 
 def write_checkpoint_sd15(path, comfyui):
@@ -149,8 +160,6 @@ def _list_writers(comfyui):
         CHECKPOINT["sdxl"]: partial(write_checkpoint_sdxl, comfyui=comfyui),
         ADAPTER["sd15"]: write_adapter_sd15,
         ADAPTER["sdxl"]: write_adapter_sdxl,
-        FULL_ADAPTER["sd15"]: partial(write_adapter_sd15, widths=REAL_WIDTHS["sd15"]),
-        FULL_ADAPTER["sdxl"]: partial(write_adapter_sdxl, widths=REAL_WIDTHS["sdxl"]),
         CLIP_VISION: write_clip_vision,
         FACE_PARSER: write_face_parser,
         FACE_ANALYSIS: write_face_analysis,

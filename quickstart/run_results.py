@@ -1,0 +1,39 @@
+"""What a run of the quick start leaves: its pictures, and a contact sheet of all of them."""
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from PIL import Image
+
+from packages import load_package
+from quickstart_failure import Failure
+
+
+def plan_run(out, count):
+    """Files of a run with `count` pictures; asked before drawing. Failure for a folder that cannot be written."""
+    core = load_package("consistentid")
+    path = Path(out) / f"portrait_{datetime.now():%Y%m%d_%H%M%S}.png"
+    try:
+        return core("hosts.portrait_files").plan_files(path, count)
+    except core("errors").ConsistentIDError as error:
+        raise Failure(str(error)) from error
+
+
+def save_person(files, photo):
+    """The reference picture of a run beside its results; returns its path."""
+    path = files.sheet.with_name(files.sheet.name.replace("_stages", "_person"))
+    photo.save(path)
+    print(f"Person         {path.resolve()}")
+    return path
+
+
+def save_run(files, stages, results):
+    """Copy the results, [(title, path of a PNG)], whose settings stay in them, and draw the sheet; stages: [(title,
+    PIL image)] of what led there. Prints the paths."""
+    for (_, path), picture in zip(results, files.pictures, strict=True):
+        shutil.copyfile(path, picture)
+        print(f"Portrait       {picture.resolve()}")
+    shown = [(title, Image.open(path)) for title, path in results]
+    load_package("consistentid")("hosts.contact_sheet").draw_contact_sheet([*stages, *shown]).save(files.sheet)
+    print(f"Contact sheet  {files.sheet.resolve()}")

@@ -1,0 +1,49 @@
+"""Whom the quick start draws while the large models are missing: a person who does not exist."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from packages import load_package
+from quickstart_failure import Failure
+
+WORKFLOW = "small_portrait_zoo"
+OTHER_SCENES = (4, 5, 10)
+NEED_LARGE = {"photo": "--photo", "checkpoint": "--checkpoint", "base_config": "--base-config"}
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """photo: PIL; caption: the face in words; prompts: the person in other clothes, elsewhere."""
+
+    photo: Image.Image
+    caption: str
+    prompts: tuple[str, ...]
+
+
+def choose_sitter(inputs, prompt=None):
+    """inputs: of the workflow's Draw Person. prompt: the user's, for every picture."""
+    draw_example = load_package("zoo")("drawn_faces").draw_example
+    shown = draw_example(**inputs)
+    others = (draw_example(inputs["person"], scene, inputs["side_px"]).prompt for scene in OTHER_SCENES)
+    return Sitter(Image.fromarray(shown.image), shown.caption, tuple(prompt or other for other in others))
+
+
+def explain_small_models(args, missing, folder):
+    """Say that the small models stand in for the large; Failure for wishes that they cannot grant.
+
+    folder: of models, where the large ones belong.
+    """
+    named = ", ".join(missing)
+    wishes = [option for name, option in NEED_LARGE.items() if getattr(args, name)]
+    if wishes:
+        raise Failure(
+            f"{' and '.join(wishes)}: this needs the large models, and these are missing: {named}.\n"
+            f"python -m consistentid models get {args.base} example_{args.base} --models-folder {folder}\n"
+            "downloads them. example_... is a checkpoint; --checkpoint takes another one of yours. Without these "
+            "options a drawn person is shown, with the small models."
+        )
+    print(
+        f"Missing: {named}. The small models that come with the pack draw instead: a drawn person, in three pictures.",
+        flush=True,
+    )

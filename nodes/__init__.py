@@ -15,6 +15,7 @@ from .people import AddPerson, MaskHead
 from .presets import SelectPreset
 from .regions import EditRegions, LoadFaceParser, ParseFace
 from .sampler import SamplePortrait
+from .zoo import DrawPerson, LoadZoo
 
 folders.register()
 
@@ -26,6 +27,8 @@ NODES = [
     LoadCaptioner,
     LoadImageEncoder,
     LoadFace2Diffusion,
+    LoadZoo,
+    DrawPerson,
     DetectFace,
     ParseFace,
     EditRegions,

@@ -13,7 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.weight_adapter import LoRAAdapter
 from torch import nn
 
-from ..consistentid.adapter.config import CONFIGS, RELEASED, AdapterConfig
+from ..consistentid.adapter.config import CONFIGS, AdapterConfig
 from ..consistentid.adapter.schedule import Schedule
 from ..consistentid.adapter.sites import Site, list_sites
 from ..consistentid.errors import IncompatibleModelError
@@ -132,7 +132,7 @@ def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     found = f"of {base.title}" if base else f"a model of type {kind}"
     raise IncompatibleModelError(
         f"The adapter {hosted.adapter.source} is for {hosted.config.title}, but MODEL is {found}. "
-        f"Supported base models: {', '.join(config.title for config in RELEASED)}, each with its own adapter."
+        f"Supported base models: {', '.join(config.title for config in CONFIGS)}, each with its own adapter."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..consistentid.adapter.config import RELEASED
+from ..consistentid.adapter.config import CONFIGS
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.editing import MODES, edit_region
 from ..consistentid.face.face import Face, check_same_photo
@@ -69,8 +69,8 @@ class ParseFace(io.ComfyNode):
                 io.Image.Input("image", tooltip="The 'photo' that Detect Face gives out with the face"),
                 io.Combo.Input(
                     "side_px",
-                    options=[str(config.parsing_px) for config in RELEASED],
-                    tooltip="As published: SD1.5 512, SDXL 1280",
+                    options=[str(config.parsing_px) for config in CONFIGS],
+                    tooltip="As published: SD1.5 512, SDXL 1280; for the small models 256",
                 ),
                 sockets.Face.Input(
                     "face",

@@ -144,7 +144,7 @@ SDXL = AdapterConfig(
 ZOO = replace(
     SD15,
     name="zoo",
-    title="the zoo's model",
+    title="the small models",
     text_encoders=(("l", 192),),
     sites=7,
     sizes=NetworkSizes(

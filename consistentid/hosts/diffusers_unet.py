@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..adapter.attention import PROJECTIONS, IDLayer, Lora, add_id_attention, attend
 from ..adapter.checkpoint import Adapter
-from ..adapter.config import CONFIGS, RELEASED, AdapterConfig
+from ..adapter.config import CONFIGS, AdapterConfig
 from ..adapter.sites import list_sites
 from ..errors import IncompatibleModelError
 
@@ -146,7 +146,7 @@ def check_base(unet: nn.Module, config: AdapterConfig, adapter: str, name: str =
         found = f"of {base.title}" if base else f"a {type(unet).__name__} of another layout"
         raise IncompatibleModelError(
             f"{adapter} is for {config.title}, but {name} is {found}. Supported base models: "
-            f"{', '.join(config.title for config in RELEASED)}, each with its own adapter."
+            f"{', '.join(config.title for config in CONFIGS)}, each with its own adapter."
         )
 
 

@@ -1,6 +1,7 @@
 """Which file each part of a headless run is read from: the one that was named, else one of the models folder."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ USUAL_CHECKPOINTS = {"sd15": r"realistic.?vision", "sdxl": r"realvis.?xl"}
 def find_files(settings: PortraitSettings) -> PortraitSettings:
     """The settings with a path for every model that the run needs. Looks at the models folder only if one is missing.
 
-    The zoo's own are beside the package, or in the folder that is named.
+    The small ones are beside the package, or in the folder that is named.
 
     CheckpointError names what is missing and where it can be had.
     """
@@ -39,7 +40,7 @@ def find_files(settings: PortraitSettings) -> PortraitSettings:
     if settings.base == ZOO.name:
         unnamed = [*missing, *([] if settings.checkpoint else ["checkpoint"])]
         folder = choose_models_folder(settings.models_folder) if settings.models_folder else ZOO_FOLDER
-        return replace(settings, **_find_in_zoo(folder, unnamed))
+        return replace(settings, **{name: str(path) for name, path in find_zoo(unnamed, folder).items()})
     folder = choose_models_folder(settings.models_folder or None)
     found = {name: find_by_id(model_id, folder) for name, model_id in missing.items()}
     return replace(settings, checkpoint=settings.checkpoint or find_checkpoint(folder, settings.base), **found)
@@ -57,14 +58,16 @@ def find_checkpoint(folder: Path, base: str) -> str:
     return str(usual[0])
 
 
-def _find_in_zoo(folder: Path, names: list[str]) -> dict[str, str]:
-    """{name: path} of the zoo's models."""
-    paths = {name: folder / ZOO_FILES[name] for name in names}
-    for name, path in paths.items():
-        if not path.exists():
-            option = f"--{name.replace('_', '-')}"
+def find_zoo(parts: Iterable[str] = tuple(ZOO_FILES), folder: Path = ZOO_FOLDER) -> dict[str, Path]:
+    """{part: path} of the small models in a folder, by default those that come with this pack.
+
+    CheckpointError names a part that is not there.
+    """
+    paths = {part: folder / ZOO_FILES[part] for part in parts}
+    for part, path in paths.items():
+        if not (path.is_file() or (path.is_dir() and any(path.iterdir()))):
             raise CheckpointError(
-                f"A part of {ZOO.title} is not there: {path} is missing. zoo/recipe trains it; name a file of your own "
-                f"with {option}."
+                f"A part of {ZOO.title} is not there: {path} is missing. Install the pack again. Without ComfyUI, "
+                f"--{part.replace('_', '-')} names another file."
             )
-    return {name: str(path) for name, path in paths.items()}
+    return paths

@@ -14,7 +14,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What must not be lost in translation: numbers, file names, folders.
 KEPT = re.compile(r"-?\d+(?:\.\d+)?|\w+(?:[_/.]\w+)+")
 # Names that are the same in Chinese.
-SAME = {"CLIP", "cfg", "Latent", "CLIP ViT-H/14 (laion2B)"}
+SAME = {"CLIP", "VAE", "cfg", "Latent", "CLIP ViT-H/14 (laion2B)"}
 # The editor reads these as placeholders, links and plurals.
 SPECIAL = re.compile(r"[{}@|]")
 

@@ -77,8 +77,8 @@ def predict(model, latents, text):
 
 
 def test_it_agrees_with_diffusers(host, model, hosted, identity, zoo_models):
+    diffusers = pytest.importorskip("diffusers")
     import comfy.model_management
-    from diffusers import UNet2DConditionModel
 
     from consistentid.adapter.checkpoint import load_adapter
     from consistentid.hosts.diffusers_unet import install_adapter
@@ -89,7 +89,7 @@ def test_it_agrees_with_diffusers(host, model, hosted, identity, zoo_models):
     patched = host.nodes.patching.apply_adapter(model, hosted, identity, 0.6, 0.8)
     comfy.model_management.load_models_gpu([patched])
     theirs = predict(patched, latents, text)
-    unet = UNet2DConditionModel.from_pretrained(zoo_models / "base" / "unet").eval()
+    unet = diffusers.UNet2DConditionModel.from_pretrained(zoo_models / "base" / "unet").eval()
     install_adapter(unet, load_adapter(zoo_models / "consistentid_zoo.safetensors"), 0.6, 0.8)
     tokens = {"id_tokens": hosted.project_identity(identity)[:1].float()}
     ours = unet(latents, 501, text, cross_attention_kwargs=tokens).sample
@@ -129,14 +129,14 @@ def test_facial_tokens_change_the_text(hosted, identity):
 
 def test_what_does_not_go_together(host, tiny, model, hosted, identity, make_identity):
     error = host.consistentid.errors.IncompatibleModelError
-    with pytest.raises(error, match=r"for the zoo's model reads features of shape \[65, 192\]"):
+    with pytest.raises(error, match=r"for the small models reads features of shape \[65, 192\]"):
         hosted.encode_regions(make_identity())
-    with pytest.raises(error, match=r"for the zoo's model reads features of shape \[65, 192\]"):
+    with pytest.raises(error, match=r"for the small models reads features of shape \[65, 192\]"):
         host.nodes.patching.apply_adapter(model, hosted, make_identity())
-    with pytest.raises(error, match=r"is for the zoo's model, but MODEL is of SD1.5"):
+    with pytest.raises(error, match=r"is for the small models, but MODEL is of SD1.5"):
         host.nodes.patching.apply_adapter(tiny.make_model(), hosted, identity)
     released, _ = tiny.make_adapter(host, torch.zeros(2, 4, 768))
-    with pytest.raises(error, match=r"is for SD1.5, but MODEL is of the zoo's model"):
+    with pytest.raises(error, match=r"is for SD1.5, but MODEL is of the small models"):
         host.nodes.patching.apply_adapter(model, released, identity)
 
 

@@ -1,5 +1,7 @@
 """The base model's recipe: pictures, words, autoencoder and UNet, for a few steps."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -28,10 +30,15 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory, pictures):
+def words(tmp_path_factory, pictures):
     folder = tmp_path_factory.mktemp("words")
     write_tokenizer(folder, [text for row in write_texts(pictures) for text in row])
-    return read_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(words):
+    return read_tokenizer(words)
 
 
 def test_pictures_are_the_drawn_ones_and_kept(pictures, tmp_path):
@@ -78,7 +85,7 @@ def test_parts_of_faces_count_more(pictures):
     assert weights[1::2].mean() > weights[::2].mean(), "parts around faces have more of them"
 
 
-def test_a_base_model_learns_the_noise_and_is_read_as_it_was_written(pictures, tokenizer, tmp_path, monkeypatch):
+def test_a_base_model_learns_the_noise_and_is_read_as_it_was_written(pictures, words, tokenizer, tmp_path, monkeypatch):
     from diffusers import AutoencoderTiny, DDPMScheduler, StableDiffusionPipeline
 
     monkeypatch.setattr(base_model, "BATCH", 4)
@@ -89,7 +96,7 @@ def test_a_base_model_learns_the_noise_and_is_read_as_it_was_written(pictures, t
     text = parts["text_encoder"](torch.from_numpy(tokenize(tokenizer, [""] * 6))).last_hidden_state
     assert (parts["unet"](noisy, times, text).sample - noise).square().mean() < 0.8
     vae = AutoencoderTiny()
-    write_base_model(parts, vae, tokenizer, tmp_path / "base")
+    write_base_model(parts, vae, words, tmp_path / "base")
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "base", torch_dtype=None)
     read = pipeline.unet.float().state_dict()
     assert all(torch.equal(value.half().float(), read[key]) for key, value in parts["unet"].state_dict().items())
@@ -97,6 +104,19 @@ def test_a_base_model_learns_the_noise_and_is_read_as_it_was_written(pictures, t
     assert (tmp_path / "base" / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size < 10e6
     ids = pipeline.tokenizer("a woman with brown eyes").input_ids
     assert ids == tokenizer("a woman with brown eyes").input_ids
+    check_tokenizer_files(tmp_path / "base" / "tokenizer")
+
+
+def test_the_tokenizer_that_comes_with_the_pack_is_for_all_versions_of_transformers(zoo_models):
+    check_tokenizer_files(zoo_models / "base" / "tokenizer")
+
+
+def check_tokenizer_files(folder):
+    """Up to version 4 transformers reads two of them, from 5 on the third; they say the same."""
+    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    assert read_tokenizer(folder).get_vocab() == vocabulary
+    assert json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"] == vocabulary
+    assert (folder / "merges.txt").read_text(encoding="utf-8").startswith("#version: 0.2\n")
 
 
 def test_an_autoencoder_is_trained_and_its_decoder_alone(pictures, tmp_path):

@@ -1,10 +1,16 @@
 """The proof: its plan, and its table of verdicts."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from zoo.drawn_faces import choose_scene, draw_person, is_held_out, write_scene_prompt
+from zoo.recipe import proof
+from zoo.recipe.judge import Judge, write_judge
 from zoo.recipe.jury import Verdict
 from zoo.recipe.proof import CELLS, PHOTOS, PROMPTS, SCENES, choose_settings, make_plan, write_table
 
@@ -45,3 +51,35 @@ def test_the_table_counts_people_not_pictures_in_its_intervals():
     low, high = map(float, row.split("(")[1].split(")")[0].split(" to "))
     assert low == pytest.approx(0.1, abs=0.06) and high == pytest.approx(0.5, abs=0.06)
     assert row.endswith("0.500 (0.500 to 0.500) |")
+
+
+@pytest.mark.slow
+def test_a_whole_proof(zoo_models, tmp_path, monkeypatch, capsys):
+    """Two people, one picture each in every cell, by judges that know nothing."""
+    shutil.copytree(zoo_models, tmp_path / "models")
+    shutil.copytree(zoo_models / "face", tmp_path / "judges" / "face")
+    shutil.copy(zoo_models / proof.ADAPTER, tmp_path / "judges" / proof.UNLOCALISED)
+    torch.manual_seed(0)
+    write_judge(Judge(), tmp_path / "judges" / "judge.safetensors")
+    monkeypatch.setattr(proof, "PEOPLE", range(2))
+    monkeypatch.setattr(proof, "PROMPTS", 1)
+    monkeypatch.setattr(proof, "STEPS", 2)
+    assert proof.main([str(tmp_path)]) == 0
+    record = json.loads((tmp_path / "proof" / "proof.json").read_text())
+    assert {title: len(cell) for title, cell in record["verdicts"].items()} == dict.fromkeys(
+        ["drawn, not generated", "drawn strangers", *CELLS], 2
+    )
+    drawn, strangers = (
+        np.mean([verdict["likeness"] for verdict in record["verdicts"][title]])
+        for title in ("drawn, not generated", "drawn strangers")
+    )
+    assert drawn > strangers + 0.3
+    before, trained = (record["attention"][title]["mean"] for title in ("before", "with"))
+    assert 0 < before < trained < 1
+    assert record["attention"]["without localisation"]["mean"] == trained
+    table = capsys.readouterr().out
+    assert table.count("\n| ") >= len(CELLS) + 2 and "trained without localisation | 2 |" in table
+    drawn_at = {path: path.stat().st_mtime_ns for path in tmp_path.glob("proof/*/pictures/*.png")}
+    assert len(drawn_at) == 2 * len(CELLS)
+    proof.main([str(tmp_path)])
+    assert all(path.stat().st_mtime_ns == time for path, time in drawn_at.items()), "pictures that are there are kept"

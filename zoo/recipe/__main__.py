@@ -30,11 +30,11 @@ STEPS: dict = {
     "base model": 12_000,
     "recogniser": 3000,
     "independent recogniser": 3000,
-    "detector": 4000,
-    "parser": 2500,
+    "detector": 8000,
+    "parser": 2000,
     "image encoder": (6000, 4500),
     "judge": 3000,
-    "adapter": 8000,
+    "adapter": 4000,
 }
 log = logging.getLogger("zoo.recipe")
 
@@ -79,7 +79,7 @@ def make_base_model(folder: Path, pictures: Pictures) -> None:
         tokenizer = language.read_tokenizer(words)
         latents = autoencoder.encode_pictures(vae.to(find_device()), pictures.images)
         parts = base_model.train_base_model(pictures, latents, tokenizer, STEPS["base model"], curves)
-        base_model.write_base_model(parts, vae, tokenizer, part)
+        base_model.write_base_model(parts, vae, words, part)
 
     curves = folder / "curves"
     first = make(folder / "work" / "autoencoder", train_autoencoder)

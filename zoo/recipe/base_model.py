@@ -1,6 +1,7 @@
 """The base model: a diffusion UNet with SD1.5's kinds of blocks and its text encoder, trained together."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from consistentid.adapter.config import ZOO
 
 from .autoencoder import FACE_LABELS
 from .fit import find_device, fit
-from .language import FORMS, LENGTH, WIDTH, make_text_encoder, tokenize, write_texts
+from .language import FORMS, LENGTH, WIDTH, make_text_encoder, read_tokenizer, tokenize, write_texts
 from .pictures import Pictures
 
 SIDE_PX, _ = ZOO.size_px
@@ -93,7 +94,12 @@ def build_pipeline(parts: nn.ModuleDict, vae: nn.Module, tokenizer):
     )
 
 
-def write_base_model(parts: nn.ModuleDict, vae: nn.Module, tokenizer, folder: Path) -> None:
-    """As a folder of diffusers, weights in float16; what was given stays as it is."""
-    pipeline = build_pipeline(copy.deepcopy(parts), copy.deepcopy(vae), tokenizer)
+def write_base_model(parts: nn.ModuleDict, vae: nn.Module, words: Path, folder: Path) -> None:
+    """As a folder of diffusers, weights in float16; what was given stays as it is.
+
+    words: the tokenizer's folder, whose files older versions of transformers need too.
+    """
+    pipeline = build_pipeline(copy.deepcopy(parts), copy.deepcopy(vae), read_tokenizer(words))
+    pipeline.vae.register_to_config(_name_or_path="")
     pipeline.to(dtype=torch.float16, silence_dtype_warnings=True).save_pretrained(folder)
+    shutil.copytree(words, folder / "tokenizer", dirs_exist_ok=True)

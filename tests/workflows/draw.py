@@ -18,7 +18,7 @@ INSTANCE_SIZE = (400, 340)
 
 def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
     """Schema 0.4 of the editor. twin: with titles; layout: see layouts/README.md."""
-    notes = {"models": {"title": "Which model goes where", "text": describe_models(twin)}, **layout["notes"]}
+    notes = describe_models(twin) | layout["notes"]
     definitions = {}
     if "subgraph" in layout:
         folded = fold(twin, layout["subgraph"], schemas)

@@ -8,9 +8,16 @@ from consistentid.models.table import describe_for_workflow
 DOWNLOADABLE = (".safetensors", ".sft")
 
 
-def describe_models(twin: dict) -> str:
-    """Markdown: the model files of the workflow's loaders, where they go, and what their licences say."""
+def describe_models(twin: dict) -> dict[str, dict]:
+    """The note "models": the model files of the workflow's loaders, where they go, and what their licences say.
+
+    No note for a workflow of which no loader has a file.
+    """
     models = find_models([value for node in twin.values() for value in node["inputs"].values()])
+    return {"models": {"title": "Which model goes where", "text": _write_note(models)}} if models else {}
+
+
+def _write_note(models: list[Model]) -> str:
     rows = "\n".join(f"| {_link(model)} | **{_find_folder(model)}** |" for model in models)
     terms = "\n".join(f"- {model.name}: {model.consequence}" for model in models)
     return (

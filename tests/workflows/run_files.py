@@ -1,4 +1,4 @@
-"""What the workflows name beside the stand-ins of the quick start: pictures, and small models in the real formats."""
+"""What the workflows name beside the stand-ins: pictures, and small models in the real formats."""
 
 import importlib.util
 from pathlib import Path

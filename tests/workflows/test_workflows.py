@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conversion import complete, convert
 from draw import draw_blueprint, draw_workflow, write_json
+from models_note import describe_models
 from node_schemas import Schema, read_schemas
 from PIL import Image
 from workflow_files import (
@@ -54,7 +55,7 @@ def test_every_workflow_is_complete():
 @every_workflow
 def test_the_layout_places_everything_once(name):
     layout = read_layout(name)
-    placed, notes = list_placed(layout), [*layout["notes"], "models"]
+    placed, notes = list_placed(layout), [*layout["notes"], *describe_models(read_twin(name))]
     if "subgraph" in layout:
         placed += list_placed(layout["subgraph"])
         notes += [*layout["subgraph"]["notes"], str(layout["subgraph"]["id"])]
@@ -169,7 +170,7 @@ def test_models_that_can_be_downloaded_say_where_from(name):
         entries = node["properties"].get("models", [])
         assert entries == [known[value] for value in safe if value in known]
         offered += [entry["directory"] for entry in entries]
-    assert "checkpoints" in offered
+    assert ("checkpoints" in offered) == bool(describe_models(read_twin(name))) == (not name.endswith("_zoo"))
 
 
 @every_workflow

@@ -1,16 +1,17 @@
-"""Every workflow runs over HTTP, small, in a folder of its own, with stand-ins for all models: pictures are noise."""
+"""Every workflow runs over HTTP, small, in a folder of its own. Of those for photos all models are stand-ins."""
 
 import json
 import re
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from run_files import write_models, write_pictures
+from run_server import Server, set_inputs
 from workflow_files import NAMES, ROOT, read_twin, strip
 
 from consistentid.__main__ import main
@@ -24,6 +25,7 @@ RUNS += ("face2diffusion_sd15", "caption_llava_sd15", "controlnet_sd15", "face_d
 RUNS += ("likeness_sd15", "lora_style_sd15", "upscale_sd15", "guidance_sd15", "few_steps_sd15", "merge_models_sd15")
 RUNS += ("mix_sd15", "two_people_sd15", "people_from_picture_sd15", "weight_over_time_sd15", "regional_sd15")
 RUNS += ("identity_card_sd15", "several_photos_sd15")
+RUNS += ("small_portrait_zoo", "small_mix_zoo", "small_two_people_zoo")
 SIZES = {"upscale_sd15": (96, 144), "face_detail_sd15": (512, 512), "inpaint_sd15": (128, 192)}
 SIZES |= {"people_from_picture_sd15": (320, 160)}
 # The node that makes the workflow what it is, and a setting of it that must give another picture.
@@ -38,6 +40,8 @@ SWITCHES = {
     "mix_sd15": ("ConsistentID_MixIdentities", {"amount": 0.0}),
     "people_from_picture_sd15": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "regional_sd15": ("ConsistentID_HookIdentity", {"weight": 0.0}),
+    "small_mix_zoo": ("ConsistentID_MixIdentities", {"amount": 0.0}),
+    "small_two_people_zoo": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "several_photos_sd15": ("ConsistentID_CombineIdentities", {"weights": "1, 0"}),
     "two_people_sd15": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "upscale_sd15": ("LatentUpscaleBy", {"upscale_method": "nearest-exact"}),
@@ -46,41 +50,23 @@ SWITCHES = {
 NO_IDENTITY = ("ConsistentID_ApplyAdapter", {"weight": 0.0})
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running ComfyUI. standins: {"sd15": {loader: (field, file)}, ...}"""
-
-    address: str
-    folder: Path
-    standins: dict
-    run_graph: object
-
-    def run(self, twin: dict) -> tuple[dict, list[Path]]:
-        """Outputs by node, and the pictures that were saved."""
-        before = set(self.folder.glob("output/*.png"))
-        outputs = self.run_graph(self.address, twin)
-        return outputs, sorted(set(self.folder.glob("output/*.png")) - before)
-
-
 @pytest.fixture(scope="module")
 def server(comfyui, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "quickstart"))
+        for folder_of_modules in ("quickstart", "tests/stand_ins"):
+            patch.syspath_prepend(str(ROOT / folder_of_modules))
         import comfyui_queue
         import comfyui_server
-        import model_choice
+        import standins
         from standins_files import write_safetensors
 
-        models = model_choice.standins.open_folder()
-        standins = {}
-        for base, slots in model_choice.SLOTS.items():
-            files = model_choice.write_standins(models, base, dict.fromkeys(slots), comfyui)
-            standins[base] = {slot.loader: (slot.field, file) for slot, file in files.items()}
+        models = standins.open_folder()
+        files = {base: standins.write_for_workflows(models, base, comfyui) for base in ("sd15", "sdxl")} | {"zoo": {}}
         write_pictures(folder / "input")
-        write_models(folder / "models", models / model_choice.standins.CHECKPOINT["sd15"], write_safetensors)
+        write_models(folder / "models", models / standins.CHECKPOINT["sd15"], write_safetensors)
         with comfyui_server.running_server(comfyui, [models], True, folder) as address:
-            yield Server(address, folder, standins, comfyui_queue.run_graph)
+            yield Server(address, folder, comfyui_queue.run_graph, files)
     assert not answers(address)
 
 
@@ -91,7 +77,7 @@ def test_every_workflow_is_run():
 @pytest.mark.parametrize("name", RUNS)
 def test_the_twin_runs_on_a_server(name, server):
     twin = shrink(read_twin(name), server.standins[name.rsplit("_", 1)[1]])
-    outputs, (saved,) = server.run(twin)
+    outputs, (saved, *_) = server.run(twin)
     check_outputs({id: outputs[id] for id, node in twin.items() if node["class_type"] in SHOWING}, server.folder)
     picture = Image.open(saved)
     assert picture.size == SIZES.get(name, (64, 96))
@@ -104,7 +90,7 @@ def test_the_twin_runs_on_a_server(name, server):
         check_head(np.asarray(Image.open(server.folder / "input" / "picture.png")).astype(int), pixels)
     kind, values = SWITCHES.get(name, NO_IDENTITY)
     set_inputs(twin, kind, **values)
-    _, (other,) = server.run(twin)
+    _, (other, *_) = server.run(twin)
     assert np.abs(np.asarray(Image.open(other)).astype(int) - pixels).max() > 2, f"{kind} does nothing"
 
 
@@ -142,6 +128,27 @@ def test_a_plan_is_evaluated_through_the_server(server, tmp_path, capsys):
     assert re.search(r"refused the workflow(.|\n)*ConsistentID_ApplyAdapter \(12\)", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("base", ["sd15", "sdxl"])
+def test_the_quick_start_draws_from_a_photo(base, server, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "quickstart"))
+    import model_choice
+    import portrait_run
+
+    monkeypatch.setattr(portrait_run, "HOST_FOLDER", server.folder)
+    chosen = {slot: server.standins[base][slot.loader][1] for slot in model_choice.SLOTS[base]}
+    choices = {"negative": None, "seed": 7, "steps": 2, "width": 64, "height": 96}
+    args = Namespace(base=base, photo=None, prompt="a photo of a woman", **choices)
+    stages, ((_, path),) = portrait_run._draw_photo(server.address, args, chosen)
+    assert stages[0][0] == "Photo" and np.asarray(stages[0][1]).shape == (512, 512, 3) and len(stages) > 2
+    picture = Image.open(path)
+    assert picture.size == (64, 96) and np.asarray(picture).std() > 10
+    nodes = {node["class_type"]: node["inputs"] for node in json.loads(picture.text["prompt"]).values()}
+    run = nodes["ConsistentID_Sampler"]
+    assert (run["seed"], run["steps"], run["start_merge_step"]) == (7, 2, 1)
+    assert nodes["ConsistentID_InjectTokens"]["prompt"] == "a photo of a woman"
+    assert nodes["ConsistentID_LoadAdapter"]["adapter_name"] == server.standins[base]["ConsistentID_LoadAdapter"][1]
+
+
 def shrink(twin: dict, standins: dict) -> dict:
     """The twin with stand-ins, two steps and small pictures, in place."""
     for kind, (field, file) in standins.items():
@@ -159,13 +166,6 @@ def shrink(twin: dict, standins: dict) -> dict:
         if node["inputs"].get("start_merge_step", 0) > 0:
             node["inputs"]["start_merge_step"] = 0
     return twin
-
-
-def set_inputs(graph: dict, kind: str, **values) -> None:
-    for node in graph.values():
-        if node["class_type"] == kind:
-            assert node["inputs"].keys() >= values.keys()
-            node["inputs"] |= values
 
 
 def read_text(twin: dict, outputs: dict) -> str:

@@ -1,6 +1,7 @@
 """The `portrait` command without ComfyUI, with diffusers. Runs inside the environment."""
 
 import json
+import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -33,7 +34,7 @@ def make_portrait(args):
     found = find_models(args.base, args.checkpoint)
     print("Models:")
     for name, path in found.items():
-        print(f"  {TITLES[name]:<22}{path or 'missing; looked for in the folder named by CONSISTENTID_MODELS'}")
+        print(f"  {TITLES[name]:<22}{path or 'missing; it belongs in the folder of CONSISTENTID_MODELS'}")
     missing = [TITLES[name] for name, path in found.items() if not path]
     if missing:
         explain_small_models(args, missing, "FOLDER")
@@ -120,14 +121,16 @@ def _draw(settings, path):
 
 
 def find_models(base, checkpoint):
-    """{part: path of the large model, or None}."""
+    """{part: path of the large model, or None}. Failure for a CONSISTENTID_MODELS that is not there."""
     core = load_package("consistentid")
     find, manifest = core("models.find"), core("models.manifest").read_manifest()
     files, errors = core("hosts.model_files"), core("errors")
     found = dict.fromkeys(TITLES) | {"checkpoint": checkpoint}
     try:
         folder = find.choose_models_folder()
-    except errors.ConsistentIDError:
+    except errors.ConsistentIDError as error:
+        if os.environ.get("CONSISTENTID_MODELS"):
+            raise Failure(str(error)) from error
         return found
     for name, model_id in {"adapter": f"adapter_{base}", **MODEL_IDS}.items():
         model = manifest[model_id]

@@ -36,12 +36,13 @@ def explain_small_models(args, missing, folder):
     """
     named = ", ".join(missing)
     wishes = [option for name, option in NEED_LARGE.items() if getattr(args, name)]
+    wishes += ["--base sdxl"] if args.base == "sdxl" else []
     if wishes:
         raise Failure(
             f"{' and '.join(wishes)}: this needs the large models, and these are missing: {named}.\n"
-            f"python -m consistentid models get {args.base} example_{args.base} --models-folder {folder}\n"
-            "downloads them. example_... is a checkpoint; --checkpoint takes another one of yours. Without these "
-            "options a drawn person is shown, with the small models."
+            f'python -m consistentid models get {args.base} example_{args.base} --models-folder "{folder}"\n'
+            "in the folder of this pack downloads them. example_... is a checkpoint; --checkpoint takes another one of "
+            "yours. Without these options a drawn person is shown, with the small models."
         )
     print(
         f"Missing: {named}. The small models that come with the pack draw instead: a drawn person, in three pictures.",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..weights import load_strictly, read_weights
 from .attention import PROJECTIONS, IDLayer, Lora
-from .config import CONFIGS, RELEASED, AdapterConfig
+from .config import CONFIGS, AdapterConfig
 from .facial_encoder import FacialEncoder
 from .id_projection import IDProjection
 from .sites import Site, list_sites
@@ -95,7 +95,7 @@ def detect_config(parts: dict[str, dict[str, Tensor]], source: str) -> AdapterCo
     for config in CONFIGS:
         if (width, entries) == (config.width, 2 * config.sites):
             return config
-    supported = "; ".join(f"{c.title}: width {c.width}, {2 * c.sites} layers" for c in RELEASED)
+    supported = "; ".join(f"{c.title}: width {c.width}, {2 * c.sites} layers" for c in CONFIGS)
     raise CheckpointError(
         f"{source} is not an adapter for a supported base model: its facial tokens have width {width} and it "
         f"covers {entries} attention layers. Supported: {supported}."

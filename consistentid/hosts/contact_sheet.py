@@ -25,12 +25,16 @@ def draw_contact_sheet(pictures):
 
 
 def wrap_text(text, width, font):
-    """Lines of whole words, each at most `width` pixels long unless one word is longer; at least one line."""
+    """Lines of at most `width` pixels, cut between words, or inside one that is longer; at least one line."""
     lines = [""]
     for word in text.split():
+        while font.getlength(word) > width:
+            fitting = max(n for n in range(1, len(word)) if n == 1 or font.getlength(word[:n]) <= width)
+            lines.append(word[:fitting])
+            word = word[fitting:]
         longer = f"{lines[-1]} {word}".lstrip()
-        if lines[-1] and font.getlength(longer) > width:
+        if font.getlength(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
-    return lines
+    return [line for line in lines if line] or [""]

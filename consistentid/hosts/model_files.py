@@ -19,6 +19,11 @@ ZOO_FILES = {
     "face_parser": "face_parsing.safetensors",
     "face_package": "face",
 }
+ZOO_CONTENTS = {
+    "checkpoint": ("model_index.json", "unet", "vae", "text_encoder", "tokenizer/vocab.json"),
+    "clip_vision": ("config.json", "model.safetensors"),
+    "face_package": ("det_zoo.onnx", ZOO.recogniser),
+}
 USUAL_CHECKPOINTS = {"sd15": r"realistic.?vision", "sdxl": r"realvis.?xl"}
 
 
@@ -64,10 +69,12 @@ def find_zoo(parts: Iterable[str] = tuple(ZOO_FILES), folder: Path = ZOO_FOLDER)
     CheckpointError names a part that is not there.
     """
     paths = {part: folder / ZOO_FILES[part] for part in parts}
+    advice = "Install the pack again." if folder == ZOO_FOLDER else "Leave out --models-folder, or name a whole one."
     for part, path in paths.items():
-        if not (path.is_file() or (path.is_dir() and any(path.iterdir()))):
-            raise CheckpointError(
-                f"A part of {ZOO.title} is not there: {path} is missing. Install the pack again. Without ComfyUI, "
-                f"--{part.replace('_', '-')} names another file."
-            )
+        for file in (path, *(path / name for name in ZOO_CONTENTS.get(part, ()))):
+            if not file.exists():
+                raise CheckpointError(
+                    f"A part of {ZOO.title} is not there: {file} is missing. {advice} Without ComfyUI, "
+                    f"--{part.replace('_', '-')} names another file."
+                )
     return paths

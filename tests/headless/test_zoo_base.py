@@ -161,6 +161,7 @@ def test_its_files_are_found(settings, zoo_models, tmp_path):
     assert found.face_package == str(zoo_models / "face") and found.checkpoint == str(zoo_models / "base")
     assert find_files(replace(settings, adapter="mine.bin")).adapter == "mine.bin"
     (tmp_path / "image_encoder").mkdir()
-    (tmp_path / "image_encoder" / "config.json").touch()
-    with pytest.raises(CheckpointError, match=r"face_parsing\.safetensors is missing.*--face-parser"):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "image_encoder" / name).touch()
+    with pytest.raises(CheckpointError, match=r"face_parsing\.safetensors is missing\. Leave out.*--face-parser"):
         find_files(replace(settings, models_folder=str(tmp_path), adapter="a", checkpoint="b", face_package="c"))

@@ -1,6 +1,7 @@
 """The nodes that need no download: a person who does not exist, and all models to draw them with."""
 
 import importlib
+import re
 import shutil
 
 import numpy as np
@@ -37,11 +38,15 @@ def test_every_model_is_of_the_small_kind(host, zoo):
     assert face.id_embedding.shape == (512,)
 
 
-def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monkeypatch):
-    shutil.copytree(zoo_models, tmp_path / "models")
-    (tmp_path / "models" / "face" / "det_zoo.onnx").unlink()
-    (tmp_path / "models" / "face" / "zoo_r.onnx").unlink()
+@pytest.mark.parametrize("name", ["face/zoo_r.onnx", "base/unet", "image_encoder", "consistentid_zoo.safetensors"])
+def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monkeypatch, name):
+    folder = tmp_path / "models"
+    shutil.copytree(zoo_models, folder)
+    lost = folder / name
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
     files = host.consistentid.hosts.model_files
-    monkeypatch.setattr(zoo, "find_zoo", lambda: files.find_zoo(folder=tmp_path / "models"))
-    with pytest.raises(host.consistentid.errors.CheckpointError, match=r"face is missing\. Install the pack again"):
+    monkeypatch.setattr(files, "ZOO_FOLDER", folder)
+    monkeypatch.setattr(zoo, "find_zoo", lambda: files.find_zoo(folder=folder))
+    error = host.consistentid.errors.CheckpointError
+    with pytest.raises(error, match=rf"{re.escape(str(lost))} is missing\. Install the pack again"):
         zoo.LoadZoo.execute()

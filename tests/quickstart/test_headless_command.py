@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
@@ -100,6 +101,12 @@ def read_settings_of(path):
     return json.loads(Image.open(path).text["consistentid"])["settings"]
 
 
+def test_a_models_folder_that_is_not_there_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("CONSISTENTID_MODELS", str(tmp_path / "nowhere"))
+    with pytest.raises(Failure, match="nowhere does not exist"):
+        headless_run.find_models("sd15", None)
+
+
 def test_the_sitter_changes_clothes_and_stays():
     inputs = {"person": 3, "scene": 0, "side_px": 192}
     sitter = choose_sitter(inputs)
@@ -110,16 +117,17 @@ def test_the_sitter_changes_clothes_and_stays():
 
 def test_what_needs_the_large_models_is_refused_with_the_way_to_get_them(capsys):
     """The command that is named is one that the models command takes."""
-    nothing = {"photo": None, "checkpoint": None, "base_config": None, "base": "sdxl"}
-    with pytest.raises(Failure, match=r"--photo and --checkpoint: .*these are missing: CLIP ViT-H\.") as refused:
-        explain_small_models(Namespace(**nothing | {"photo": "a", "checkpoint": "b"}), ["CLIP ViT-H"], "models")
+    nothing = {"photo": None, "checkpoint": None, "base_config": None, "base": "sd15"}
+    wishes = {"photo": "a", "checkpoint": "b", "base": "sdxl"}
+    with pytest.raises(Failure, match=r"--photo and --checkpoint and --base sdxl: .*are missing: CLIP\.") as refused:
+        explain_small_models(Namespace(**nothing | wishes), ["CLIP"], "my models")
     command = re.search(r"python -m consistentid (.*)", str(refused.value))[1]
     parser = ArgumentParser()
     models_command.add_command(parser.add_subparsers())
-    arguments = parser.parse_args(command.split())
+    arguments = parser.parse_args(shlex.split(command))
     assert "checkpoint_sdxl" in [model.id for model in models_command._choose_models(arguments.names)]
-    assert str(arguments.models_folder) == "models"
-    explain_small_models(Namespace(**nothing), ["CLIP ViT-H"], "models")
+    assert str(arguments.models_folder) == "my models"
+    explain_small_models(Namespace(**nothing), ["CLIP"], "my models")
     assert "a drawn person" in capsys.readouterr().out
 
 

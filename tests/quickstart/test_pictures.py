@@ -68,8 +68,10 @@ def test_contact_sheet_holds_every_picture():
         assert sheet.getpixel((half + column * across, half + row * down)) == picture.getpixel((0, 0))
 
 
-def test_no_title_of_a_contact_sheet_leaves_its_cell():
-    title = "a woman wearing a teal beanie and a red hoodie, smiling, in a garden, in evening light"
+@pytest.mark.parametrize(
+    "title", ["a woman wearing a teal beanie and a red hoodie, smiling, in a garden, in evening light", "W" * 60]
+)
+def test_no_title_of_a_contact_sheet_leaves_its_cell(title):
     grey = Image.new("RGB", (64, 64), "grey")
     sheet = np.asarray(contact_sheet.draw_contact_sheet([(title, grey), ("short", grey)])).astype(int)
     across = contact_sheet.CELL + contact_sheet.GAP

@@ -1,6 +1,10 @@
 """The small models that come with the pack."""
 
+import re
+
 from consistentid.hosts.model_files import ZOO_FILES, find_zoo
+
+PLACES = re.compile(rb"/(home|tmp|root|work|usr|opt|Users)/|[A-Z]:\\\\[A-Za-z]|site-packages")
 
 
 def test_they_are_small(zoo_models):
@@ -14,5 +18,4 @@ def test_nothing_in_them_is_run_or_tells_where_they_were_made(zoo_models):
     files = [path for path in zoo_models.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".onnx", ".json", ".txt"}
     for path in files:
-        if path.suffix == ".json":
-            assert '"/' not in path.read_text(encoding="utf-8").replace('"/"', "").replace('"/</w>"', ""), path
+        assert not PLACES.search(path.read_bytes()), path

@@ -1,6 +1,5 @@
 """The `portrait` command without ComfyUI, with diffusers. Runs inside the environment."""
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -9,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from packages import load_package
-from portrait_defaults import WORKFLOWS
+from portrait_defaults import read_graph
 from project_environment import REPO
 from quickstart_failure import Failure
 from run_results import plan_run, save_person, save_run
@@ -93,8 +92,7 @@ def _draw_sitter(args, files, folder):
 
 def _read_inputs(workflow):
     """{kind of node: its inputs}; of two nodes of a kind, the last."""
-    graph = json.loads((WORKFLOWS / f"{workflow}.json").read_text(encoding="utf-8"))
-    return {node["class_type"]: node["inputs"] for node in graph.values()}
+    return {node["class_type"]: node["inputs"] for node in read_graph(workflow).values()}
 
 
 def _choose_settings(args, inputs, run, **others):

@@ -95,5 +95,4 @@ def list_names(address, slot):
     if not node:
         raise Failure(f"ComfyUI does not know the node {slot.loader}: the pack did not load.\n{log_tail()}")
     kind, *rest = node["input"]["required"][slot.field]
-    offered = kind if isinstance(kind, list) else rest[0]["options"]
-    return offered
+    return kind if isinstance(kind, list) else rest[0]["options"]

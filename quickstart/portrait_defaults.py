@@ -1,5 +1,10 @@
-"""Where both engines find what to draw when nothing else is asked for."""
+"""What both engines draw when nothing else is asked for."""
+
+import json
 
 from project_environment import REPO
 
-WORKFLOWS = REPO / "workflows" / "api"
+
+def read_graph(workflow):
+    """{id: node} of a workflow in the API's format."""
+    return json.loads((REPO / "workflows" / "api" / f"{workflow}.json").read_text(encoding="utf-8"))

@@ -1,7 +1,6 @@
 """The `portrait` command with ComfyUI: one portrait from a photo, or three of a drawn person. Runs inside the
 environment."""
 
-import json
 import random
 import signal
 import sys
@@ -12,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from comfyui_queue import node_title, run_graph
 from comfyui_server import HOST_FOLDER, running_server
 from model_choice import choose_models
-from portrait_defaults import WORKFLOWS
+from portrait_defaults import read_graph
 from quickstart_failure import Failure
 from run_results import plan_run, save_person, save_run
 from sitter import OTHER_SCENES, WORKFLOW, choose_sitter, explain_small_models
@@ -46,7 +45,7 @@ def make_portrait(args, comfyui):
 def _draw_photo(address, args, chosen):
     """What led to the portrait, [(title, PIL image)], and the portrait, [(title, path)]."""
     photo = _place_photo(args.photo)
-    graph = _read_graph(f"portrait_{args.base}")
+    graph = read_graph(f"portrait_{args.base}")
     for slot, name in chosen.items():
         _set_inputs(graph, (slot.loader,), {slot.field: name})
     _set_inputs(graph, ("LoadImage",), {"image": INPUT_PHOTO})
@@ -57,11 +56,11 @@ def _draw_photo(address, args, chosen):
 
 def _draw_sitter(address, args, files):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
-    (drawn,) = (node["inputs"] for node in _read_graph(WORKFLOW).values() if "person" in node["inputs"])
+    (drawn,) = (node["inputs"] for node in read_graph(WORKFLOW).values() if "person" in node["inputs"])
     sitter, results = choose_sitter(drawn, args.prompt), []
     save_person(files, sitter.photo)
     for number, prompt in enumerate(sitter.prompts):
-        graph = _read_graph(WORKFLOW)
+        graph = read_graph(WORKFLOW)
         _set_inputs(graph, ("EmptyLatentImage",), {"batch_size": 1})
         _set_choices(graph, args, prompt, (args.seed or 0) + number)
         stages, ((_, picture),) = _run(address, graph)
@@ -94,10 +93,6 @@ def _place_photo(path):
     target.parent.mkdir(parents=True, exist_ok=True)
     photo.save(target)
     return photo
-
-
-def _read_graph(name):
-    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _set_choices(graph, args, prompt, seed):

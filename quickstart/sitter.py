@@ -23,9 +23,9 @@ class Sitter:
 
 def choose_sitter(inputs, prompt=None):
     """inputs: of the workflow's Draw Person. prompt: the user's, for every picture."""
-    draw_example = load_package("zoo")("drawn_faces").draw_example
-    shown = draw_example(**inputs)
-    others = (draw_example(inputs["person"], scene, inputs["side_px"]).prompt for scene in OTHER_SCENES)
+    faces = load_package("zoo")("drawn_faces")
+    shown = faces.draw_example(**inputs)
+    others = (faces.write_scene_prompt(*faces.choose_example(inputs["person"], scene)) for scene in OTHER_SCENES)
     return Sitter(Image.fromarray(shown.image), shown.caption, tuple(prompt or other for other in others))
 
 

@@ -44,7 +44,7 @@ FACE_ANALYSIS = "insightface/models/standin_buffalo_l"
 def prepare(comfyui, base="sd15"):
     """The models folder, with every stand-in that a run with the stand-in of `base` ("sd15" or "sdxl") needs."""
     folder = open_folder()
-    write_all(folder, comfyui, base)
+    write_for_workflows(folder, base, comfyui)
     return folder
 
 
@@ -60,12 +60,6 @@ def open_folder():
         for name in _list_writers(comfyui=None):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def write_all(models_folder, comfyui, base="sd15"):
-    """Write every stand-in for `base` that `models_folder` lacks."""
-    names = (CHECKPOINT[base], CLIP_VISION, ADAPTER[base], FACE_PARSER, FACE_ANALYSIS)
-    write_missing(models_folder, names, comfyui)
 
 
 def write_missing(models_folder, names, comfyui):

@@ -1,6 +1,6 @@
 """Drawn portraits with known truth: who, in which pose and light, wearing what, where; masks, landmarks, words."""
 
-from .example import EXAMPLE_SCENES, Example, draw_example
+from .example import EXAMPLE_SCENES, Example, choose_example, draw_example
 from .person import Person, draw_person, is_held_out
 from .portrait import Portrait, draw_portrait
 from .scene import Scene, choose_scene, draw_scene
@@ -12,6 +12,7 @@ __all__ = [
     "Person",
     "Portrait",
     "Scene",
+    "choose_example",
     "choose_scene",
     "describe_person",
     "draw_example",

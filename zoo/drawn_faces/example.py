@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .person import draw_person
+from .person import Person, draw_person
 from .portrait import draw_portrait
-from .scene import choose_scene
+from .scene import Scene, choose_scene
 from .words import describe_person, write_scene_prompt
 
 EXAMPLE_SCENES = 100
@@ -22,8 +22,13 @@ class Example:
     prompt: str
 
 
-def draw_example(person: int, scene: int, side_px: int) -> Example:
+def choose_example(person: int, scene: int) -> tuple[Person, Scene]:
     """A held-out person, by seed, in a scene from 0 to EXAMPLE_SCENES - 1."""
-    who, where = draw_person(person, held_out=True), choose_scene(person, EXAMPLE_SCENES, scene, held_out=True)
+    return draw_person(person, held_out=True), choose_scene(person, EXAMPLE_SCENES, scene, held_out=True)
+
+
+def draw_example(person: int, scene: int, side_px: int) -> Example:
+    """The picture and words of `choose_example`."""
+    who, where = choose_example(person, scene)
     image = draw_portrait(who, where, side_px).image
     return Example(image, describe_person(who), write_scene_prompt(who, where))

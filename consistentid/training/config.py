@@ -50,6 +50,7 @@ class TrainingConfig:
         "text for which the base model says what lies around the person, in place of leaving it out", ""
     )
     drop_probability: float = key("how often text, photo, regions and ID embedding are dropped", 0.1)
+    id_drop_probability: float = key("how often ID tokens alone are dropped: the person comes from facial tokens", 0.0)
     localisation_weight: float = key("of the localisation loss; 0 leaves it out", 0.01)
     localisation_blocks: int = key("blocks of the UNet, from the middle, whose attention it sees; 0: 5, SDXL 3", 0)
     alignment: str = key("which region meets which word", "auto", choices=ALIGNMENTS)
@@ -81,7 +82,7 @@ class TrainingConfig:
         positive = ("steps", "rank", "resolution", "batch", "micro_batch", "log_every", "save_every", "keep")
         for name in (*positive, "sheet_people", "sheet_steps", "learning_rate"):
             yield getattr(self, name) <= 0, f"{name} is {getattr(self, name)}; it must be above 0."
-        for name in ("mask_probability", "drop_probability", "ema"):
+        for name in ("mask_probability", "drop_probability", "id_drop_probability", "ema"):
             yield not 0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it is a part, 0 to 1."
         for name in ("warmup", "workers", "sheet_every", "localisation_weight", "localisation_blocks", "gradient_clip"):
             yield getattr(self, name) < 0, f"{name} is {getattr(self, name)}; it must not be negative."
@@ -102,7 +103,9 @@ class TrainingConfig:
         """ConfigError when a run is to go on with another training than it was begun with."""
         now = json.loads(json.dumps(asdict(self)))
         fixed = [item.name for item in fields(self) if item.metadata["fixed"]]
-        changed = [f"{name} was {before.get(name)!r}" for name in fixed if before.get(name) != now[name]]
+        # A key that an earlier version did not know was at its default.
+        before = {item.name: item.default for item in fields(self)} | before
+        changed = [f"{name} was {before[name]!r}" for name in fixed if before[name] != now[name]]
         if changed:
             raise ConfigError(
                 f"{self.output} holds a run with other settings: {', '.join(changed)}. Put them back, or name another "

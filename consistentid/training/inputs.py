@@ -21,7 +21,7 @@ class ModelInputs:
     noisy, target: [B, 4, h, w]; timesteps: [B]; loss_mask: [B, 1, h, w], where the noise counts.
     text: [B, 77, D]; pooled: [B, 1280] and time_ids: [B, 6] for SDXL, else None. class_text, class_pooled: the same of
     the class prompt, None without one.
-    id_embeddings: [B, 512]; photo_features: [B, 257, 1280].
+    id_embeddings: [B, 512]; photo_features: [B, 257, 1280]; id_weights: [B], 0 where ID tokens alone are dropped.
     region_features: [R, 257, 1280], places: [R] in the text, strengths: [R] and counts: how many of the R in each row.
     A row without facial tokens has one of strength 0, so that every parameter is used in every step.
     region_masks: [B, N, h, w]; positions and valid: [B, N], as the localisation loss reads them.
@@ -38,6 +38,7 @@ class ModelInputs:
     class_pooled: Tensor | None
     id_embeddings: Tensor
     photo_features: Tensor
+    id_weights: Tensor
     region_features: Tensor
     places: Tensor
     strengths: Tensor
@@ -59,6 +60,7 @@ class Chance:
     timestep: int
     is_masked: bool
     is_dropped: bool
+    is_id_dropped: bool
 
 
 class FrozenModels:
@@ -127,6 +129,7 @@ class FrozenModels:
             timestep=int(torch.randint(self.noise_schedule.config.num_train_timesteps, (), generator=generator)),
             is_masked=masked < self.config.mask_probability,
             is_dropped=dropped < self.config.drop_probability,
+            is_id_dropped=float(torch.rand((), generator=generator)) < self.config.id_drop_probability,
         )
 
     def _encode_class(self, chances: list[Chance]) -> tuple[Tensor | None, Tensor | None]:
@@ -215,5 +218,6 @@ class FrozenModels:
         return {
             "id_embeddings": torch.stack(embeddings).to(self.device),
             "photo_features": torch.stack([row.to(self.device) for row in photos]),
+            "id_weights": torch.tensor([float(not chance.is_id_dropped) for chance in chances], device=self.device),
             "region_features": torch.stack([row.to(self.device) for row in regions]),
         }

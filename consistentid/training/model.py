@@ -63,6 +63,8 @@ class TrainedAdapter(nn.Module):
         )
         shortcut = self.adapter.config.shortcut
         id_tokens = self.id_projection(inputs["id_embeddings"], inputs["photo_features"], shortcut=shortcut)
+        # Keys and values have no bias, so tokens of zeros add nothing.
+        id_tokens = id_tokens * inputs["id_weights"][:, None, None]
         class_prediction = self.predict_class(inputs) if inputs["class_text"] is not None else None
         if self.localisation_weight:
             self.maps.watch(inputs["positions"])

@@ -1,6 +1,6 @@
 """The configuration is strict, its defaults are the published ones, and the guide lists every key."""
 
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,15 @@ def show_default(item) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if item.default == "" else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def test_a_run_of_an_earlier_version_goes_on(make_config):
+    """A key that it did not know was at its default."""
+    config = make_config()
+    before = {name: value for name, value in asdict(config).items() if name != "id_drop_probability"}
+    config.check_continued(before)
+    with pytest.raises(ConfigError, match="id_drop_probability was"):
+        replace(config, id_drop_probability=0.5).check_continued(before)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])

@@ -14,7 +14,7 @@ from consistentid.facial_text import compose_for_identity
 from consistentid.hosts.conditioning import encode_prompt
 from consistentid.identity import Identity
 from consistentid.training.assembly import assemble_run
-from consistentid.training.losses import measure_localisation_loss
+from consistentid.training.losses import measure_localisation_loss, measure_noise_loss
 from consistentid.training.samples import TrainingSamples, load_batches
 
 FUSED = ("text", "region_features", "places", "strengths", "counts")
@@ -184,6 +184,34 @@ def test_dropped_conditions_are_those_of_the_unconditional_branch(run, samples, 
     assert torch.equal(fused[1], inputs.text[1])
     gradients, _ = compute_gradients(run, [samples[1:2]])
     assert gradients.keys() == run.trained.keys(), "processes wait for the gradient of every parameter"
+
+
+def test_without_id_tokens_facial_tokens_tell_the_person(run, samples, monkeypatch):
+    chances = [run.frozen.draw_chance(n, (4, 16, 16)) for n in (0, 1)]
+    monkeypatch.setattr(run.frozen, "draw_chance", lambda n, shape: replace(chances[n], is_id_dropped=n == 1))
+    inputs = run.frozen.encode(samples[:2])
+    assert inputs.id_weights.tolist() == [1.0, 0.0] and inputs.counts == [5, 5]
+    alone = run.frozen.encode(samples[1:2])
+    arguments, text = alone.as_arguments(), run.model.fuse_tokens(*(getattr(alone, name) for name in FUSED))
+    without = run.model.predict(arguments, text, None, None)
+    expected = measure_noise_loss(without, alone.target, alone.loss_mask)
+    assert run.model(**arguments)["noise"] == pytest.approx(expected.item(), rel=1e-5)
+    told = run.model(**arguments | {"id_weights": torch.ones(1)})["noise"]
+    assert told != pytest.approx(expected.item(), rel=1e-3)
+    gradients, _ = compute_gradients(run, [samples[1:2]])
+    assert gradients.keys() == run.trained.keys(), "processes wait for the gradient of every parameter"
+
+
+def test_id_tokens_are_dropped_as_often_as_asked_and_nothing_else_changes(run, monkeypatch):
+    def draw(probability: float):
+        monkeypatch.setattr(run.frozen, "config", replace(run.config, id_drop_probability=probability))
+        return [run.frozen.draw_chance(ordinal, (4, 2, 2)) for ordinal in range(400)]
+
+    usual, often = draw(0.0), draw(0.4)
+    assert not any(chance.is_id_dropped for chance in usual)
+    assert 0.33 < sum(chance.is_id_dropped for chance in often) / 400 < 0.47
+    assert all(torch.equal(one.noise, other.noise) for one, other in zip(usual, often, strict=True))
+    assert [(x.timestep, x.is_masked) for x in usual] == [(x.timestep, x.is_masked) for x in often]
 
 
 def test_chance_belongs_to_the_sample(run, samples):

@@ -74,6 +74,7 @@ def configure(models: Path, records: Path, output: Path, steps: int, **changes) 
         learning_rate=3e-4,
         rates="cosine",
         warmup=steps // 50,
+        id_drop_probability=0.4,
         precision="bf16" if has_bfloat16() else "no",
         workers=WORKERS,
         cache=str(records.with_name(f"{records.name}_readings")),

@@ -154,7 +154,8 @@ def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> 
 
     adapter: a file; "" for a new one, as training begins with. work: an empty folder.
     """
-    config = configure(models, records, work, 1, adapter=adapter, drop_probability=0.0, precision="no")
+    kept = {"drop_probability": 0.0, "id_drop_probability": 0.0}
+    config = configure(models, records, work, 1, adapter=adapter, precision="no", **kept)
     run = assemble_run(config)
     masses, people = [], []
     for ordinal, record in enumerate(run.samples.records):

@@ -22,6 +22,10 @@ from .fingerprint import describe_file
 
 PLANNED = ("face", "identity", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
+FILES = (
+    *("checkpoint", "base_config", "adapter", "clip_vision", "face_parser", "face_package", "face2diffusion"),
+    *("controlnet", "control_image", "image", "mask"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Headless:
         for name, value in asdict(self.settings).items():
             if name == "lora":
                 value = [[describe_file(path), weight] for path, weight in map(parse_lora, value)]
-            elif isinstance(value, str) and value and name not in PLANNED and Path(value).exists():
+            elif name in FILES and value:
                 value = describe_file(value)
             record[name] = value
         return {"engine": "headless", "settings": {key: record[key] for key in record if key not in PLANNED}}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from zoo.drawn_faces import choose_scene, draw_person, is_held_out, write_scene_
 from zoo.recipe import proof
 from zoo.recipe.judge import Judge, write_judge
 from zoo.recipe.jury import Verdict
-from zoo.recipe.proof import CELLS, PHOTOS, PROMPTS, SCENES, choose_settings, make_plan, write_table
+from zoo.recipe.proof import (
+    CELLS,
+    PHOTOS,
+    PROMPTS,
+    SCENES,
+    choose_settings,
+    compare_cells,
+    find_stranger,
+    make_plan,
+    write_table,
+)
 
 
 def test_people_are_held_out_and_prompted_in_scenes_without_a_photo(tmp_path):
@@ -39,11 +50,19 @@ def test_cells_differ_in_what_they_name_only(tmp_path):
         settings["base model"].adapter == both.adapter != settings["LoRA, both, trained without localisation"].adapter
     )
     assert len(set(settings.values())) == len(CELLS)
+    for title, one in settings.items():
+        differing = {item.name for item in fields(one) if getattr(one, item.name) != getattr(both, item.name)}
+        assert differing <= {"weight", "lora_weight", "merge_at", "adapter"}, title
+    tokens = {title: (one.weight > 0, one.merge_at < 1, one.lora_weight > 0) for title, one in settings.items()}
+    assert tokens["base model"] == (False, False, False) and tokens["LoRA"] == (False, False, True)
+    assert tokens["LoRA, ID tokens"] == (True, False, True) and tokens["LoRA, facial tokens"] == (False, True, True)
 
 
 def test_the_table_counts_people_not_pictures_in_its_intervals():
     verdicts = [
-        Verdict(str(person), 0.2 * person, {"eyes": float(person > 1)}, 0.5) for person in range(4) for _ in range(10)
+        Verdict(f"{person}-{n}", str(person), {"likeness": 0.2 * person, "eyes": float(person > 1), "prompt": 0.5})
+        for person in range(4)
+        for n in range(10)
     ]
     head, _, row = write_table({"cell": verdicts}).splitlines()
     assert head.count("|") == row.count("|") and " likeness | " in head
@@ -51,6 +70,25 @@ def test_the_table_counts_people_not_pictures_in_its_intervals():
     low, high = map(float, row.split("(")[1].split(")")[0].split(" to "))
     assert low == pytest.approx(0.1, abs=0.06) and high == pytest.approx(0.5, abs=0.06)
     assert row.endswith("0.500 (0.500 to 0.500) |")
+
+
+def test_cells_are_compared_case_by_case(monkeypatch):
+    """What one cell lacks is left out of the pair."""
+    monkeypatch.setattr(proof, "PAIRS", (("new", "old"),))
+    old = [Verdict(str(n), str(n), {"likeness": 0.1 * n, "nose": 1.0}) for n in range(5)]
+    new = [Verdict(str(n), str(n), {"likeness": 0.1 * n + 0.05}) for n in (4, 2, 0, 1)]
+    ((title, pairs),) = compare_cells({"old": old, "new": new}).items()
+    assert title == "new - old" and [pair.case for pair in pairs] == ["4", "2", "0", "1"]
+    assert all(pair.scores == {"likeness": pytest.approx(0.05)} for pair in pairs)
+    assert "| new - old | 4 | 0.050 (0.050 to 0.050) |" in write_table({title: pairs})
+
+
+def test_a_stranger_is_whom_the_prompt_may_mean_too():
+    who = {str(seed): draw_person(seed, held_out=True) for seed in range(12)}
+    for name, person in who.items():
+        stranger = find_stranger(name, who)
+        alike = [other for other in who.values() if (other.kind, other.age) == (person.kind, person.age)]
+        assert stranger != person and (stranger in alike or len(alike) == 1)
 
 
 @pytest.mark.slow
@@ -70,7 +108,7 @@ def test_a_whole_proof(zoo_models, tmp_path, monkeypatch, capsys):
         ["drawn, not generated", "drawn strangers", *CELLS], 2
     )
     drawn, strangers = (
-        np.mean([verdict["likeness"] for verdict in record["verdicts"][title]])
+        np.mean([verdict["scores"]["likeness"] for verdict in record["verdicts"][title]])
         for title in ("drawn, not generated", "drawn strangers")
     )
     assert drawn > strangers + 0.3
@@ -79,7 +117,9 @@ def test_a_whole_proof(zoo_models, tmp_path, monkeypatch, capsys):
     assert record["attention"]["without localisation"]["mean"] == trained
     table = capsys.readouterr().out
     assert table.count("\n| ") >= len(CELLS) + 2 and "trained without localisation | 2 |" in table
+    assert "| LoRA, both - LoRA, both, trained without localisation | 2 | 0.000 (0.000 to 0.000) |" in table
     drawn_at = {path: path.stat().st_mtime_ns for path in tmp_path.glob("proof/*/pictures/*.png")}
     assert len(drawn_at) == 2 * len(CELLS)
     proof.main([str(tmp_path)])
-    assert all(path.stat().st_mtime_ns == time for path, time in drawn_at.items()), "pictures that are there are kept"
+    again = {path: path.stat().st_mtime_ns for path in tmp_path.glob("proof/*/pictures/*.png")}
+    assert again == drawn_at, "pictures that are there are kept, and no others drawn"

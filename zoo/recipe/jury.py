@@ -17,16 +17,23 @@ PROMPTED = ("kind", "age")
 REGIONS = tuple(dict.fromkeys(trait.regions[0] for trait in PERSON_TRAITS))
 
 
+SCORES = ("likeness", *REGIONS, "prompt")
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """What is told of one picture. likeness: cosine to the person's other photos, 0 without a face. regions: share of
-    the traits in it that are the person's, by the word of a region; obedience: of what the prompt says or, as of a hat
-    or a mood, leaves out."""
+    """What is told of the picture of one case. scores, by the names in SCORES: "likeness", the cosine to the person's
+    other photos, 0 without a face; the word of a region, the share of the traits in it that are the person's, if it
+    shows any; "prompt", the share of what the prompt says or, as of a hat or a mood, leaves out."""
 
+    case: str
     person: str
-    likeness: float
-    regions: dict[str, float]
-    obedience: float
+    scores: dict[str, float]
+
+    def minus(self, other: "Verdict") -> "Verdict":
+        """The differences in what both have."""
+        shared = self.scores.keys() & other.scores.keys()
+        return Verdict(self.case, self.person, {name: self.scores[name] - other.scores[name] for name in shared})
 
 
 class Jury:
@@ -39,7 +46,7 @@ class Jury:
     def learn(self, person: str, photos: list[np.ndarray]) -> None:
         self.references[person] = measure_reference(self.analysis, photos)
 
-    def tell(self, person: str, who: Person, where: Scene, picture: np.ndarray) -> Verdict:
+    def tell(self, case: str, person: str, who: Person, where: Scene, picture: np.ndarray) -> Verdict:
         """picture: RGB uint8 [128, 128, 3]. who and where: whom it is to show, in which scene."""
         score = score_picture(self.analysis, self.references[person], picture)
         told = [scores[0].argmax() for scores in self.judge.judge(picture[None]).values()]
@@ -52,8 +59,9 @@ class Jury:
         regions = {word: [value for trait, value in kept.items() if trait.regions[0] == word] for word in REGIONS}
         asked = [value for trait, value in right.items() if trait in SCENE_TRAITS or trait.name in PROMPTED]
         return Verdict(
+            case,
             person,
-            0.0 if score.cosine is None else score.cosine,
-            {word: float(np.mean(values)) for word, values in regions.items() if values},
-            float(np.mean(asked)),
+            {"likeness": 0.0 if score.cosine is None else score.cosine}
+            | {word: float(np.mean(values)) for word, values in regions.items() if values}
+            | {"prompt": float(np.mean(asked))},
         )

@@ -7,7 +7,6 @@ in drawing; the detector did, which finds the face in the photo and in the pictu
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -32,9 +31,9 @@ from zoo.drawn_faces import Person, Scene, choose_scene, draw_person, draw_portr
 from .adapter import configure, write_records
 from .base_model import SIDE_PX
 from .judge import load_judge
-from .jury import REGIONS, Jury, Verdict
+from .jury import PROMPTED, SCORES, Jury, Verdict
 
-PEOPLE, PROMPTS, SCENES = range(50), 4, 16
+PEOPLE, PROMPTS, SCENES = range(1000, 1050), 4, 16
 PHOTO_PX = 256
 PHOTOS = 3
 """Of each person, in scenes without a hat. The first is drawn from, with the others pictures are compared; the last
@@ -52,6 +51,17 @@ CELLS = {
     "LoRA, both, merged at 0.6": {"merge_at": 0.6},
 }
 """Settings of `portrait` for each cell. Merged at 1, facial tokens never act: that is "LoRA, ID tokens"."""
+PAIRS = (
+    ("LoRA, both", "base model"),
+    ("LoRA, both", "LoRA, ID tokens"),
+    ("LoRA, both", "LoRA, facial tokens"),
+    ("LoRA, facial tokens", "LoRA"),
+    ("LoRA, both", "LoRA, both, trained without localisation"),
+    ("LoRA, both, merged at 0.3", "LoRA, both"),
+    ("LoRA, both, merged at 0.6", "LoRA, both"),
+    ("LoRA, ID tokens", "LoRA, both, merged at 0.6"),
+)
+"""Cells whose pictures are compared one by one, the first less the second."""
 
 
 def make_plan(folder: Path, people: range) -> tuple[Plan, dict[str, tuple[Person, Scene]]]:
@@ -99,45 +109,56 @@ def judge_cells(folder: Path) -> dict[str, list[Verdict]]:
         gallery = Gallery(proof / name)
         gallery.draw_missing(plan, engine, "{prompt}", partial(print_progress, title))
         drawn = [case for case in plan.cases if not gallery.read_entry(case).error]
-        verdicts[title] = [jury.tell(case.person, *shown[case.key], gallery.read_picture(case)) for case in drawn]
+        verdicts[title] = [
+            jury.tell(case.key, case.person, *shown[case.key], gallery.read_picture(case)) for case in drawn
+        ]
     return verdicts
 
 
 def judge_drawn(jury: Jury, plan: Plan, shown: dict[str, tuple[Person, Scene]]) -> dict[str, list[Verdict]]:
-    """What a perfect picture of the person would be told, and one of somebody else in the same scene."""
-    people = list(plan.people)
-    strangers = dict(zip(people, [*people[1:], people[0]], strict=True))
+    """What a perfect picture of the person would be told, and one of the next person of the kind and age that the
+    prompt names, in the same scene."""
     who = {case.person: shown[case.key][0] for case in plan.cases}
     verdicts = {"drawn, not generated": [], "drawn strangers": []}
     for case in plan.cases:
         person, where = shown[case.key]
-        picture = draw_portrait(person, where, SIDE_PX).image
-        verdicts["drawn, not generated"].append(jury.tell(case.person, person, where, picture))
-        stranger = strangers[case.person]
-        verdicts["drawn strangers"].append(jury.tell(stranger, who[stranger], where, picture))
+        pictured = {"drawn, not generated": person, "drawn strangers": find_stranger(case.person, who)}
+        for title, other in pictured.items():
+            picture = draw_portrait(other, where, SIDE_PX).image
+            verdicts[title].append(jury.tell(case.key, case.person, person, where, picture))
     return verdicts
 
 
-def write_table(verdicts: dict[str, list[Verdict]]) -> str:
+def find_stranger(name: str, who: dict[str, Person]) -> Person:
+    """The next of the people who is of the same kind and age; the next, if nobody is."""
+    names = list(who)
+    after = names.index(name) + 1
+    others = [who[other] for other in names[after:] + names[: after - 1]]
+    alike = [other for other in others if all(getattr(other, trait) == getattr(who[name], trait) for trait in PROMPTED)]
+    return (alike or others)[0]
+
+
+def write_table(cells: dict[str, list[Verdict]]) -> str:
     """Markdown: means of each cell with 95% intervals, people drawn anew."""
-    columns = {
-        "likeness": lambda verdict: verdict.likeness,
-        **{word: partial(_read_region, word) for word in REGIONS},
-        "prompt": lambda verdict: verdict.obedience,
-    }
-    lines = [" | ".join(["", "pictures", *columns]), "|".join(["---"] * (len(columns) + 2))]
-    for title, cell in verdicts.items():
-        means = [_describe(estimate) for estimate in (_estimate(cell, read) for read in columns.values())]
-        lines.append(" | ".join([title, str(len(cell)), *means]))
+    lines = [" | ".join(["", "pictures", *SCORES]), "|".join(["---"] * (len(SCORES) + 2))]
+    for title, cell in cells.items():
+        lines.append(" | ".join([title, str(len(cell)), *(_describe(_estimate(cell, name)) for name in SCORES)]))
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _read_region(word: str, verdict: Verdict) -> float | None:
-    return verdict.regions.get(word)
+def compare_cells(cells: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
+    """{names of a pair: what is told of a picture of the first, less what is told of the same case in the second}."""
+    compared = {}
+    for first, second in PAIRS:
+        others = {verdict.case: verdict for verdict in cells[second]}
+        compared[f"{first} - {second}"] = [
+            verdict.minus(others[verdict.case]) for verdict in cells[first] if verdict.case in others
+        ]
+    return compared
 
 
-def _estimate(cell: list[Verdict], read: Callable[[Verdict], float | None]) -> Estimate | None:
-    measured = [(value, verdict.person) for verdict in cell if (value := read(verdict)) is not None]
+def _estimate(cell: list[Verdict], name: str) -> Estimate | None:
+    measured = [(verdict.scores[name], verdict.person) for verdict in cell if name in verdict.scores]
     return estimate_mean(*map(list, zip(*measured, strict=True))) if measured else None
 
 
@@ -184,6 +205,7 @@ def main(words: list[str] | None = None) -> int:
     }
     (folder / "proof" / "proof.json").write_text(json.dumps(record), encoding="utf-8")
     print(write_table(verdicts))
+    print(write_table(compare_cells(verdicts)))
     for title, mass in masses.items():
         print(f"Attention of facial tokens inside their regions, {title}: {_describe(mass)}")
     return 0

@@ -36,11 +36,12 @@ def prepare_folder(
 ) -> Outcome:
     """Prepare every photo below a folder that `out` has no record of, in `workers` threads.
 
-    A run that was stopped goes on where it was. Photos rejected before stay so until rejected.json is deleted.
+    `out` may be in that folder: what is in it is no photo. A run that was stopped goes on where it was. Photos rejected
+    before stay so until rejected.json is deleted.
     Captions are read from NAME.txt and NAME_face.txt beside a photo. watch is called with (done, total).
     Raises DatasetError for a folder without photos, and for an `out` that was made with other settings.
     """
-    found = list_photos(photos)
+    found = list_photos(photos, out)
     _keep_settings(out, wanted)
     rejected = read_json(out / REJECTED) if (out / REJECTED).exists() else {}
     rejected = {photo: reason for photo, reason in rejected.items() if photo in found}
@@ -95,11 +96,12 @@ def read_captions(photo: Path) -> dict[str, str]:
     return {part: text for part, text in texts.items() if text}
 
 
-def list_photos(photos: Path) -> list[str]:
-    """Every photo below a folder, as "person/1.jpg"; its record has the same name, ending included."""
+def list_photos(photos: Path, out: Path) -> list[str]:
+    """Every photo below a folder but not in `out`, as "person/1.jpg"; its record has the same name, ending included."""
     if not photos.is_dir():
         raise DatasetError(f"{photos} is not a folder.")
     files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = [file for file in files if out.resolve() not in file.resolve().parents]
     if not files:
         raise DatasetError(f"No photos in {photos}: files that end in {', '.join(SUFFIXES)} are needed.")
     return [file.relative_to(photos).as_posix() for file in files]

@@ -75,9 +75,10 @@ def _run(arguments: argparse.Namespace) -> int:
     engine = None if arguments.no_draw else _choose_engine(arguments, plan)
     scorer = Scorer(models)
     scorer.learn(plan)
-    gallery.keep_plan(plan)
     if engine:
         gallery.draw_missing(plan, engine, arguments.template, partial(print_progress, "Drawn"))
+    else:
+        gallery.keep_plan(plan)
     outcome = score_gallery(plan, gallery, scorer, arguments.real, partial(print_progress, "Scored"))
     _write(arguments.out, [outcome], [arguments.out], outcome)
     return 1 if outcome["failures"]["not_drawn"] else 0

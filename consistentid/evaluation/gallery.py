@@ -73,7 +73,8 @@ class Gallery:
         files = {photo: f"photos/{hash_path(photo)[:16]}{photo.suffix.lower()}" for photo in photos}
         for photo, file in files.items():
             if not (self.folder / file).exists():
-                shutil.copyfile(photo, self.folder / file)
+                with replace_file(self.folder / file) as part:
+                    shutil.copyfile(photo, part)
         _write_text(self.folder / "plan.json", plan.to_json(files))
 
     def find_picture(self, case: Case) -> Path:
@@ -96,7 +97,7 @@ class Gallery:
     def draw_missing(
         self, plan: Plan, engine: Engine, template: str, on_case: Callable[[int, int], None] = lambda done, total: None
     ) -> int:
-        """Draw the cases that have no picture, failed ones again; returns how many were drawn.
+        """Keep the plan, and draw its cases that have no picture, failed ones again; returns how many were drawn.
 
         template: the text that is sent, with {prompt} in it. A picture that fails is noted, and the next is drawn;
         EngineError when GIVE_UP fail one after another, of several people if there are. The first is not timed, since
@@ -106,6 +107,7 @@ class Gallery:
         if "{prompt}" not in template:
             raise EngineError(f"The template '{template}' has no {{prompt}} in it.")
         self.claim(engine.describe() | {"template": template})
+        self.keep_plan(plan)
         entries = [(case, self.read_entry(case)) for case in plan.cases]
         missing = [case for case, entry in entries if entry is None or entry.error]
         several = len({case.person for case in missing}) > 1

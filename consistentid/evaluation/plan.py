@@ -127,7 +127,8 @@ def _read_json(text: str, path: Path):
         people = {str(name): [str(file) for file in files] for name, files in record["people"].items()}
         if "cases" in record:
             rows = [
-                (case["person"], str(case["prompt"]), _read_seed(case["seed"], str(path))) for case in record["cases"]
+                (str(case["person"]), str(case["prompt"]), _read_seed(case["seed"], str(path)))
+                for case in record["cases"]
             ]
         else:
             rows = [(person, str(prompt), None) for person in people for prompt in record["prompts"]]
@@ -141,7 +142,7 @@ def _read_json(text: str, path: Path):
             f"{path} is not a plan ({error!r}). Write an object of "
             '"people": {name: [photos]}, "prompts": [texts] and "seeds": [numbers].'
         ) from error
-    strangers = {str(person) for person, *_ in rows} - people.keys()
+    strangers = {person for person, *_ in rows} - people.keys()
     if strangers:
         raise PlanError(f"{path}: 'cases' name {', '.join(sorted(strangers))}, who are not in 'people'.")
     return people, rows

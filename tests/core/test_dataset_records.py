@@ -155,7 +155,8 @@ def test_names_and_captions_of_photos(tmp_path):
     for name in ("a.jpg", "a.png", "sub/b.webp", "sub/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert list_photos(tmp_path) == ["a.jpg", "a.png", "sub/b.webp"]
+    assert list_photos(tmp_path, tmp_path / "set") == ["a.jpg", "a.png", "sub/b.webp"]
+    assert list_photos(tmp_path, tmp_path / "sub") == ["a.jpg", "a.png"], "a set's own pictures are no photos"
     (tmp_path / "sub/b.txt").write_text("A boat.\n")
     (tmp_path / "sub/b_face.txt").write_text("\n")
     assert read_captions(tmp_path / "sub/b.webp") == {"caption": "A boat."}

@@ -72,6 +72,12 @@ def test_a_key_is_that_of_content_not_of_names(photos, tmp_path):
     assert len(keys) == 4 and case.key in keys
 
 
+def test_a_person_of_json_may_be_a_number(photos):
+    text = '{"people": {"3": ["ada.png"]}, "cases": [{"person": 3, "prompt": "a hat", "seed": 0}]}'
+    (case,) = read_plan(write(photos, text, "plan.json")).cases
+    assert case.person == "3"
+
+
 def test_a_gallery_keeps_a_plan_that_can_be_moved(plan, photos, tmp_path):
     Gallery(tmp_path / "out").keep_plan(plan)
     shutil.rmtree(photos)

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from ..errors import MissingPackageError
+from ..whole_file import replace_file
 from .config import TrainingConfig
 
 NAME = "log.jsonl"
@@ -17,7 +18,8 @@ class Log:
         self.path = Path(config.output) / NAME
         self.path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line in read_log(self.path) if line["step"] <= step]
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        with replace_file(self.path) as part:
+            part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         self.steps, self.began, self.first = config.steps, time.monotonic(), step
         self.board = _open_board(config, step) if config.tensorboard else None
 

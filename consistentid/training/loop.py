@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..errors import ConsistentIDError
-from ..weights import read_metadata
 from .assembly import Run, assemble_run
 from .checkpoints import ADAPTER, AVERAGE, save_checkpoint, write_adapter
 from .config import TrainingConfig
@@ -54,7 +53,7 @@ def train(config: TrainingConfig) -> Path:
         if log:
             log.close()
     path = Path(config.output) / ADAPTER
-    if log and not (path.exists() and read_metadata(path).get("steps") == str(run.step)):
+    if log:
         write_results(run)
     accelerator.end_training()
     return path

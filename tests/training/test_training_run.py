@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -64,6 +65,12 @@ def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp
     capsys.readouterr()
     loop.train(broken)
     assert capsys.readouterr().out == "", "a finished run has nothing to do"
+    shutil.rmtree(Path(broken.output) / "checkpoints")
+    before = read_weights(path)
+    after = read_weights(loop.train(replace(broken, seed=1)))
+    assert any(not torch.equal(before[name], after[name]) for name in before), (
+        "begun anew, it takes the old one's place"
+    )
 
 
 def check_results(config, path) -> None:

@@ -118,7 +118,7 @@ class LoadIdentity(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, name) -> str:
-        path = folder_paths.get_full_path(folders.IDENTITIES, name)
+        path = None if name is None else folder_paths.get_full_path(folders.IDENTITIES, name)
         return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 

@@ -1,5 +1,7 @@
 """The sampler with the merge step as published."""
 
+import logging
+
 import comfy.samplers
 import node_helpers
 from comfy.patcher_extension import WrappersMP
@@ -94,6 +96,13 @@ class SamplePortrait(io.ComfyNode):
             raise IncompatibleModelError(
                 "This MODEL has no ConsistentID adapter, so there is no merge point. Connect 'Apply ConsistentID', "
                 "or give positive the hooks of 'Hook ConsistentID'."
+            )
+        if start_merge_step >= steps - 1:
+            logging.warning(
+                "ConsistentID Sampler: facial tokens never act, since start_merge_step %d is not below the last of %d "
+                "steps. Published: 30 of 50.",
+                start_merge_step,
+                steps,
             )
         positive, negative = (set_merge_step(cond, start_merge_step) for cond in (positive, negative))
         return io.NodeOutput(

@@ -83,8 +83,8 @@ def _link_pack(link):
         return
     if link.is_symlink():
         link.unlink()
-    elif link.exists():
-        shutil.rmtree(link)
+    elif os.path.lexists(link):
+        _remove_folder(link)
     try:
         if os.name == "nt":
             import _winapi
@@ -94,6 +94,14 @@ def _link_pack(link):
             link.symlink_to(REPO, target_is_directory=True)
     except OSError:
         shutil.copytree(REPO, link, ignore=shutil.ignore_patterns(".*", "output", "tests"))
+
+
+def _remove_folder(path):
+    """A folder, or a junction of Windows, whose target stays."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        shutil.rmtree(path)
 
 
 def _write_model_paths(folder, model_folders):

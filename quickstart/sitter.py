@@ -1,10 +1,13 @@
 """Whom the quick start draws while the large models are missing: a person who does not exist."""
 
+import os
+import sys
 from dataclasses import dataclass
 
 from PIL import Image
 
 from packages import load_package
+from project_environment import REPO
 from quickstart_failure import Failure
 
 WORKFLOW = "small_portrait_zoo"
@@ -38,9 +41,10 @@ def explain_small_models(args, missing, folder):
     wishes = [option for name, option in NEED_LARGE.items() if getattr(args, name)]
     wishes += ["--base sdxl"] if args.base == "sdxl" else []
     if wishes:
+        python = os.path.relpath(sys.executable, REPO)
         raise Failure(
             f"{' and '.join(wishes)}: this needs the large models, and these are missing: {named}.\n"
-            f'python -m consistentid models get {args.base} example_{args.base} --models-folder "{folder}"\n'
+            f'{python} -m consistentid models get {args.base} example_{args.base} --models-folder "{folder}"\n'
             "in the folder of this pack downloads them. example_... is a checkpoint; --checkpoint takes another one of "
             "yours. Without these options a drawn person is shown, with the small models."
         )

@@ -52,7 +52,8 @@ def load_identity(path: str | Path) -> Identity:
     try:
         metadata = read_metadata(path)
         person = _read_person(metadata, path)
-        tensors = read_weights(path)
+        # Copies: Windows lets nobody delete or replace a file that is mapped into memory.
+        tensors = {name: tensor.clone() for name, tensor in read_weights(path).items()}
     except CheckpointError as error:
         raise IdentityFileError(f"Not a readable identity file, encode the photo again: {error}") from error
     keys = person.pop("regions")

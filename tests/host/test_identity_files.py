@@ -103,6 +103,7 @@ def test_files_that_are_gone_or_change(host, make_identity):
     assert nodes.LoadIdentity.validate_inputs(path.name) is True
     before = nodes.LoadIdentity.fingerprint_inputs(path.name)
     assert before == nodes.LoadIdentity.fingerprint_inputs(path.name)
+    assert nodes.LoadIdentity.fingerprint_inputs(None) == "", "a name that comes from another node"
     host.consistentid.identity.file.save_identity(make_identity(caption="new"), path)
     assert nodes.LoadIdentity.fingerprint_inputs(path.name) != before
 

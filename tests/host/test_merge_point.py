@@ -162,3 +162,11 @@ def test_noising_sees_each_level_as_denoising_does(model, positive):
     up, _ = record(model, positive, "euler", "normal", 4, sigmas=sigmas.flip(0))
     shared = [float(sigma) for sigma in sigmas[1:-1]]
     assert [up[sigma] for sigma in shared] == [down[sigma] for sigma in shared]
+
+
+@pytest.mark.parametrize(("merge_step", "warns"), [(30, True), (24, True), (23, False), (-1, False)])
+def test_facial_tokens_that_never_act_are_told(host, model, positive, tiny, caplog, merge_step, warns):
+    latent = {"samples": torch.zeros(1, 4, 8, 8)}
+    settings = (0, 25, 1.0, "euler", "normal", merge_step, positive, [[torch.zeros(1, 77, 768), {}]], latent, 0.01)
+    host.nodes.sampler.SamplePortrait.execute(model, *settings)
+    assert ("facial tokens never act" in caplog.text) is warns

@@ -18,10 +18,12 @@ from zoo.recipe.proof import (
     PHOTOS,
     PROMPTS,
     SCENES,
+    TOLD,
     choose_settings,
     compare_cells,
     find_stranger,
     make_plan,
+    tell_faces,
     write_table,
 )
 
@@ -49,7 +51,7 @@ def test_cells_differ_in_what_they_name_only(tmp_path):
     assert (
         settings["base model"].adapter == both.adapter != settings["LoRA, both, trained without localisation"].adapter
     )
-    assert len(set(settings.values())) == len(CELLS)
+    assert settings[TOLD] == settings["base model"] and len(set(settings.values())) == len(CELLS) - 1
     for title, one in settings.items():
         differing = {item.name for item in fields(one) if getattr(one, item.name) != getattr(both, item.name)}
         assert differing <= {"weight", "lora_weight", "merge_at", "adapter"}, title
@@ -70,6 +72,14 @@ def test_the_table_counts_people_not_pictures_in_its_intervals():
     low, high = map(float, row.split("(")[1].split(")")[0].split(" to "))
     assert low == pytest.approx(0.1, abs=0.06) and high == pytest.approx(0.5, abs=0.06)
     assert row.endswith("0.500 (0.500 to 0.500) |")
+
+
+def test_words_for_a_face_stand_behind_the_same_prompt(tmp_path):
+    plan, shown = make_plan(tmp_path, range(2))
+    for case, told in zip(plan.cases, tell_faces(plan, shown).cases, strict=True):
+        who, _ = shown[told.key]
+        assert (told.key, told.seed) == (case.key, case.seed) and told.prompt.startswith(f"{case.prompt} Detail: ")
+        assert who.eye_colour in told.prompt and f"{who.nose} nose" in told.prompt
 
 
 def test_cells_are_compared_case_by_case(monkeypatch):
@@ -105,13 +115,13 @@ def test_a_whole_proof(zoo_models, tmp_path, monkeypatch, capsys):
     assert proof.main([str(tmp_path)]) == 0
     record = json.loads((tmp_path / "proof" / "proof.json").read_text())
     assert {title: len(cell) for title, cell in record["verdicts"].items()} == dict.fromkeys(
-        ["drawn, not generated", "drawn strangers", *CELLS], 2
+        ["drawn, not generated", "drawn, through the autoencoder", "drawn strangers", *CELLS], 2
     )
-    drawn, strangers = (
+    drawn, decoded, strangers = (
         np.mean([verdict["scores"]["likeness"] for verdict in record["verdicts"][title]])
-        for title in ("drawn, not generated", "drawn strangers")
+        for title in list(record["verdicts"])[:3]
     )
-    assert drawn > strangers + 0.3
+    assert drawn > decoded > strangers + 0.3
     before, trained = (record["attention"][title]["mean"] for title in ("before", "with"))
     assert 0 < before < trained < 1
     assert record["attention"]["without localisation"]["mean"] == trained

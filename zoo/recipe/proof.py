@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from diffusers import AutoencoderTiny
 from PIL import Image
 
 from consistentid.adapter.config import ZOO
@@ -26,7 +27,15 @@ from consistentid.hosts.command import hide_loading_bars, print_progress
 from consistentid.hosts.portrait_settings import PortraitSettings
 from consistentid.training.assembly import assemble_run
 from consistentid.training.samples import read_sample
-from zoo.drawn_faces import Person, Scene, choose_scene, draw_person, draw_portrait, write_scene_prompt
+from zoo.drawn_faces import (
+    Person,
+    Scene,
+    choose_scene,
+    describe_person,
+    draw_person,
+    draw_portrait,
+    write_scene_prompt,
+)
 
 from .adapter import configure, write_records
 from .base_model import SIDE_PX
@@ -40,8 +49,11 @@ PHOTOS = 3
 PROMPTS scenes are what is prompted."""
 STEPS = 25
 ADAPTER, UNLOCALISED = "consistentid_zoo.safetensors", "without_localisation.safetensors"
+BASE = {"weight": 0.0, "lora_weight": 0.0, "merge_at": 1.0}
+TOLD = "base model, told the face in words"
 CELLS = {
-    "base model": {"weight": 0.0, "lora_weight": 0.0, "merge_at": 1.0},
+    "base model": BASE,
+    TOLD: BASE,
     "LoRA": {"weight": 0.0, "merge_at": 1.0},
     "LoRA, ID tokens": {"merge_at": 1.0},
     "LoRA, facial tokens": {"weight": 0.0, "merge_at": 0.0},
@@ -50,12 +62,14 @@ CELLS = {
     "LoRA, both, merged at 0.3": {"merge_at": 0.3},
     "LoRA, both, merged at 0.6": {"merge_at": 0.6},
 }
-"""Settings of `portrait` for each cell. Merged at 1, facial tokens never act: that is "LoRA, ID tokens"."""
+"""Settings of `portrait` for each cell. Merged at 1, facial tokens never act: that is "LoRA, ID tokens". Only TOLD has
+other prompts: they say all that words say of a face, to tell what the base model can show."""
 PAIRS = (
     ("LoRA, both", "base model"),
     ("LoRA, both", "LoRA, ID tokens"),
     ("LoRA, both", "LoRA, facial tokens"),
     ("LoRA, facial tokens", "LoRA"),
+    ("LoRA, facial tokens", TOLD),
     ("LoRA, both", "LoRA, both, trained without localisation"),
     ("LoRA, both, merged at 0.3", "LoRA, both"),
     ("LoRA, both, merged at 0.6", "LoRA, both"),
@@ -102,31 +116,46 @@ def judge_cells(folder: Path) -> dict[str, list[Verdict]]:
     jury = Jury(judges / "face", load_judge(judges / "judge.safetensors"))
     for person, photos in plan.people.items():
         jury.learn(person, [np.asarray(Image.open(photo)) for photo in photos[1:]])
-    verdicts = judge_drawn(jury, plan, shown)
+    verdicts = judge_drawn(jury, plan, shown, AutoencoderTiny.from_pretrained(models / "base" / "vae"))
     for title, changes in CELLS.items():
         engine = Headless(choose_settings(models, judges, changes), next(iter(plan.people.values()))[0])
         name = f"{title.replace(',', '').replace(' ', '_')}-{hash_record(engine.describe())[:8]}"
         gallery = Gallery(proof / name)
-        gallery.draw_missing(plan, engine, "{prompt}", partial(print_progress, title))
-        drawn = [case for case in plan.cases if not gallery.read_entry(case).error]
+        wanted = tell_faces(plan, shown) if title == TOLD else plan
+        gallery.draw_missing(wanted, engine, "{prompt}", partial(print_progress, title))
+        drawn = [case for case in wanted.cases if not gallery.read_entry(case).error]
         verdicts[title] = [
             jury.tell(case.key, case.person, *shown[case.key], gallery.read_picture(case)) for case in drawn
         ]
     return verdicts
 
 
-def judge_drawn(jury: Jury, plan: Plan, shown: dict[str, tuple[Person, Scene]]) -> dict[str, list[Verdict]]:
-    """What a perfect picture of the person would be told, and one of the next person of the kind and age that the
-    prompt names, in the same scene."""
+def tell_faces(plan: Plan, shown: dict[str, tuple[Person, Scene]]) -> Plan:
+    """The same cases, with a description of the face behind each prompt, in the form that the base model learnt."""
+    faces = {key: describe_person(who) for key, (who, _) in shown.items()}
+    cases = (replace(case, prompt=f"{case.prompt}{ZOO.separator}{faces[case.key]}") for case in plan.cases)
+    return replace(plan, cases=tuple(cases))
+
+
+def judge_drawn(jury: Jury, plan: Plan, shown: dict[str, tuple[Person, Scene]], vae) -> dict[str, list[Verdict]]:
+    """What a perfect picture of the person would be told, what is left of it behind the autoencoder, and a picture of
+    the next person of the kind and age that the prompt names, in the same scene."""
     who = {case.person: shown[case.key][0] for case in plan.cases}
-    verdicts = {"drawn, not generated": [], "drawn strangers": []}
+    verdicts = {title: [] for title in ("drawn, not generated", "drawn, through the autoencoder", "drawn strangers")}
     for case in plan.cases:
         person, where = shown[case.key]
-        pictured = {"drawn, not generated": person, "drawn strangers": find_stranger(case.person, who)}
-        for title, other in pictured.items():
-            picture = draw_portrait(other, where, SIDE_PX).image
+        whole, other = (draw_portrait(one, where, SIDE_PX).image for one in (person, find_stranger(case.person, who)))
+        for title, picture in zip(verdicts, (whole, pass_through(vae, whole), other), strict=True):
             verdicts[title].append(jury.tell(case.key, case.person, person, where, picture))
     return verdicts
+
+
+@torch.no_grad()
+def pass_through(vae, picture: np.ndarray) -> np.ndarray:
+    """A picture, RGB uint8 [H, W, 3], as the autoencoder gives it back."""
+    pixels = torch.from_numpy(picture.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
+    decoded = vae.decode(vae.encode(pixels).latents).sample[0].permute(1, 2, 0)
+    return ((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
 
 
 def find_stranger(name: str, who: dict[str, Person]) -> Person:

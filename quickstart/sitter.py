@@ -11,7 +11,7 @@ from project_environment import REPO
 from quickstart_failure import Failure
 
 WORKFLOW = "small_portrait_zoo"
-OTHER_SCENES = (4, 5, 10)
+OTHER_SCENES = (4, 6, 10)
 NEED_LARGE = {"photo": "--photo", "checkpoint": "--checkpoint", "base_config": "--base-config"}
 
 

@@ -70,11 +70,12 @@ def test_portraits_are_of_the_person(server, analysis, references):
         drawn[person] = embed(analysis, draw(server, twin))
         set_inputs(twin, "ConsistentID_ApplyAdapter", weight=0.0)
         bare[person] = embed(analysis, draw(server, twin))
+    margins = []
     for person in PEOPLE:
-        own = drawn[person] @ references[person]
-        others = np.stack([drawn[person] @ references[other] for other in PEOPLE if other != person])
-        assert own.mean() > others.max(axis=0).mean() + 0.1
-        assert own.mean() > (bare[person] @ references[person]).mean() + 0.1
+        own, *others = ((drawn[person] @ references[who]).mean() for who in (person, *set(PEOPLE) - {person}))
+        assert own > max(others) + 0.05 and own > (bare[person] @ references[person]).mean() + 0.05, person
+        margins.append(own - np.mean(others))
+    assert np.mean(margins) > 0.2
 
 
 def test_a_mixture_lies_between_two_people(server, analysis, references):
@@ -101,7 +102,7 @@ def test_a_region_comes_from_one_of_two(server, parser):
         pictures = draw(server, twin)
         skins = [picture[parse_face(parser, picture, 256)[::2, ::2] == SKIN] for picture in pictures]
         light[choice] = np.concatenate(skins).mean()
-    assert light["A"] > light["B"] + 3, light
+    assert light["A"] > light["B"] + 10, light
 
 
 def test_two_people_are_each_in_their_place(server, analysis, references):

@@ -21,6 +21,8 @@ def test_the_command_writes_records_that_can_be_trained_on(tmp_path, capsys):
     assert np.array_equal(records[3].read_labels(*portrait.labels.shape), portrait.labels)
     assert len({record.caption for record in records}) == 4
     assert records[2].facial_caption == records[3].facial_caption != records[0].facial_caption
+    assert main([*words, "--held-out"]) == 1 and "holds a training set already" in capsys.readouterr().err
+    assert [record.caption for record in read_records(tmp_path)] == [record.caption for record in records]
 
 
 def test_embeddings_and_held_out_people(tmp_path):

@@ -42,8 +42,13 @@ def _draw_sheet(chosen: argparse.Namespace, people: range) -> int:
 
 
 def _write_dataset(chosen: argparse.Namespace, people: range) -> int:
+    from consistentid.dataset.records import MERGED
+
     from .training_set import write_training_set
 
+    if (chosen.out / MERGED).exists():
+        print(f"{chosen.out} holds a training set already. Name another folder.", file=sys.stderr)
+        return 1
     records = write_training_set(chosen.out, people, chosen.scenes, chosen.size, chosen.held_out)
     print(f"Records in {chosen.out}: {records}.")
     return 0

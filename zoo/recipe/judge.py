@@ -85,13 +85,11 @@ def load_judge(path: Path) -> Judge:
     return judge
 
 
-def measure_judge(judge: Judge, pictures: Pictures, soft: float = 0.0) -> dict[str, float]:
-    """Accuracy by trait of pictures at 128 px. soft: a blur, the standard deviation in px."""
+def measure_judge(judge: Judge, pictures: Pictures) -> dict[str, float]:
+    """Accuracy by trait of pictures at 128 px."""
     import cv2
 
     images = [cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for image in pictures.images]
-    if soft:
-        images = [cv2.GaussianBlur(image, (0, 0), soft) for image in images]
     return measure_accuracy(list(judge.judge(np.stack(images)).values()), read_all_traits(pictures))
 
 

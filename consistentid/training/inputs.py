@@ -191,10 +191,9 @@ class FrozenModels:
         ]  # fmt: skip
         pixels = [picture for row in wanted for picture in row.values()]
         encoded = iter(self.encode_pixels(pixels) if pixels else ())
-        new = [{key: next(encoded) for key in row} for row in wanted]
         return [
-            {} if chance.is_dropped else sample.cached.features if sample.cached else row
-            for sample, chance, row in zip(samples, chances, new, strict=True)
+            {key: next(encoded) for key in row} or ({} if chance.is_dropped else sample.cached.features)
+            for sample, chance, row in zip(samples, chances, wanted, strict=True)
         ]
 
     def _keep(self, samples: list[Sample], chances: list[Chance], latents: Tensor, features: list[dict]) -> None:
@@ -205,10 +204,8 @@ class FrozenModels:
 
     def _gather(self, samples, texts: list[MarkedText], chances: list[Chance], features: list[dict]) -> dict:
         """ID embeddings and features in the order of ModelInputs; zeros and zero pixels' features where dropped."""
-        embeddings = [
-            torch.zeros_like(sample.id_embedding) if chance.is_dropped else sample.id_embedding
-            for sample, chance in zip(samples, chances, strict=True)
-        ]
+        pairs = zip(samples, chances, strict=True)
+        embeddings = [sample.id_embedding * (not chance.is_dropped) for sample, chance in pairs]
         photos = [row.get(PHOTO, self.zero_features) for row in features]
         regions = [
             row[key] if key else self.zero_features

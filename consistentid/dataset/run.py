@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
 from .prepare import FaceModels, Preparation, prepare_photo
-from .records import KEYS, MERGED, DatasetError, find_json, list_entries, read_json, write_json, write_record
+from .records import FOLDERS, KEYS, MERGED, DatasetError, find_json, list_entries, read_json, write_json, write_record
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 SETTINGS = "preparation.json"
@@ -36,8 +36,8 @@ def prepare_folder(
 ) -> Outcome:
     """Prepare every photo below a folder that `out` has no record of, in `workers` threads.
 
-    `out` may be in that folder: what is in it is no photo. A run that was stopped goes on where it was. Photos rejected
-    before stay so until rejected.json is deleted.
+    `out` may be in that folder, or be it: the set's own pictures are no photos. A run that was stopped goes on where it
+    was. Photos rejected before stay so until rejected.json is deleted.
     Captions are read from NAME.txt and NAME_face.txt beside a photo. watch is called with (done, total).
     Raises DatasetError for a folder without photos, and for an `out` that was made with other settings.
     """
@@ -97,14 +97,18 @@ def read_captions(photo: Path) -> dict[str, str]:
 
 
 def list_photos(photos: Path, out: Path) -> list[str]:
-    """Every photo below a folder but not in `out`, as "person/1.jpg"; its record has the same name, ending included."""
+    """Every photo below a folder, as "person/1.jpg"; its record has the same name, ending included.
+
+    The pictures of the set in `out` are left out.
+    """
     if not photos.is_dir():
         raise DatasetError(f"{photos} is not a folder.")
-    files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    files = [file for file in files if out.resolve() not in file.resolve().parents]
+    root, own = photos.resolve(), {out.resolve() / names[0] for names in FOLDERS.values()}
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = [file for file in files if own.isdisjoint(file.parents)]
     if not files:
         raise DatasetError(f"No photos in {photos}: files that end in {', '.join(SUFFIXES)} are needed.")
-    return [file.relative_to(photos).as_posix() for file in files]
+    return [file.relative_to(root).as_posix() for file in files]
 
 
 def _keep_settings(out: Path, wanted: Preparation) -> None:

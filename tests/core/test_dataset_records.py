@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -156,7 +157,13 @@ def test_names_and_captions_of_photos(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert list_photos(tmp_path, tmp_path / "set") == ["a.jpg", "a.png", "sub/b.webp"]
-    assert list_photos(tmp_path, tmp_path / "sub") == ["a.jpg", "a.png"], "a set's own pictures are no photos"
+    for out in (tmp_path, tmp_path / "sub", tmp_path / "set"):
+        for folder in ("resize_IMG/a", "parsing_color_IMG/sub"):
+            (out / folder).mkdir(parents=True)
+            (out / folder / "1.png").touch()
+        assert list_photos(tmp_path, out) == ["a.jpg", "a.png", "sub/b.webp"], "a set's own pictures are no photos"
+        for folder in ("resize_IMG", "parsing_color_IMG"):
+            shutil.rmtree(out / folder)
     (tmp_path / "sub/b.txt").write_text("A boat.\n")
     (tmp_path / "sub/b_face.txt").write_text("\n")
     assert read_captions(tmp_path / "sub/b.webp") == {"caption": "A boat."}

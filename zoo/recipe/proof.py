@@ -31,7 +31,6 @@ from zoo.drawn_faces import (
     Person,
     Scene,
     choose_scene,
-    describe_person,
     draw_person,
     draw_portrait,
     write_scene_prompt,
@@ -41,6 +40,7 @@ from .adapter import configure, write_records
 from .base_model import SIDE_PX
 from .judge import load_judge
 from .jury import PROMPTED, SCORES, Jury, Verdict
+from .language import write_text
 
 PEOPLE, PROMPTS, SCENES = range(1000, 1050), 4, 16
 PHOTO_PX = 256
@@ -132,8 +132,7 @@ def judge_cells(folder: Path) -> dict[str, list[Verdict]]:
 
 def tell_faces(plan: Plan, shown: dict[str, tuple[Person, Scene]]) -> Plan:
     """The same cases, with a description of the face behind each prompt, in the form that the base model learnt."""
-    faces = {key: describe_person(who) for key, (who, _) in shown.items()}
-    cases = (replace(case, prompt=f"{case.prompt}{ZOO.separator}{faces[case.key]}") for case in plan.cases)
+    cases = (replace(case, prompt=write_text(*shown[case.key], "scene and face")) for case in plan.cases)
     return replace(plan, cases=tuple(cases))
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from comfy.ldm.modules.attention import attention_pytorch, get_attn_precision, optimized_attention
@@ -11,9 +12,12 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..consistentid.adapter.attention import add_id_attention
 from ..consistentid.adapter.schedule import Schedule, find_progress
+from ..consistentid.errors import IncompatibleModelError
 from .masks import AttentionMask
-from .stages import TOKEN_MASKS, list_areas, list_conditional
+from .rows import Rows, find_grid, find_rows, make_text_bias, read_rows
 
+SITES = "consistentid_sites"
+CALLED = "consistentid_called"
 _progress: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
@@ -24,15 +28,17 @@ class IDKeyValue(nn.Module):
         super().__init__()
         self.pair = nn.Parameter(torch.stack([key, value], dim=1).flip(0).to(dtype), requires_grad=False)
 
-    def select(self, conditional: list[bool], query: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values [B, 4, C] for a batch whose parts are conditional or not, in the order given."""
+    def select(self, conditional: tuple[bool, ...], query: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, 4, C] for a batch whose rows are conditional or not."""
         pair = self.pair.to(query)
-        rows = [int(is_conditional) for is_conditional in conditional]
-        if rows != [0, 1]:
-            pair = torch.cat([pair[row : row + 1] for row in rows])
-        if query.shape[0] > len(rows):
-            pair = pair.repeat_interleave(query.shape[0] // len(rows), dim=0)
+        if conditional != (False, True):
+            pair = pair.index_select(0, _index(conditional, query.device))
         return pair.unbind(1)
+
+
+@lru_cache(maxsize=64)
+def _index(conditional: tuple[bool, ...], device: torch.device) -> Tensor:
+    return torch.tensor([int(is_conditional) for is_conditional in conditional], device=device)
 
 
 class IDAttentionPatch:
@@ -61,20 +67,23 @@ class IDAttentionPatch:
         self.added: list[tuple[Callable, dict]] = []
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict) -> Tensor:
-        attended = self._attend_text(q, k, v, extra_options)
+        if CALLED in extra_options:
+            extra_options[CALLED].add((*extra_options["block"], extra_options["block_index"]))
+        rows = find_rows(q, extra_options)
+        attended = self._attend_text(q, k, v, extra_options, rows)
         # Where the host wants attention in float32 (some Macs draw black pictures otherwise), this part is too.
         query = q.to(get_attn_precision(extra_options.get("attn_precision"), q.dtype) or q.dtype)
-        weight = self._find_weight(query, extra_options)
+        weight = self._find_weight(query, extra_options, rows)
         out = attended
         if weight is not None:
-            id_kv = self.key_value.select(list_conditional(extra_options), query)
+            id_kv = self.key_value.select(rows.conditional, query)
             out = add_id_attention(attended, query, id_kv, extra_options["n_heads"], weight).to(q.dtype)
         for function, options in self.added:
             if options["sigma_end"] <= float(extra_options["sigmas"][0]) <= options["sigma_start"]:
                 out = out + function(out, q, k, v, extra_options, **options)
         return out
 
-    def _attend_text(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict) -> Tensor:
+    def _attend_text(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict, rows: Rows) -> Tensor:
         def attend(mask=None):
             # Not every kernel the host may have chosen heeds a mask; PyTorch's does.
             return (optimized_attention if mask is None else attention_pytorch)(
@@ -86,13 +95,13 @@ class IDAttentionPatch:
 
         if isinstance(self.previous, IDAttentionPatch):
             return self.previous(q, k, v, extra_options)
-        bias = _make_text_bias(q, k.shape[1], extra_options)
+        bias = make_text_bias(rows, q, k, extra_options)
         if self.previous is None:
             return attend(bias)
         attended = self.previous(q, k, v, extra_options)
         return attended if bias is None else attended + (attend(bias) - attend())
 
-    def _find_weight(self, query: Tensor, extra_options: dict) -> float | Tensor | None:
+    def _find_weight(self, query: Tensor, extra_options: dict, rows: Rows) -> float | Tensor | None:
         """The weight of the ID tokens now, for all pixels or for each; None when they do not act."""
         weight = self.weight
         if not self.schedule.is_constant:
@@ -101,9 +110,7 @@ class IDAttentionPatch:
             return None
         if self.mask is None:
             return weight
-        areas = list_areas(extra_options)
-        grid, images = _find_grid(extra_options), query.shape[0] // len(areas)
-        return weight * torch.cat([self.mask.fit(grid, images, query, area) for area in areas])
+        return weight * self.mask.fit(find_grid(extra_options), rows.places, query)
 
     def add(self, function: Callable, **options) -> None:
         self.added.append((function, options))
@@ -116,19 +123,47 @@ class IDAttentionPatch:
             self.previous = self.previous.to(device_or_dtype)
         return self
 
-    def __deepcopy__(self, memo) -> "IDAttentionPatch":
-        # A cloned MODEL gets its own patch, so that `add` on the clone stays there; weights are shared.
+    def make_twin(self) -> "IDAttentionPatch":
+        """A patch of its own for a cloned MODEL, so that `add` there stays there; weights are shared."""
         twin = copy.copy(self)
         twin.added = list(self.added)
-        twin.previous = copy.deepcopy(self.previous, memo)
+        if isinstance(self.previous, IDAttentionPatch):
+            twin.previous = self.previous.make_twin()
         return twin
 
+    def __deepcopy__(self, memo) -> "IDAttentionPatch":
+        return self  # hosts that copy patches with a MODEL would copy the weights too; see keep_own_patches
 
-def _make_text_bias(query: Tensor, length: int, extra_options: dict) -> Tensor | None:
-    masks = extra_options.get(TOKEN_MASKS)
-    if masks is None:
-        return None
-    return masks.make_bias(extra_options["uuids"], list_areas(extra_options), _find_grid(extra_options), query, length)
+
+def keep_own_patches(model: ModelPatcher, clone: ModelPatcher) -> None:
+    """Callback of a MODEL that was cloned: what is added to our patches of the clone stays there."""
+    patches = clone.model_options["transformer_options"].get("patches_replace", {}).get("attn2", {})
+    for site, patch in patches.items():
+        if isinstance(patch, IDAttentionPatch):
+            patches[site] = patch.make_twin()
+
+
+def run_unet(executor, x, t, c_concat, c_crossattn, control, transformer_options, *args, **kwargs):
+    """Wrapper around the UNet. Raises ConsistentIDError where other nodes have put theirs in the place of our patches."""
+    options = read_rows(x, transformer_options, kwargs)
+    taken, called = _list_taken(options), set()
+    if taken:
+        options[CALLED] = called
+    output = executor(x, t, c_concat, c_crossattn, control, options, *args, **kwargs)
+    if lost := taken.keys() - called:
+        names = sorted({getattr(taken[site], "__module__", str(taken[site])) for site in lost})
+        raise IncompatibleModelError(
+            f"Another node has put its own attention in the place of ConsistentID's, at {len(lost)} of "
+            f"{len(options[SITES])} layers: {', '.join(names)}. Connect 'Apply ConsistentID' behind that node."
+        )
+    return output
+
+
+def _list_taken(options: dict) -> dict[tuple, Callable]:
+    """The patches of others that run, or hide one of ours, where we put one: {(*block, depth): patch}."""
+    patches = options.get("patches_replace", {}).get("attn2", {})
+    running = {site: patches.get(site, patches.get(site[:-1])) for site in options.get(SITES, ())}
+    return {site: patch for site, patch in running.items() if not isinstance(patch, IDAttentionPatch)}
 
 
 def _read_progress(extra_options: dict) -> float:
@@ -137,8 +172,3 @@ def _read_progress(extra_options: dict) -> float:
     if sigmas not in _progress:
         _progress[sigmas] = find_progress(extra_options["sample_sigmas"].tolist(), float(sigmas[0]))
     return _progress[sigmas]
-
-
-def _find_grid(extra_options: dict) -> tuple[int, int]:
-    """Height and width of the layer's feature map."""
-    return tuple(extra_options["activations_shape"][-2:])

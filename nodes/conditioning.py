@@ -25,7 +25,8 @@ from .display import show_prompt
 from .hosting import HostedAdapter
 from .masks import TokenMask
 from .people import Person, list_people
-from .stages import TOKEN_MASKS, make_stage
+from .rows import TOKEN_MASKS
+from .stages import make_stage
 from .text import check_encoders, count_tokens, cut_markers, place_markers, tokenize_text
 
 _negatives: WeakKeyDictionary = WeakKeyDictionary()

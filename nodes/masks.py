@@ -1,15 +1,20 @@
 """Attention masks on the grid of each layer: where a person's tokens may act."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..consistentid.errors import ConsistentIDError
+
 # Added to a score this leaves an attention weight of exactly 0, in half precision too.
 _NEVER = -1e4
 _KEPT_FITS = 32
+
+
+# Number of the image, and the size of the latent with (height, width, top, left) of the part that is shown; None: all.
+Place = tuple[int, tuple[tuple[int, int], tuple[int, int, int, int]] | None]
 
 
 class AttentionMask:
@@ -19,23 +24,34 @@ class AttentionMask:
         self.mask = mask.reshape(-1, *mask.shape[-2:])
         self._fitted: dict[tuple, Tensor] = {}
 
-    def fit(self, grid: tuple[int, int], images: int, like: Tensor, area: tuple | None = None) -> Tensor:
-        """The mask for one layer with a feature map of `grid` (height, width): [images, height * width, 1].
+    def fit(self, grid: tuple[int, int], places: tuple[Place, ...], like: Tensor) -> Tensor:
+        """The mask for one layer with a feature map of `grid` (height, width): [rows, height * width, 1].
 
-        area: when the layer sees a part of the picture only, the size of the latent and (height, width, top, left).
+        places: what each row shows. Raises ConsistentIDError where the image is unknown (-1) and masks differ.
         """
-        key = (grid, images, like.device, like.dtype, area)
+        key = (grid, places, like.device, like.dtype)
         if key not in self._fitted:
             if len(self._fitted) >= _KEPT_FITS:
                 self._fitted.clear()
-            mask = self.mask.float()
-            if area is not None:
-                size, (height, width, top, left) = area
-                mask = F.adaptive_avg_pool2d(mask, size)[:, top : top + height, left : left + width]
-            fitted = F.adaptive_avg_pool2d(mask, grid)
-            rows = [index % len(fitted) for index in range(images)]
-            self._fitted[key] = fitted.clamp(0, 1).flatten(1)[rows, :, None].to(like)
+            shared = {area: self._pool(grid, area) for area in {area for _, area in places}}
+            rows = [shared[area][self._find(image)] for image, area in places]
+            self._fitted[key] = torch.stack(rows).clamp(0, 1).flatten(1)[..., None].to(like)
         return self._fitted[key]
+
+    def _pool(self, grid: tuple[int, int], area: tuple | None) -> Tensor:
+        mask = self.mask.float()
+        if area is not None:
+            size, (height, width, top, left) = area
+            mask = F.adaptive_avg_pool2d(mask, size)[:, top : top + height, left : left + width]
+        return F.adaptive_avg_pool2d(mask, grid)
+
+    def _find(self, image: int) -> int:
+        if image < 0 and len(self.mask) > 1:
+            raise ConsistentIDError(
+                f"There are {len(self.mask)} masks of a person, one for each image, and another node draws images "
+                "without telling which. Give one mask for all of them, or remove that node."
+            )
+        return max(image, 0) % len(self.mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,38 +63,25 @@ class TokenMask:
     mask: AttentionMask
 
 
-class TokenMasks:
-    """The token masks of one run, by the host's id of each condition. Layers of one size share what is made of them."""
+def build_bias(
+    masks: tuple[tuple[TokenMask, ...], ...],
+    places: tuple[Place, ...],
+    grid: tuple[int, int],
+    length: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """What to add to attention scores so that masked tokens act inside their masks only: [B, h * w, length].
 
-    def __init__(self, by_condition: dict[Hashable, list[TokenMask]]):
-        self.by_condition = by_condition
-        self._biases: dict[tuple, Tensor] = {}
-
-    def make_bias(
-        self, conditions: list[Hashable], areas: list[tuple | None], grid: tuple[int, int], query: Tensor, length: int
-    ) -> Tensor | None:
-        """What to add to attention scores so that masked tokens act inside their masks only: [B, h * w, length].
-
-        conditions, areas: of each part of the batch (see AttentionMask.fit); None if none has token masks. query:
-        [B, h * w, C]; length: tokens of the text embedding, which the host repeats where two texts of different
-        lengths share a batch.
-        """
-        masks = [self.by_condition.get(condition, []) for condition in conditions]
-        if not any(masks):
-            return None
-        key = (*conditions, grid, len(query), length, query.device, query.dtype)
-        if key not in self._biases:
-            self._biases[key] = _build_bias(masks, areas, grid, query, length)
-        return self._biases[key]
-
-
-def _build_bias(masks: list[list[TokenMask]], areas: list, grid: tuple[int, int], query: Tensor, length: int) -> Tensor:
-    bias = torch.zeros(*query.shape[:2], length, device=query.device, dtype=query.dtype)
-    for part, area, rows in zip(masks, areas, bias.chunk(len(masks)), strict=True):
-        for token_mask in part:
-            fitted = token_mask.mask.fit(grid, len(rows), query, area).log().clamp_min(_NEVER)
+    masks, places: of each row. length: tokens of the text embedding, which the host repeats where two texts of
+    different lengths share a batch.
+    """
+    bias = torch.zeros(len(masks), grid[0] * grid[1], length, device=device, dtype=dtype)
+    for row, own, place in zip(bias, masks, places, strict=True):
+        for token_mask in own:
+            fitted = token_mask.mask.fit(grid, (place,), bias)[0].log().clamp_min(_NEVER)
             starts = torch.arange(0, length, token_mask.length)[:, None]
             columns = (token_mask.positions + starts).flatten()
             columns = columns[columns < length]  # another pack may have put tokens behind the text
-            rows[:, :, columns.to(rows.device)] = fitted.expand(-1, -1, len(columns))
+            row[:, columns.to(device)] = fitted.expand(-1, len(columns))
     return bias

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from comfy.model_patcher import ModelPatcher, set_model_options_patch_replace
-from comfy.patcher_extension import WrappersMP
+from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy.weight_adapter import LoRAAdapter
 from torch import nn
 
@@ -18,13 +18,19 @@ from ..consistentid.adapter.schedule import Schedule
 from ..consistentid.adapter.sites import Site, list_sites
 from ..consistentid.errors import IncompatibleModelError
 from ..consistentid.identity import Identity
-from .attention import IDAttentionPatch, IDKeyValue
+from .attention import SITES, IDAttentionPatch, IDKeyValue, keep_own_patches, run_unet
 from .hosting import HostedAdapter, make_patcher
 from .people import Person, list_people
+from .rows import mark_rows
 from .stages import note_conditions, prepare_run
 
 KEY = "consistentid"
-RUN_WRAPPERS = ((WrappersMP.OUTER_SAMPLE, prepare_run), (WrappersMP.SAMPLER_SAMPLE, note_conditions))
+RUN_WRAPPERS = (
+    (WrappersMP.OUTER_SAMPLE, prepare_run),
+    (WrappersMP.SAMPLER_SAMPLE, note_conditions),
+    (WrappersMP.CALC_COND_BATCH, mark_rows),
+    (WrappersMP.APPLY_MODEL, run_unet),
+)
 
 
 def detect_base(model: ModelPatcher) -> AdapterConfig | None:
@@ -58,7 +64,8 @@ class PersonLayers:
             weight = strength * self.weight * self.person.weight * self.schedule.at_group(site.group)
             patch = IDAttentionPatch(key_value, self.owner, weight, previous, self.person.mask, self.schedule)
             model_options = set_model_options_patch_replace(model_options, patch, "attn2", *site.block, depth)
-        return model_options
+        sites = frozenset((*site.block, site.depth) for site in list_sites(self.config))
+        return {**model_options, "transformer_options": {**model_options["transformer_options"], SITES: sites}}
 
 
 def apply_adapter(
@@ -86,6 +93,8 @@ def apply_adapter(
     for place, wrapper in RUN_WRAPPERS:
         clone.remove_wrappers_with_key(place, KEY)
         clone.add_wrapper_with_key(place, KEY, wrapper)
+    clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
+    clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, keep_own_patches)
     return clone
 
 

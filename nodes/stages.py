@@ -1,16 +1,11 @@
 """The two stages of a portrait, text alone and facial tokens, on the schedule that is really run."""
 
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..consistentid.merge import ALWAYS, NEVER, merge_sigma, merge_step
-from .masks import TokenMasks
+from .rows import TOKEN_MASKS, note_run
 
 STAGE = "consistentid_stage"
-NEGATIVES = "consistentid_negatives"
-TOKEN_MASKS = "consistentid_token_masks"
-AREAS = "consistentid_areas"
 
 
 def make_stage(name: str, fraction: float) -> dict:
@@ -36,42 +31,10 @@ def prepare_run(executor, noise, latent_image, sampler, sigmas, *args, **kwargs)
 
 
 def note_conditions(executor, guider, sigmas, extra_args, callback, noise, *args, **kwargs):
-    """Wrapper around the sampler: note by uuid which conditions are negative, which have facial tokens with a mask,
-    and which are for an area.
-
-    Only here all conditions are there, with those that the host has added (see _complete_copies).
-    """
-    negatives, masks, areas, known = set(), {}, {}, set()
-    for name, conds in guider.conds.items():
-        guider.conds[name] = _complete_copies(conds)
-        for cond in guider.conds[name]:
-            if cond["uuid"] in known:
-                cond["uuid"] = uuid.uuid4()
-            known.add(cond["uuid"])
-            if found := _list_token_masks(cond):
-                masks[cond["uuid"]] = found
-            if "negative" in name:
-                negatives.add(cond["uuid"])
-            if "area" in cond:
-                areas[cond["uuid"]] = (tuple(noise.shape[-2:]), tuple(cond["area"]))
-    options = extra_args["model_options"]["transformer_options"]
-    options |= {NEGATIVES: frozenset(negatives), TOKEN_MASKS: TokenMasks(masks), AREAS: areas}
+    """Wrapper around the sampler: only here all conditions are there, with those that the host has added."""
+    complete = {name: _complete_copies(conds) for name, conds in guider.conds.items()}
+    guider.conds = note_run(complete, noise, extra_args["model_options"]["transformer_options"])
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
-
-
-def list_conditional(extra_options: dict) -> list[bool]:
-    """For each part of the batch whether it is conditional; by what the run noted, since guiders number conditions
-    in their own ways."""
-    negatives = extra_options.get(NEGATIVES)
-    if negatives is None:
-        return [kind == 0 for kind in extra_options["cond_or_uncond"]]
-    return [uuid not in negatives for uuid in extra_options["uuids"]]
-
-
-def list_areas(extra_options: dict) -> list[tuple | None]:
-    """For each part of the batch the size of the latent and the area it is cut to, or None for the whole picture."""
-    areas = extra_options.get(AREAS, {})
-    return [areas.get(key) for key in extra_options.get("uuids", extra_options["cond_or_uncond"])]
 
 
 def _complete_copies(conds: list[dict]) -> list[dict]:
@@ -110,11 +73,6 @@ def _become(copy: dict, origin: dict) -> dict:
 def _read_range(cond: dict) -> tuple[float, float]:
     """Highest and lowest noise level at which a condition is read."""
     return cond.get("timestep_start", ALWAYS), cond.get("timestep_end", NEVER)
-
-
-def _list_token_masks(cond: dict) -> list:
-    """The condition's token masks, for its text as it is now: other text may have been put behind it."""
-    return [replace(mask, length=cond["cross_attn"].shape[1]) for mask in cond.get(TOKEN_MASKS, ())]
 
 
 def _place_cond(cond: dict, schedule: list[float], to_sigma: Callable[[float], float]) -> dict:

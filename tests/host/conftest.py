@@ -22,6 +22,12 @@ def run(tiny, load_module):
     return load_module(HERE / "tiny_run.py")
 
 
+@pytest.fixture(scope="session")
+def neighbours(host, load_module):
+    """Finds other packs (see neighbours.py)."""
+    return load_module(HERE / "neighbours.py")
+
+
 @pytest.fixture(scope="module")
 def portrait(host, tiny, run):
     """A person, and a tiny UNet to draw it with."""

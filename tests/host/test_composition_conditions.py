@@ -99,7 +99,7 @@ def test_region_of_the_negative(portrait, run, seen):
 @pytest.mark.parametrize("merge_at", [0.0, 0.5])
 def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
     """Of either list, and where both switch at the merge point, as with SDXL."""
-    areas, seen = host.nodes.stages.AREAS, set()
+    rows, seen = host.nodes.rows.ROWS, set()
     split = host.nodes.conditioning.split_stages
     positive, negative = (split(*([[run.tell(sign * n, n), {}]] for n in (1, 2)), merge_at) for sign in (1, -1))
 
@@ -107,7 +107,7 @@ def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
         options = kwargs["transformer_options"]
         stage = float(options["sigmas"][0]) < run.BORDER or merge_at == 0
         texts = kwargs["context"][:, 0, 0].tolist()
-        seen.update((stage, text) for text, uuid in zip(texts, options["uuids"], strict=True) if uuid in options[areas])
+        seen.update((stage, text) for text, (_, area) in zip(texts, options[rows].places, strict=True) if area)
 
     handle = portrait.model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
     for conditions in ((set_area(positive), negative), (positive, set_area(negative))):
@@ -122,10 +122,11 @@ def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
     masks = host.nodes.masks
     seen, fit = {}, masks.AttentionMask.fit
 
-    def spy(self, grid, images, like, area=None):
-        fitted = fit(self, grid, images, like, area)
-        if min(grid) >= 4:
-            seen.setdefault(area and area[1][3], []).append(fitted.unflatten(1, grid))
+    def spy(self, grid, places, like):
+        fitted = fit(self, grid, places, like)
+        for (_, area), row in zip(places, fitted.unflatten(1, grid), strict=True):
+            if min(grid) >= 4:
+                seen.setdefault(area and area[1][3], []).append(row)
         return fitted
 
     monkeypatch.setattr(masks.AttentionMask, "fit", spy)
@@ -140,13 +141,13 @@ def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
     run.sample(model, (left + right, negative))
     assert all((fitted == 1).all() for fitted in seen[0])
     assert all((fitted == 0).all() for fitted in seen[8])
-    assert all((fitted[:, :, :2] == 1).all() and (fitted[:, :, -2:] == 0).all() for fitted in seen[None])
+    assert all((fitted[:, :2] == 1).all() and (fitted[:, -2:] == 0).all() for fitted in seen[None])
 
 
 @pytest.mark.parametrize("side", ["positive", "negative"])
 def test_token_masks_stay_with_their_text(host, portrait, run, side):
     """In the host's copies too: the one of the negative has no tokens to mask, those of the positive have theirs."""
-    masks, key = host.nodes.masks, host.nodes.stages.TOKEN_MASKS
+    masks, key = host.nodes.masks, host.nodes.rows.TOKEN_MASKS
     half = masks.TokenMask(torch.tensor([3, 9]), 77, masks.AttentionMask(torch.ones(1, 16, 16)))
     positive, negative = portrait.make_conditions()
     for entry in positive:
@@ -155,9 +156,9 @@ def test_token_masks_stay_with_their_text(host, portrait, run, side):
     seen = set()
 
     def note(_, args, kwargs):
-        options = kwargs["transformer_options"]
+        rows = kwargs["transformer_options"][host.nodes.rows.ROWS]
         texts = kwargs["context"][:, 0, 0].tolist()
-        seen.update(zip(texts, (uuid in options[key].by_condition for uuid in options["uuids"]), strict=True))
+        seen.update((text, bool(one.token_masks)) for text, one in zip(texts, rows.conditions, strict=True))
 
     handle = portrait.model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
     run.sample(portrait.apply(), conditions)
@@ -197,7 +198,7 @@ def test_mixed_conditioning(portrait, run, alone, seen, mix, texts):
 
 def test_text_behind_masked_tokens_is_not_masked(host, portrait, run):
     """ConditioningConcat: the mask of facial tokens is for their text, not for the one put behind it."""
-    masks, key = host.nodes.masks, host.nodes.stages.TOKEN_MASKS
+    masks, key = host.nodes.masks, host.nodes.rows.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
     hidden = {key: [masks.TokenMask(torch.tensor([3, 9]), 77, nowhere)]}
     texts = [run.tell(1.0, seed) for seed in (1, 9)]

@@ -104,7 +104,7 @@ def couple(host, make_identity):
 
 def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
     """Each person's tokens stand behind their words, with their features, and only they are masked."""
-    clip, stages = checkpoint[1], host.nodes.stages
+    clip, rows = checkpoint[1], host.nodes.rows
     prompt = "in a park, <A> a woman, <B> a man"
     positive, negative, marked, report = host.nodes.conditioning.InjectTokens.execute(
         clip, adapter, couple, prompt, "blurry", 0.5, "auto", ""
@@ -114,21 +114,21 @@ def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
     plain = marked.replace("<|facial|>", "")
     text = clip.encode_from_tokens_scheduled(clip.tokenize(plain))[0][0]
     stage, facial = (entry for entry in positive)
-    assert torch.equal(stage[0], text) and stages.TOKEN_MASKS not in stage[1]
+    assert torch.equal(stage[0], text) and rows.TOKEN_MASKS not in stage[1]
     changed = (facial[0] != text).any(-1)[0].nonzero().flatten().tolist()
     words = [token for chunk in clip.tokenize(plain)["l"] for token, _ in chunk]
     names = [clip.tokenizer.clip_l.inv_vocab[words[row]].removesuffix("</w>") for row in changed]
     assert names == ["face", "eyes", "nose", "eyes", "nose"]
-    hers, his = facial[1][stages.TOKEN_MASKS]
+    hers, his = facial[1][rows.TOKEN_MASKS]
     assert [*hers.positions.tolist(), *his.positions.tolist()] == changed
     assert hers.mask is couple[0].mask and his.mask is couple[1].mask and hers.length == facial[0].shape[1]
     for entry in negative:
-        masked = entry[1][stages.TOKEN_MASKS]
+        masked = entry[1][rows.TOKEN_MASKS]
         assert [mask.positions.tolist() for mask in masked] == [changed[:3], changed[3:]]
     alone, *_ = host.nodes.conditioning.InjectTokens.execute(
         clip, adapter, couple[0].identity, prompt.replace("<A>", "").replace("<B>", ""), "blurry", 0.5, "auto", ""
     ).result
-    assert all(stages.TOKEN_MASKS not in entry[1] for entry in alone)
+    assert all(rows.TOKEN_MASKS not in entry[1] for entry in alone)
 
 
 def test_one_person_with_a_name(host, checkpoint, adapter, couple):

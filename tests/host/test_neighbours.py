@@ -1,69 +1,12 @@
-"""Beside other identity packs, with their own code: found in ComfyUI's custom_nodes, where the environment says, or
-fetched once into .cache at the revisions below."""
+"""Beside other identity packs, with their own code (see neighbours.py)."""
 
-import functools
-import importlib
-import os
 import subprocess
-import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 pytestmark = pytest.mark.host
-
-CACHE = Path(__file__).resolve().parents[2] / ".cache" / "neighbours"
-PACKS = {
-    "IPADAPTER_PLUS_PATH": ("ComfyUI_IPAdapter_plus", "9d076a3df0d2763cef5510ec5ab807f6632c39f5"),
-    "INSTANTID_PATH": ("ComfyUI_InstantID", "1ef34ef573581bd9727c1e0ac05aa956b356a510"),
-}
-
-
-@functools.cache
-def fetch_pack(name: str, revision: str, cache: Path = CACHE) -> Path | str:
-    """The folder of a pack at one revision, fetched if it is not there; or why it cannot be."""
-    folder = cache / f"{name}-{revision[:8]}"
-    if not (folder / "__init__.py").is_file():
-        git = ["git", "-C", str(folder)]
-        source = f"https://github.com/cubiq/{name}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for command in (
-            ["init", "-q"],
-            ["fetch", "-q", "--depth", "1", source, revision],
-            ["checkout", "-qf", revision],
-        ):
-            environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
-            done = subprocess.run(git + command, capture_output=True, text=True, timeout=120, env=environment)
-            if done.returncode:
-                return f"git {command[0]}: {done.stderr.strip()}"
-    return folder
-
-
-def find_pack(comfyui: Path, variable: str) -> Path:
-    """The folder of another pack, or a skip that says what is missing."""
-    name, revision = PACKS[variable]
-    if variable in os.environ:
-        return Path(os.environ[variable]).expanduser()
-    folder = comfyui / "custom_nodes" / name
-    fetched = folder if folder.is_dir() else fetch_pack(name, revision)
-    if isinstance(fetched, str):
-        pytest.skip(f"no {name} in custom_nodes, nor in {variable}, and it cannot be fetched: {fetched}")
-    return fetched
-
-
-def import_neighbour(comfyui: Path, variable: str, module: str):
-    """A module of another pack, or a skip that says what is missing."""
-    package = f"neighbour_{module.lower()}"
-    if package not in sys.modules:
-        folder = find_pack(comfyui, variable)
-        sys.modules[package] = ModuleType(package)
-        sys.modules[package].__path__ = [str(folder)]
-    try:
-        return importlib.import_module(f"{package}.{module}")
-    except ImportError as error:
-        pytest.skip(f"{PACKS[variable][0]} cannot be imported: {error}")
 
 
 def randn(*shape, seed=0):
@@ -115,18 +58,18 @@ def put_instantid(module, name, model, mask):
 
 
 NEIGHBOURS = {
-    "IPAdapter_plus sd15": ("sd15", "IPADAPTER_PLUS_PATH", "IPAdapterPlus", put_ipadapter, False),
-    "IPAdapter_plus sd15 masks": ("sd15", "IPADAPTER_PLUS_PATH", "IPAdapterPlus", put_ipadapter, True),
-    "IPAdapter_plus sdxl masks": ("sdxl", "IPADAPTER_PLUS_PATH", "IPAdapterPlus", put_ipadapter, True),
-    "InstantID sdxl masks": ("sdxl", "INSTANTID_PATH", "InstantID", put_instantid, True),
+    "IPAdapter_plus sd15": ("sd15", "ComfyUI_IPAdapter_plus", "IPAdapterPlus", put_ipadapter, False),
+    "IPAdapter_plus sd15 masks": ("sd15", "ComfyUI_IPAdapter_plus", "IPAdapterPlus", put_ipadapter, True),
+    "IPAdapter_plus sdxl masks": ("sdxl", "ComfyUI_IPAdapter_plus", "IPAdapterPlus", put_ipadapter, True),
+    "InstantID sdxl masks": ("sdxl", "ComfyUI_InstantID", "InstantID", put_instantid, True),
 }
 
 
 @pytest.fixture(scope="module", params=NEIGHBOURS)
-def neighbour(request, host, tiny, run, comfyui):
+def neighbour(request, host, tiny, run, comfyui, neighbours):
     """A portrait, a function that puts the other pack's person into a MODEL, and whether to use masks."""
-    name, variable, module, put, masked = NEIGHBOURS[request.param]
-    loaded = import_neighbour(comfyui, variable, module)
+    name, pack, module, put, masked = NEIGHBOURS[request.param]
+    loaded = neighbours.import_neighbour(comfyui, pack, module)
     return run.Portrait(host, tiny, name), lambda model, mask=None: put(loaded, name, model, mask), masked
 
 
@@ -185,6 +128,7 @@ def test_at_one_layer_both_are_added(host, neighbour):
         "n_heads": heads,
         "cond_or_uncond": [1, 0],
         "block": site[:2],
+        "block_index": 0,
         "transformer_index": 2,
         "original_shape": [2, 4, 16, 16],
         "activations_shape": [2, width, 8, 8],
@@ -221,9 +165,9 @@ def make_control_net():
     return comfy.controlnet.ControlNet(network.eval(), load_device=torch.device("cpu"))
 
 
-def test_whole_instantid_with_its_control_net(host, tiny, run, comfyui):
+def test_whole_instantid_with_its_control_net(host, tiny, run, comfyui, neighbours):
     """Its ControlNet gets its own tokens in place of the text; ours stay in the UNet, on both sides of the merge."""
-    module = import_neighbour(comfyui, "INSTANTID_PATH", "InstantID")
+    module = neighbours.import_neighbour(comfyui, "ComfyUI_InstantID", "InstantID")
     portrait, control_net = run.Portrait(host, tiny, "sdxl"), make_control_net()
     network, analysis = make_instantid(module, "sdxl")
 
@@ -244,7 +188,7 @@ def test_whole_instantid_with_its_control_net(host, tiny, run, comfyui):
     assert run.differ(sample(portrait.apply(other), plain), ours_first) > 1e-2, "without its ControlNet"
 
 
-def test_packs_come_from_their_repository(tmp_path, monkeypatch):
+def test_packs_come_from_their_repository(tmp_path, monkeypatch, neighbours):
     """At the revision asked for, and once; what git says when they cannot."""
     origin = tmp_path / "cubiq" / "ComfyUI_Pack"
     origin.mkdir(parents=True)
@@ -255,9 +199,11 @@ def test_packs_come_from_their_repository(tmp_path, monkeypatch):
     revision = subprocess.check_output(["git", "-C", str(origin), "rev-parse", "HEAD"], text=True).strip()
     for name, value in (("COUNT", "1"), ("KEY_0", f"url.{tmp_path}/.insteadOf"), ("VALUE_0", "https://github.com/")):
         monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
-    folder = fetch_pack("ComfyUI_Pack", revision, tmp_path / "cache")
+    folder = neighbours.fetch_pack("cubiq/ComfyUI_Pack", revision, tmp_path / "cache")
     assert (folder / "__init__.py").read_text() == "first = 1"
     (folder / "__init__.py").write_text("kept")
-    fetch_pack.cache_clear()
-    assert (fetch_pack("ComfyUI_Pack", revision, tmp_path / "cache") / "__init__.py").read_text() == "kept"
-    assert fetch_pack("ComfyUI_Missing", revision, tmp_path / "cache").startswith("git fetch: fatal:")
+    neighbours.fetch_pack.cache_clear()
+    assert (
+        neighbours.fetch_pack("cubiq/ComfyUI_Pack", revision, tmp_path / "cache") / "__init__.py"
+    ).read_text() == "kept"
+    assert neighbours.fetch_pack("cubiq/ComfyUI_Missing", revision, tmp_path / "cache").startswith("git fetch: fatal:")

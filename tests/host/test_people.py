@@ -161,7 +161,7 @@ def test_schedule_over_the_steps(host, tiny, couple, apply, record):
 def test_fitted_masks_do_not_pile_up(host):
     mask = host.nodes.masks.AttentionMask(torch.rand(1, 64, 64))
     for side in range(1, 200):
-        assert mask.fit((side, 1), 1, torch.zeros(1)).shape == (1, side, 1)
+        assert mask.fit((side, 1), ((0, None),), torch.zeros(1)).shape == (1, side, 1)
     assert len(mask._fitted) <= 32
 
 
@@ -208,12 +208,11 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
     for tensor in other:
         tensor[:, [5, 82]] += 3
     token_mask = masks.TokenMask(torch.tensor([5]), 77, at(a, LEFT).mask)
+    conditions = [host.nodes.rows.Condition(is_negative, (token_mask,)) for is_negative in (True, True, False, False)]
+    rows = host.nodes.rows.Rows(tuple(conditions), lambda: ((0, None), (1, None)) * 2)
     options = {
         "n_heads": 4,
-        "cond_or_uncond": [1, 0],
-        "uuids": ["n", "p"],
-        host.nodes.stages.NEGATIVES: frozenset("n"),
-        host.nodes.stages.TOKEN_MASKS: masks.TokenMasks({"n": [token_mask], "p": [token_mask]}),
+        host.nodes.rows.ROWS: rows,
         "activations_shape": [4, 32, 8, 8],
         "sigmas": torch.ones(4),
     }
@@ -234,15 +233,15 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
 def test_token_masks_reach_the_model(host, tiny, couple, apply, at, monkeypatch, weight):
     """In a whole run: tokens masked out everywhere count as if their words were not there, without ID tokens too."""
     hosted, a, _ = couple
-    masks, key = host.nodes.masks, host.nodes.stages.TOKEN_MASKS
+    masks, key = host.nodes.masks, host.nodes.rows.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
     positive, negative = make_conditions()
     changed = [[positive[0][0].clone(), {}]]
     changed[0][0][:, [3, 9]] = 9.0
     hidden = {key: [masks.TokenMask(torch.tensor([3, 9]), 77, nowhere)]}
     model = apply(tiny.make_model(), hosted, (at(a, LEFT),), weight)
-    built, build = [], masks._build_bias
-    monkeypatch.setattr(masks, "_build_bias", lambda *args: built.append(1) or build(*args))
+    built, build = [], masks.build_bias
+    monkeypatch.setattr(host.nodes.rows, "build_bias", lambda *args: built.append(1) or build(*args))
     results = [sample(model, ([[text[0][0], hidden]], negative)) for text in (positive, changed)]
     assert differ(*results) < 1e-4
     assert len(built) == 2 * 4, "built once for each run and size of the layers"

@@ -1,0 +1,116 @@
+"""Follows rows through other packs' `attn2_patch` functions, which lengthen and reorder batches as they like.
+
+Attention-couple packs repeat the rows of a query for every region and say nowhere which are whose. Between two
+functions of ours the query and the text are tensors that know where their rows come from.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+TRACE = "consistentid_trace"
+_NEW = -1
+
+
+def _list_functions(*names: str) -> set[Callable]:
+    return {getattr(owner, name) for owner in (torch, Tensor) for name in names if hasattr(owner, name)}
+
+
+_JOINING = _list_functions("cat", "concat", "concatenate", "stack", "vstack")
+_MOVING = _JOINING | _list_functions(
+    *("chunk", "split", "tensor_split", "unbind", "narrow", "select", "index_select", "__getitem__", "repeat", "tile"),
+    *("repeat_interleave", "expand", "expand_as", "flip", "roll", "unsqueeze", "squeeze", "transpose", "permute"),
+    *("movedim", "flatten", "unflatten", "reshape", "view"),
+)
+
+
+class TracedTensor(Tensor):
+    """`plain` [B, T, C], and in `origin` [B, T, 1] the numbers of the rows that its own came from; -1: none of them.
+
+    What moves rows moves their numbers alike. Anything else that keeps the count of rows keeps their numbers; what does
+    neither gives a plain tensor.
+    """
+
+    plain: Tensor
+    origin: Tensor
+
+    @staticmethod
+    def make(plain: Tensor, origin: Tensor) -> "TracedTensor":
+        traced = plain.as_subclass(TracedTensor)
+        traced.plain, traced.origin = plain, origin
+        return traced
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        result = function(*_change(args, _forget), **_change(kwargs, _forget))
+        if isinstance(result, Tensor):
+            return _follow(result, _find_origin(function, args, kwargs))
+        if function in _MOVING:
+            origins = _find_origin(function, args, kwargs) or [None] * len(result)
+            return tuple(map(_follow, result, origins))
+        return result
+
+
+def trace_rows(functions: list[Callable]) -> list[Callable]:
+    """`attn2_patch` functions between two of ours, after which TRACE in extra_options tells the rows of the query and
+    of the text; None where they were lost."""
+    return [_begin, *functions, _end]
+
+
+def _begin(query: Tensor, key: Tensor, value: Tensor, extra_options: dict) -> tuple:
+    return _number(query), _number(key), value
+
+
+def _end(query: Tensor, key: Tensor, value: Tensor, extra_options: dict) -> tuple:
+    extra_options[TRACE] = tuple(map(_read, (query, key)))
+    return tuple(map(_forget, (query, key, value)))
+
+
+def _number(tensor: Tensor) -> TracedTensor:
+    return TracedTensor.make(tensor, torch.arange(len(tensor)).view(-1, 1, 1).expand(-1, tensor.shape[1], 1))
+
+
+def _read(tensor: Tensor) -> tuple[int, ...] | None:
+    return tuple(tensor.origin[:, 0, 0].tolist()) if isinstance(tensor, TracedTensor) else None
+
+
+def _find_origin(function: Callable, args: tuple, kwargs: dict):
+    """The numbers of a result's rows; None if nobody can tell."""
+    if function not in _MOVING:
+        return next((arg.origin for arg in args if isinstance(arg, TracedTensor)), None)
+    number = _number_new if function in _JOINING else _list_origin
+    try:
+        return function(*_change(args, number), **_change(kwargs, number))
+    except (RuntimeError, IndexError, TypeError):
+        return None
+
+
+def _follow(result: Tensor, origin: Tensor | None) -> Tensor:
+    known = origin is not None and origin.shape[:-1] == result.shape[:-1] and origin.ndim == 3 and origin.numel()
+    return TracedTensor.make(result, origin) if known else result
+
+
+def _forget(value):
+    return value.plain if isinstance(value, TracedTensor) else value
+
+
+def _list_origin(value):
+    return value.origin if isinstance(value, TracedTensor) else value
+
+
+def _number_new(value):
+    """The numbers of a tensor that is joined to others, whose rows may be new."""
+    if isinstance(value, Tensor) and not isinstance(value, TracedTensor):
+        return torch.full((*value.shape[:-1], 1), _NEW)
+    return _list_origin(value)
+
+
+def _change(values, change: Callable):
+    """The same structure with `change` of every leaf."""
+    if isinstance(values, tuple | list):
+        return (tuple if isinstance(values, tuple) else list)(_change(value, change) for value in values)
+    if isinstance(values, dict):
+        return {key: _change(value, change) for key, value in values.items()}
+    return change(values)

@@ -144,7 +144,7 @@ def keep_own_patches(model: ModelPatcher, clone: ModelPatcher) -> None:
 
 
 def run_unet(executor, x, t, c_concat, c_crossattn, control, transformer_options, *args, **kwargs):
-    """Wrapper around the UNet. Raises ConsistentIDError where other nodes have put theirs in the place of our patches."""
+    """Wrapper around the UNet. Raises IncompatibleModelError where another node has taken the place of our patches."""
     options = read_rows(x, transformer_options, kwargs)
     taken, called = _list_taken(options), set()
     if taken:

@@ -5,6 +5,8 @@ functions of ours the query and the text are tensors that know where their rows 
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,10 +15,19 @@ TRACE = "consistentid_trace"
 _NEW = -1
 
 
+class Trace(NamedTuple):
+    """Which rows those of a cross-attention's query and text were, None if they were lost, and who changed them."""
+
+    query: tuple[int, ...] | None
+    text: tuple[int, ...] | None
+    modules: tuple[str, ...]
+
+
 def _list_functions(*names: str) -> set[Callable]:
     return {getattr(owner, name) for owner in (torch, Tensor) for name in names if hasattr(owner, name)}
 
 
+_MAKING = _list_functions("empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like")
 _JOINING = _list_functions("cat", "concat", "concatenate", "stack", "vstack")
 _MOVING = _JOINING | _list_functions(
     *("chunk", "split", "tensor_split", "unbind", "narrow", "select", "index_select", "__getitem__", "repeat", "tile"),
@@ -26,7 +37,7 @@ _MOVING = _JOINING | _list_functions(
 
 
 class TracedTensor(Tensor):
-    """`plain` [B, T, C], and in `origin` [B, T, 1] the numbers of the rows that its own came from; -1: none of them.
+    """`plain` [..., C], and in `origin` [..., 1] the numbers of the rows that its own came from; -1: none of them.
 
     What moves rows moves their numbers alike. Anything else that keeps the count of rows keeps their numbers; what does
     neither gives a plain tensor.
@@ -54,17 +65,17 @@ class TracedTensor(Tensor):
 
 
 def trace_rows(functions: list[Callable]) -> list[Callable]:
-    """`attn2_patch` functions between two of ours, after which TRACE in extra_options tells the rows of the query and
-    of the text; None where they were lost."""
-    return [_begin, *functions, _end]
+    """`attn2_patch` functions between two of ours, which leave a Trace in extra_options[TRACE]."""
+    modules = {getattr(function, "__module__", None) or str(function) for function in functions}
+    return [_begin, *functions, partial(_end, tuple(sorted(modules)))]
 
 
 def _begin(query: Tensor, key: Tensor, value: Tensor, extra_options: dict) -> tuple:
     return _number(query), _number(key), value
 
 
-def _end(query: Tensor, key: Tensor, value: Tensor, extra_options: dict) -> tuple:
-    extra_options[TRACE] = tuple(map(_read, (query, key)))
+def _end(modules: tuple[str, ...], query: Tensor, key: Tensor, value: Tensor, extra_options: dict) -> tuple:
+    extra_options[TRACE] = Trace(_read(query), _read(key), modules)
     return tuple(map(_forget, (query, key, value)))
 
 
@@ -73,11 +84,14 @@ def _number(tensor: Tensor) -> TracedTensor:
 
 
 def _read(tensor: Tensor) -> tuple[int, ...] | None:
-    return tuple(tensor.origin[:, 0, 0].tolist()) if isinstance(tensor, TracedTensor) else None
+    is_known = isinstance(tensor, TracedTensor) and tensor.origin.ndim == 3
+    return tuple(tensor.origin[:, 0, 0].tolist()) if is_known else None
 
 
 def _find_origin(function: Callable, args: tuple, kwargs: dict):
     """The numbers of a result's rows; None if nobody can tell."""
+    if function in _MAKING:
+        return None
     if function not in _MOVING:
         return next((arg.origin for arg in args if isinstance(arg, TracedTensor)), None)
     number = _number_new if function in _JOINING else _list_origin
@@ -88,7 +102,7 @@ def _find_origin(function: Callable, args: tuple, kwargs: dict):
 
 
 def _follow(result: Tensor, origin: Tensor | None) -> Tensor:
-    known = origin is not None and origin.shape[:-1] == result.shape[:-1] and origin.ndim == 3 and origin.numel()
+    known = origin is not None and origin.shape[:-1] == result.shape[:-1] and origin.numel()
     return TracedTensor.make(result, origin) if known else result
 
 

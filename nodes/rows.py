@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
 from .masks import Place, TokenMask, build_bias
-from .row_trace import TRACE, trace_rows
+from .row_trace import TRACE, Trace, trace_rows
 
 TOKEN_MASKS = "consistentid_token_masks"
 CONDITION = "consistentid_condition"
@@ -28,6 +28,7 @@ ROWS = "consistentid_rows"
 BIASES = "consistentid_biases"
 _UNKNOWN = -1
 _KEPT_BIASES = 16
+_UNTRACED = Trace(None, None, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,18 +123,16 @@ def read_rows(x: Tensor, options: dict, arguments: dict) -> dict:
 def find_rows(query: Tensor, extra_options: dict) -> Rows:
     """The rows of a query in a cross-attention. Raises ConsistentIDError where they cannot be known."""
     rows = extra_options.get(ROWS) or _assume_rows(extra_options)
-    order, _ = extra_options.get(TRACE, (None, None))
-    if order is None and len(query) == len(rows):
+    trace = extra_options.get(TRACE, _UNTRACED)
+    if trace.query is None and len(query) == len(rows):
         return rows
-    if order is None or min(order) < 0 or len(order) != len(query):
-        functions = extra_options.get("patches", {}).get("attn2_patch", ())
-        names = sorted({getattr(function, "__module__", str(function)) for function in functions} - {__package__})
+    if trace.query is None or min(trace.query) < 0 or len(trace.query) != len(query):
         raise ConsistentIDError(
             f"ConsistentID cannot tell whose rows the attention works on: there are {len(query)}, where the host "
-            f"has {len(rows)}. Changed by: {', '.join(names) or 'a patch of the whole UNet'}. Remove the node that "
-            "does it, or Apply ConsistentID."
+            f"has {len(rows)}. Changed by: {', '.join(trace.modules) or 'a patch of the whole UNet'}. Remove the node "
+            "that does it, or Apply ConsistentID."
         )
-    return rows.pick(order)
+    return rows.pick(trace.query)
 
 
 def make_text_bias(rows: Rows, query: Tensor, key: Tensor, extra_options: dict) -> Tensor | None:
@@ -143,12 +142,11 @@ def make_text_bias(rows: Rows, query: Tensor, key: Tensor, extra_options: dict) 
     """
     if not any(condition.token_masks for condition in rows.conditions):
         return None
-    order, texts = extra_options.get(TRACE, (None, None))
-    is_own = [order is None or texts is None or text == row for row, text in zip(order or (), texts or (), strict=True)]
-    masks = [
-        condition.token_masks if own else ()
-        for condition, own in zip(rows.conditions, is_own or [True] * len(rows), strict=True)
-    ]
+    query_rows, text_rows, _ = extra_options.get(TRACE, _UNTRACED)
+    is_own = [True] * len(rows)
+    if query_rows and text_rows:
+        is_own = [row == text for row, text in zip(query_rows, text_rows, strict=True)]
+    masks = [row.token_masks if own else () for row, own in zip(rows.conditions, is_own, strict=True)]
     build = extra_options.get(BIASES, build_bias)
     return build(tuple(masks), rows.places, find_grid(extra_options), key.shape[1], query.device, query.dtype)
 
@@ -175,7 +173,7 @@ def _find_places(images: list[int], x: Tensor, picture: Tensor, size: tuple[int,
             raise ConsistentIDError(
                 f"Masks of people cannot be placed: another node shows the UNet {_name_size(x)} of a picture of "
                 f"{_name_size(picture)} latent pixels, and it cannot be told where they are in it. Samplers that draw "
-                "tile by tile do so, and SpotDiffusion. Use MultiDiffusion, draw the picture whole, or remove the masks."
+                "tile by tile do so, and SpotDiffusion. Use MultiDiffusion, draw it whole, or remove the masks."
             )
         places.append((image, (size, (*x.shape[-2:], *corners.pop()))))
     return tuple(places)

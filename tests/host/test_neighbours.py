@@ -24,7 +24,7 @@ def make_layers(name: str, context: int) -> dict[str, torch.Tensor]:
     }
 
 
-def put_ipadapter(module, name, model, mask):
+def put_ipadapter(module, name, model, mask, weight=1.5):
     width = {"sd15": 768, "sdxl": 2048}[name]
     projection = {
         "proj.weight": randn(4 * width, 1024) * 0.03,
@@ -36,7 +36,7 @@ def put_ipadapter(module, name, model, mask):
     embeds = {"pos_embed": randn(1, 1, 1024), "neg_embed": torch.zeros(1, 1, 1024)}
     node = module.IPAdapterEmbeds()
     return node.apply_ipadapter(
-        model, weights, weight=1.5, weight_type="linear", start_at=0.0, end_at=0.9, attn_mask=mask, **embeds
+        model, weights, weight=weight, weight_type="linear", start_at=0.0, end_at=0.9, attn_mask=mask, **embeds
     )[0]
 
 
@@ -149,6 +149,28 @@ def test_at_one_layer_both_are_added(host, neighbour):
     assert torch.allclose(by_pixel["masked"][:, :, right], by_pixel["ours first"][:, :, right], atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["sd15", "sdxl"])
+def test_what_another_node_adds_stays_in_its_branch(host, tiny, run, comfyui, neighbours, name):
+    """Its weight is moved from run to run, and a branch without it goes on: from one MODEL that the host keeps."""
+    module = neighbours.import_neighbour(comfyui, "ComfyUI_IPAdapter_plus", "IPAdapterPlus")
+    portrait = run.Portrait(host, tiny, name)
+    conditions, kept = portrait.make_conditions(), portrait.apply()
+
+    def sample(model):
+        return run.sample(model, conditions, sigmas=run.SIGMAS[2:])
+
+    alone = sample(kept)
+    for weight in (0.3, 0.5, 0.8):
+        changed = put_ipadapter(module, name, kept, None, weight)
+        expected = put_ipadapter(module, name, portrait.apply(tiny.make_model(name)), None, weight)
+        assert torch.equal(sample(changed), sample(expected))
+        assert torch.equal(sample(changed.clone()), sample(expected)), "a clone has what its origin has"
+    again = put_ipadapter(module, name, changed, None, 0.8)
+    assert not torch.equal(sample(again), sample(changed)), "added on purpose, it is there twice"
+    assert torch.equal(sample(changed), sample(expected))
+    assert torch.equal(sample(kept), alone)
+
+
 def make_control_net():
     """A tiny ControlNet for the tiny SDXL UNet."""
     import comfy.cldm.cldm
@@ -203,7 +225,6 @@ def test_packs_come_from_their_repository(tmp_path, monkeypatch, neighbours):
     assert (folder / "__init__.py").read_text() == "first = 1"
     (folder / "__init__.py").write_text("kept")
     neighbours.fetch_pack.cache_clear()
-    assert (
-        neighbours.fetch_pack("cubiq/ComfyUI_Pack", revision, tmp_path / "cache") / "__init__.py"
-    ).read_text() == "kept"
+    folder = neighbours.fetch_pack("cubiq/ComfyUI_Pack", revision, tmp_path / "cache")
+    assert (folder / "__init__.py").read_text() == "kept"
     assert neighbours.fetch_pack("cubiq/ComfyUI_Missing", revision, tmp_path / "cache").startswith("git fetch: fatal:")

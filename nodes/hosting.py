@@ -25,7 +25,7 @@ def make_patcher(module: nn.Module, disable_dynamic: bool = False) -> comfy.mode
     disable_dynamic: not of the kind of newer hosts that reads weights from the file when they are used.
     """
     plain = comfy.model_patcher.ModelPatcher
-    kind = plain if disable_dynamic else getattr(comfy.model_patcher, "CoreModelPatcher", plain)
+    kind = plain if disable_dynamic else vars(comfy.model_patcher).get("CoreModelPatcher", plain)
     return kind(
         module,
         load_device=comfy.model_management.get_torch_device(),

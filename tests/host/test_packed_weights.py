@@ -146,6 +146,7 @@ def test_low_rank_weights_are_added_to_what_was_packed(host, packed, adapter, ma
 def test_keys_of_a_person_are_not_packed(host, packed, adapter, make_identity):
     assert packed.model.model_size() < 0.9 * packed.twin.model_size()
     applied = host.nodes.patching.apply_adapter(packed.model, adapter, make_identity())
+    assert not host.nodes.patching.find_missing_loras(applied, adapter, 1.0), "what it has is found again"
     patches = applied.model_options["transformer_options"]["patches_replace"]["attn2"].values()
     assert {patch.key_value.pair.dtype for patch in patches} == {torch.float32}
 

@@ -141,3 +141,32 @@ def test_nodes_for_several_gpus_take_it(loaded, caplog):
         for device in ("cpu", "default"):
             getattr(nodes, f"Select{node}DeviceNode").execute(one, device)
     assert "cannot retarget" not in caplog.text
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_person_on_several_gpus(host, loaded, run, monkeypatch, order):
+    """Each condition is computed on a device of its own; here two names of the CPU."""
+    multigpu = pytest.importorskip("comfy.multigpu", reason="this ComfyUI does not share work between GPUs")
+    import comfy.model_management
+
+    devices = [torch.device("cpu"), torch.device("cpu:0")]
+    monkeypatch.setattr(comfy.model_management, "get_all_torch_devices", lambda **_: devices)
+    model, *_, hosted = loaded
+    photo, zero, text, facial, negative = (torch.randn(1, rows, 192) for rows in (65, 65, 77, 77, 77))
+    identity = host.consistentid.identity.Identity(photo[0], zero[0], {}, torch.randn(512))
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :, :32] = 1
+    people = host.nodes.people.list_people(identity, mask)
+    conditions = host.nodes.conditioning.split_stages([[text, {}]], [[facial, {}]], 0.5), [[negative, {}]]
+
+    def apply(one):
+        return host.nodes.patching.apply_adapter(one, hosted, people)
+
+    def split(one):
+        return multigpu.create_multigpu_deepclones(one, 2)
+
+    shared = split(apply(model)) if order == "after" else apply(split(model))
+    assert len(shared.get_additional_models_with_key("multigpu")) == 1
+    expected = run.sample(apply(model), conditions)
+    assert run.differ(run.sample(shared, conditions), expected) < 1e-4
+    assert run.differ(run.sample(model, conditions), expected) > 0.1

@@ -1,6 +1,7 @@
 """ComfyUI models and adapters at full size with seeded weights, without any file."""
 
 import copy
+import inspect
 from pathlib import Path
 
 import comfy.clip_vision
@@ -127,7 +128,7 @@ def make_clip(base: str):
 
 def make_clip_vision():
     """ComfyUI's CLIP_VISION with ViT-H/14 at full size."""
-    config = Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json")
+    config = Path(inspect.getfile(comfy.clip_vision)).with_name("clip_vision_config_h.json")
     model = comfy.clip_vision.ClipVisionModel(str(config))
     fill(model.model)
     return model

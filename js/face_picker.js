@@ -40,7 +40,7 @@ function drawPhoto(node, photo) {
 }
 
 app.registerExtension({
-  name: "ConsistentID.FacePicker",
+  name: "consistentidportraits.FacePicker",
   nodeCreated(node) {
     if (node.comfyClass !== NODE) return;
     const redraw = addResultPanel(node, "consistentid_faces", HEIGHT_PX, (photo) => drawPhoto(node, photo));

@@ -86,7 +86,7 @@ function loadSeen(dialog, tiles) {
 }
 
 app.registerExtension({
-  name: "ConsistentID.IdentityPicker",
+  name: "consistentidportraits.IdentityPicker",
   nodeCreated(node) {
     if (node.comfyClass !== NODE || !findWidget(node, "name")) return;
     const button = node.addWidget("button", "choose", null, () => openPicker(node), { serialize: false });

@@ -41,7 +41,7 @@ function addThumbnail(node) {
 }
 
 app.registerExtension({
-  name: "ConsistentID.IdentityThumbnail",
+  name: "consistentidportraits.IdentityThumbnail",
   nodeCreated(node) {
     if (node.comfyClass === NODE) addThumbnail(node);
   },

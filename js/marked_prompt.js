@@ -19,7 +19,7 @@ function drawPrompt(prompt) {
 }
 
 app.registerExtension({
-  name: "ConsistentID.MarkedPrompt",
+  name: "consistentidportraits.MarkedPrompt",
   nodeCreated(node) {
     if (node.comfyClass === NODE) addResultPanel(node, "consistentid_prompt", HEIGHT_PX, drawPrompt);
   },

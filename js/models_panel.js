@@ -143,7 +143,7 @@ function makePanel() {
 let panel;
 
 app.registerExtension({
-  name: "ConsistentID.Models",
+  name: "consistentidportraits.Models",
   commands: [
     {
       id: COMMAND,

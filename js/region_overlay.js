@@ -41,7 +41,7 @@ function drawRegions(node, photo) {
 }
 
 app.registerExtension({
-  name: "ConsistentID.RegionOverlay",
+  name: "consistentidportraits.RegionOverlay",
   nodeCreated(node) {
     if (node.comfyClass !== NODE) return;
     const redraw = addResultPanel(node, "consistentid_regions", HEIGHT_PX, (photo) => drawRegions(node, photo));

@@ -82,7 +82,7 @@ function findNode(key) {
 }
 
 app.registerExtension({
-  name: "ConsistentID.ResultPanel",
+  name: "consistentidportraits.ResultPanel",
   onNodeOutputsUpdated(outputs) {
     for (const [key, output] of Object.entries(outputs)) panels.get(findNode(key))?.(output); // after a change of tabs
   },

@@ -17,7 +17,7 @@ from comfy_api.latest import io
 from . import sockets
 from .hosting import HostedAdapter
 from .model import list_strength_inputs
-from .patching import KEY, RUN_WRAPPERS, PersonLayers, find_missing_loras, project_people
+from .patching import KEY, RUN_WRAPPERS, PersonLayers, check_hookable, find_missing_loras, project_people
 
 
 class LowRankHook(WeightHook):
@@ -32,7 +32,10 @@ class LowRankHook(WeightHook):
     ) -> bool:
         if target_dict.get("target") != EnumWeightTarget.Model:
             return False
-        for share, patches in find_missing_loras(model, *self.hook_ref).items():
+        missing = find_missing_loras(model, *self.hook_ref)
+        if missing:
+            check_hookable(model)
+        for share, patches in missing.items():
             model.add_hook_patches(self, patches, share)
         registered.add(self)
         return True

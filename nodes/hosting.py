@@ -19,10 +19,14 @@ from ..consistentid.identity.compatibility import check_adapter
 OPERATIONS = comfy.ops.manual_cast
 
 
-def make_patcher(module: nn.Module) -> comfy.model_patcher.ModelPatcher:
-    """A ModelPatcher that owns `module` and moves it between the host's devices."""
-    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(
+def make_patcher(module: nn.Module, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
+    """A ModelPatcher that owns `module` and moves it between the host's devices.
+
+    disable_dynamic: not of the kind of newer hosts that reads weights from the file when they are used.
+    """
+    plain = comfy.model_patcher.ModelPatcher
+    kind = plain if disable_dynamic else vars(comfy.model_patcher).get("CoreModelPatcher", plain)
+    return kind(
         module,
         load_device=comfy.model_management.get_torch_device(),
         offload_device=comfy.model_management.unet_offload_device(),

@@ -133,6 +133,18 @@ def find_missing_loras(
     return missing
 
 
+def check_hookable(model: ModelPatcher) -> None:
+    """IncompatibleModelError for packed weights: what ComfyUI does to change weights for some conditions only copies
+    them as they are, which fails there, and ends the whole program with a GGUF file in F16."""
+    for name, weight in model.model.named_parameters():
+        if type(weight) is not nn.Parameter:
+            raise IncompatibleModelError(
+                f"ComfyUI cannot change packed weights for some conditions only, and MODEL has such: {name} is a "
+                f"{type(weight).__name__}. Use 'Apply ConsistentID' in place of 'Hook ConsistentID', set its "
+                "lora_weight to 0, or load a file that is not GGUF or quantised."
+            )
+
+
 def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     base = detect_base(model)
     if base is hosted.config:
@@ -163,15 +175,23 @@ def _make_lora_patches(model: ModelPatcher, hosted: HostedAdapter) -> dict[str, 
         _weight_key(site, attention, projection): LoRAAdapter(set(), (lora.up, lora.down, None, None, None, None))
         for (site, attention, projection), lora in hosted.adapter.loras.items()
     }
-    shapes = {key: tuple(tensor.shape) for key, tensor in model.model.state_dict().items() if key in patches}
     for key, patch in patches.items():
-        shape = (patch.weights[0].shape[0], patch.weights[1].shape[1])
-        if shapes.get(key) != shape:
+        shape, found = (patch.weights[0].shape[0], patch.weights[1].shape[1]), _find_shape(model, key)
+        if found != shape:
             raise IncompatibleModelError(
-                f"The adapter {hosted.adapter.source} does not fit this MODEL: {key} has shape {shapes.get(key)}, "
+                f"The adapter {hosted.adapter.source} does not fit this MODEL: {key} has shape {found}, "
                 f"the adapter expects {shape}. Use a standard checkpoint of {hosted.config.title}."
             )
     return patches
+
+
+def _find_shape(model: ModelPatcher, key: str) -> tuple[int, int] | None:
+    """Of a layer's weight as it multiplies; the tensor may be packed (GGUF, nvfp4). None if there is no such layer."""
+    try:
+        layer = model.get_model_object(key.removesuffix(".weight"))
+        return layer.out_features, layer.in_features
+    except AttributeError:
+        return None
 
 
 def _weight_key(site: Site, attention: str, projection: str) -> str:

@@ -1,4 +1,8 @@
-"""The zoo's small base model in ComfyUI: diffusers folders, of a size that ComfyUI does not know."""
+"""The zoo's small base model in ComfyUI: diffusers folders, of a size that ComfyUI does not know.
+
+Newer hosts load a model once more, for torch.compile or for another GPU, by what its `cached_patcher_init` holds: a
+function that gives out a ModelPatcher, and its arguments. Older ones have no use for it.
+"""
 
 import json
 import re
@@ -27,7 +31,7 @@ LATENT_SCALE = 0.18215
 """What ComfyUI divides SD1.x latents by between VAE and UNet; TAESD's need no scaling."""
 
 
-def load_unet(folder: Path) -> ModelPatcher:
+def load_unet(folder: Path, disable_dynamic: bool = False) -> ModelPatcher:
     """A MODEL from a diffusers UNet of SD1.x's kinds of blocks, whatever its widths and depths."""
     parts, config = _read(folder)
     unet_config = convert_config(config)
@@ -39,7 +43,9 @@ def load_unet(folder: Path) -> ModelPatcher:
     model = model_config.get_model({}, device=comfy.model_management.unet_offload_device())
     _check_names(model.diffusion_model, weights, folder)
     model.diffusion_model.load_state_dict(weights)
-    return make_patcher(model)
+    patcher = make_patcher(model, disable_dynamic)
+    patcher.cached_patcher_init = (load_unet, (folder,))
+    return patcher
 
 
 def convert_config(config: dict) -> dict:
@@ -79,8 +85,11 @@ class Multiple:
     __rmul__ = __mul__
 
 
-def load_clip(text_encoder: Path, tokenizer: Path) -> comfy.sd.CLIP:
-    """A CLIP from a CLIP text encoder and tokenizer of transformers, of any width and vocabulary."""
+def load_clip(text_encoder: Path, tokenizer: Path, **options) -> comfy.sd.CLIP:
+    """A CLIP from a CLIP text encoder and tokenizer of transformers, of any width and vocabulary.
+
+    options: of the host's CLIP.
+    """
     tensors, config = _read(text_encoder)
     special = {"start": config["bos_token_id"], "end": config["eos_token_id"], "pad": config["pad_token_id"]}
 
@@ -93,7 +102,8 @@ def load_clip(text_encoder: Path, tokenizer: Path) -> comfy.sd.CLIP:
             params={"clip_model": SDClipModel, "textmodel_json_config": config, "special_tokens": special},
             clip=SD1ClipModel,
             tokenizer=partial(SD1Tokenizer, tokenizer=SmallTokenizer),
-        )
+        ),
+        **options,
     )
     # transformers 5 leaves out the prefix, and ComfyUI has room for all words of CLIP's own vocabulary.
     named = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in tensors.items()}
@@ -101,7 +111,12 @@ def load_clip(text_encoder: Path, tokenizer: Path) -> comfy.sd.CLIP:
     named["text_model.embeddings.token_embedding.weight"] = F.pad(words, (0, 0, 0, CLIP_WORDS - len(words)))
     _check_names(clip.cond_stage_model.clip_l.transformer, named | dict.fromkeys(CLIP_OWN), text_encoder)
     clip.load_sd(named)
+    clip.patcher.cached_patcher_init = (_load_clip_patcher, (text_encoder, tokenizer))
     return clip
+
+
+def _load_clip_patcher(text_encoder: Path, tokenizer: Path, **options) -> ModelPatcher:
+    return load_clip(text_encoder, tokenizer, **options).patcher
 
 
 def load_vae(folder: Path) -> comfy.sd.VAE:
@@ -111,7 +126,12 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
     weights = {**renamed, "vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)}
     vae = comfy.sd.VAE(weights)
     _check_names(vae.first_stage_model, weights, folder)
+    vae.patcher.cached_patcher_init = (_load_vae_patcher, (folder,))
     return vae
+
+
+def _load_vae_patcher(folder: Path, disable_dynamic: bool = False) -> ModelPatcher:
+    return load_vae(folder).patcher  # as the host's own: a VAE takes no such option
 
 
 def load_clip_vision(folder: Path) -> comfy.clip_vision.ClipVisionModel:

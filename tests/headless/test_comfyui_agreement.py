@@ -150,6 +150,7 @@ def test_single_file_checkpoint(host, tiny, files, tmp_path):
 
 def test_image_features(host, files, photo, tmp_path):
     """ComfyUI's CLIP_VISION and transformers', from the same weights."""
+    import inspect
     import json
 
     import comfy.clip_vision
@@ -157,7 +158,8 @@ def test_image_features(host, files, photo, tmp_path):
     from consistentid.face.photo import open_photo
     from consistentid.hosts.clip_vision import encode_images, load_clip_vision
 
-    config = json.loads(Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json").read_text())
+    folder = Path(inspect.getfile(comfy.clip_vision)).parent
+    config = json.loads((folder / "clip_vision_config_h.json").read_text())
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config | {"num_hidden_layers": 2, "intermediate_size": 1280}))
     theirs = comfy.clip_vision.ClipVisionModel(str(path))

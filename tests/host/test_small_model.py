@@ -1,5 +1,6 @@
 """The small base model in ComfyUI computes what it computes in diffusers and transformers."""
 
+import copy
 import importlib
 import json
 
@@ -78,3 +79,94 @@ def test_other_weights_are_refused(small_model, host, zoo_models, tmp_path, part
     }
     with pytest.raises(host.consistentid.errors.CheckpointError, match="foreign"):
         loaders[part](folder)
+
+
+@pytest.fixture(scope="module")
+def loaded(host):
+    """MODEL, CLIP, VAE, CLIP_VISION and adapter of Load Small Models."""
+    return host.nodes.zoo.LoadZoo.execute().args[:5]
+
+
+def list_copies(patcher) -> list:
+    """What newer hosts make of it for torch.compile, for whoever may not share it, and for another GPU."""
+    if not hasattr(patcher, "deepclone_multigpu"):
+        return [patcher.clone()]
+    patcher.is_dynamic = lambda: True  # as on a GPU
+    plain = patcher.clone(disable_dynamic=True)
+    del patcher.is_dynamic
+    copies = [plain, patcher.clone(force_deepcopy=True), patcher.deepclone_multigpu(torch.device("cpu"))]
+    assert patcher.model not in [one.model for one in copies]
+    return copies
+
+
+def test_newer_hosts_load_the_model_again(host, loaded, run):
+    model, *_, hosted = loaded
+    photo, zero, text, other = (torch.randn(1, rows, 192) for rows in (65, 65, 77, 77))
+    identity = host.consistentid.identity.Identity(photo[0], zero[0], {}, torch.randn(512))
+    conditions = [[text, {}]], [[other, {}]]
+    ours = host.nodes.patching.apply_adapter(model, hosted, identity)
+    assert run.differ(run.sample(ours, conditions), run.sample(model, conditions)) > 0.1
+    for one in (model, ours):
+        drawn = run.sample(one, conditions)
+        for again in list_copies(one):
+            assert torch.equal(run.sample(again, conditions), drawn)
+
+
+def test_newer_hosts_load_text_encoder_and_autoencoder_again(loaded):
+    _, clip, vae, *_ = loaded
+    text = clip.encode_from_tokens_scheduled(clip.tokenize(PROMPT))[0][0]
+    for patcher in list_copies(clip.patcher):
+        twin = clip.clone()
+        twin.patcher, twin.cond_stage_model = patcher, patcher.model
+        assert torch.equal(twin.encode_from_tokens_scheduled(twin.tokenize(PROMPT))[0][0], text)
+    picture = vae.decode(torch.ones(1, 4, 8, 8))
+    for patcher in list_copies(vae.patcher):
+        twin = copy.copy(vae)
+        twin.patcher, twin.first_stage_model = patcher, patcher.model
+        assert torch.equal(twin.decode(torch.ones(1, 4, 8, 8)), picture)
+
+
+def test_torch_compile_takes_it(loaded):
+    from comfy_extras.nodes_torch_compile import TorchCompileModel
+
+    compiled = TorchCompileModel.execute(loaded[0], "inductor").args[0]
+    assert "torch_compile_kwargs" in compiled.model_options
+
+
+def test_nodes_for_several_gpus_take_it(loaded, caplog):
+    nodes = pytest.importorskip("comfy_extras.nodes_multigpu", reason="this ComfyUI has no nodes for several GPUs")
+    model, clip, vae, *_ = loaded
+    assert nodes.MultiGPUCFGSplitNode.execute(model, 2).args[0].model is model.model
+    for node, one in (("Model", model), ("CLIP", clip), ("VAE", vae)):
+        for device in ("cpu", "default"):
+            getattr(nodes, f"Select{node}DeviceNode").execute(one, device)
+    assert "cannot retarget" not in caplog.text
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_person_on_several_gpus(host, loaded, run, monkeypatch, order):
+    """Each condition is computed on a device of its own; here two names of the CPU."""
+    multigpu = pytest.importorskip("comfy.multigpu", reason="this ComfyUI does not share work between GPUs")
+    import comfy.model_management
+
+    devices = [torch.device("cpu"), torch.device("cpu:0")]
+    monkeypatch.setattr(comfy.model_management, "get_all_torch_devices", lambda **_: devices)
+    model, *_, hosted = loaded
+    photo, zero, text, facial, negative = (torch.randn(1, rows, 192) for rows in (65, 65, 77, 77, 77))
+    identity = host.consistentid.identity.Identity(photo[0], zero[0], {}, torch.randn(512))
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :, :32] = 1
+    people = host.nodes.people.list_people(identity, mask)
+    conditions = host.nodes.conditioning.split_stages([[text, {}]], [[facial, {}]], 0.5), [[negative, {}]]
+
+    def apply(one):
+        return host.nodes.patching.apply_adapter(one, hosted, people)
+
+    def split(one):
+        return multigpu.create_multigpu_deepclones(one, 2)
+
+    shared = split(apply(model)) if order == "after" else apply(split(model))
+    assert len(shared.get_additional_models_with_key("multigpu")) == 1
+    expected = run.sample(apply(model), conditions)
+    assert run.differ(run.sample(shared, conditions), expected) < 1e-4
+    assert run.differ(run.sample(model, conditions), expected) > 0.1

@@ -69,7 +69,7 @@ class IDAttentionPatch:
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict) -> Tensor:
         if CALLED in extra_options:
             extra_options[CALLED].add((*extra_options["block"], extra_options["block_index"]))
-        rows = find_rows(q, extra_options)
+        rows = find_rows(q, k, extra_options)
         attended = self._attend_text(q, k, v, extra_options, rows)
         # Where the host wants attention in float32 (some Macs draw black pictures otherwise), this part is too.
         query = q.to(get_attn_precision(extra_options.get("attn_precision"), q.dtype) or q.dtype)

@@ -120,17 +120,18 @@ def read_rows(x: Tensor, options: dict, arguments: dict) -> dict:
     return options
 
 
-def find_rows(query: Tensor, extra_options: dict) -> Rows:
+def find_rows(query: Tensor, key: Tensor, extra_options: dict) -> Rows:
     """The rows of a query in a cross-attention. Raises ConsistentIDError where they cannot be known."""
     rows = extra_options.get(ROWS) or _assume_rows(extra_options)
     trace = extra_options.get(TRACE, _UNTRACED)
-    if trace.query is None and len(query) == len(rows):
+    if trace.query is None and len(query) == len(key) == len(rows):
         return rows
-    if trace.query is None or min(trace.query) < 0 or len(trace.query) != len(query):
+    if trace.query is None or min(trace.query) < 0 or not len(trace.query) == len(query) == len(key):
+        changed_by = ", ".join(trace.modules) or "a patch of the whole UNet"
         raise ConsistentIDError(
-            f"ConsistentID cannot tell whose rows the attention works on: there are {len(query)}, where the host "
-            f"has {len(rows)}. Changed by: {', '.join(trace.modules) or 'a patch of the whole UNet'}. Remove the node "
-            "that does it, or Apply ConsistentID."
+            f"ConsistentID cannot tell whose rows the attention works on: there are {len(query)} with {len(key)} "
+            f"texts, where the host has {len(rows)}. Changed by: {changed_by}. Remove the node that does it, or Apply "
+            "ConsistentID."
         )
     return rows.pick(trace.query)
 

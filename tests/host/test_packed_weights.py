@@ -2,10 +2,8 @@
 
 import importlib
 import importlib.util
-import os
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -44,19 +42,10 @@ def weights(standins) -> dict[str, torch.Tensor]:
     return {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items() if key.startswith(PREFIX)}
 
 
-def find_pack(comfyui: Path, name: str) -> Path:
-    for folder in (os.environ.get("GGUF_PATH"), comfyui / "custom_nodes" / name, Path.home() / "comfy/packs" / name):
-        if folder and Path(folder).is_dir():
-            return Path(folder)
-    pytest.skip(f"no {name} in custom_nodes, nor in GGUF_PATH")
-
-
 @pytest.fixture(scope="module")
-def load_gguf(host, comfyui):
+def load_gguf(comfyui, neighbours):
     """The loader node of ComfyUI-GGUF."""
-    sys.modules["neighbour_gguf"] = package = ModuleType("neighbour_gguf")
-    package.__path__ = [str(find_pack(comfyui, "ComfyUI-GGUF"))]
-    return importlib.import_module("neighbour_gguf.nodes").UnetLoaderGGUF().load_unet
+    return neighbours.import_neighbour(comfyui, "ComfyUI-GGUF", "nodes").UnetLoaderGGUF().load_unet
 
 
 @pytest.fixture(scope="module", params=TOLERANCES)

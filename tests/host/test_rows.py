@@ -67,7 +67,9 @@ def test_rows_that_are_lost_are_refused(portrait, host, run):
     model = portrait.apply()
     conditions = portrait.make_conditions()
     model.set_model_attn2_patch(copy)
-    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=f"there are 4.*has 2.*{__name__}"):
+    with pytest.raises(
+        host.consistentid.errors.ConsistentIDError, match=f"there are 4 with 4 texts.*has 2.*{__name__}"
+    ):
         run.sample(model, conditions, sigmas=run.SIGMAS[2:])
     same = portrait.apply()
     same.set_model_attn2_patch(lambda q, k, v, options: (torch.from_numpy(q.numpy() * 1), k, v))

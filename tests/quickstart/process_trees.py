@@ -1,5 +1,7 @@
 """Start a process, look at everything below it, end it, see that all of it is gone."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,8 +18,16 @@ def start_script(script: str, *arguments, **options):
     The script finds the quick start's modules.
     """
     command = [sys.executable, "-c", f"import sys\nsys.path.append({str(QUICKSTART)!r})\n{script}"]
-    process = subprocess.Popen([*command, *map(str, arguments)], stdout=subprocess.PIPE, text=True, **options)
+    process = start([*command, *arguments], **options)
     return process, process.stdout.readline().strip()
+
+
+def start(command, **options):
+    """A process whose output is read, and which signals end: jobs in the background ignore some of them."""
+    if os.name != "nt":
+        wishes = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        options["preexec_fn"] = lambda: [signal.signal(wish, signal.SIG_DFL) for wish in wishes]
+    return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True, **options)
 
 
 def list_tree(pid: int) -> list[psutil.Process]:

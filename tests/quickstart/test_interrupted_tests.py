@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 
+import process_trees
 import pytest
 from process_trees import await_end, list_tree
 from small_repository import write_comfyui, write_repository
@@ -41,9 +42,8 @@ def start(repository):
 
     def start(*arguments):
         environment = os.environ | {"COMFYUI_PATH": str(repository / "comfyui")}
-        command = [str(repository / ".venv" / "bin" / "python"), *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        process = subprocess.Popen(command, cwd=repository, env=environment, **pipes)
+        command = [repository / ".venv" / "bin" / "python", *arguments]
+        process = process_trees.start(command, cwd=repository, env=environment, stderr=subprocess.STDOUT)
         started.append(process)
         while not worker.exists() or not worker.read_text():
             assert process.poll() is None, process.stdout.read()

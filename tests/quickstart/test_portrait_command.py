@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from process_trees import await_end, list_tree
+from process_trees import await_end, list_tree, start
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "quickstart"
 
@@ -46,8 +46,7 @@ def test_three_portraits_of_a_drawn_person(tmp_path, comfyui):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_killed_it_leaves_no_server(tmp_path, comfyui):
     options = ["--out", str(tmp_path), "--comfyui", str(comfyui), "--steps", "1000"]
-    command = [sys.executable, str(QUICKSTART), "portrait", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = start([sys.executable, QUICKSTART, "portrait", *options])
     assert any(line.startswith("Models:") for line in process.stdout), "the server runs"
     tree = list_tree(process.pid)
     assert any("main.py" in one.cmdline() for one in tree)

@@ -41,7 +41,8 @@ def keep(command):
     while child.poll() is None and not wishes:
         time.sleep(POLL_SECONDS)
     _end_group(child)
-    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+    code = child.wait()
+    return code if code >= 0 else 128 - code
 
 
 def _end_group(child):

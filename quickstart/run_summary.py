@@ -21,7 +21,7 @@ def summarise(titles, reports, seconds):
     """
     lines = [" what was proved, and where ".center(WIDTH, "#")]
     lines += [f"{title:<44}{_describe(title, reports)}" for title in titles]
-    lines += _list_not_proved(reports) + _list_failures(reports)
+    lines += _list_not_proved(titles, reports) + _list_failures(reports)
     total = sum((Counter(report["counts"]) for report in reports.values() if report), Counter())
     duration = f"{seconds:.2f}s" + (f" ({timedelta(seconds=int(seconds))})" if seconds >= 60 else "")
     return "\n".join([*lines, f" {_count(total)} in {duration} ".center(WIDTH, "=")])
@@ -41,17 +41,18 @@ def _count(counts):
     return ", ".join(named) or "no tests ran"
 
 
-def _list_not_proved(reports):
-    """A line for each file and reason, with the number of tests in each part."""
+def _list_not_proved(titles, reports):
+    """A line for each part without a report, then one for each file and reason of skips, with their numbers."""
     skips = defaultdict(Counter)
     for title, report in reports.items():
         for test, reason in report["skips"] if report else ():
             skips[test.split("::")[0], " ".join(reason.split())[:REASON_LENGTH]][title] += 1
-    lines = [
+    lines = [f"  {title}: {_describe(title, reports)}" for title in titles if not reports.get(title)]
+    lines += [
         f"  {file}, {' and '.join(f'{number} {title}' for title, number in parts.items())}: {reason}"
         for (file, reason), parts in skips.items()
     ]
-    return ["", "NOT PROVED, because skipped:", *lines] if lines else ["", "Nothing was skipped."]
+    return ["", "NOT PROVED:", *lines] if lines else ["", "Nothing was skipped."]
 
 
 def _list_failures(reports):

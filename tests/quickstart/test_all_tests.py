@@ -64,7 +64,7 @@ def test_each_test_runs_where_it_belongs(run):
         "on ComfyUI 0.33.0 1 failed, 1 passed, 1 skipped",
     ]
     skipped = "1 on ComfyUI 0.3.64 and 1 on ComfyUI 0.33.0: no ComfyUI_Pack in custom_nodes"
-    assert f"NOT PROVED, because skipped:\n  test_small.py, {skipped}\n" in summary.replace("tests/", "")
+    assert f"NOT PROVED:\n  test_small.py, {skipped}\n" in summary.replace("tests/", "")
     assert "on ComfyUI 0.33.0: tests/test_small.py::test_only_on_the_old" in summary
     assert "= 1 failed, 4 passed, 2 skipped in " in summary.splitlines()[-1]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from comfyui_folder import find_every_comfyui, read_version, write_version
-from kept_process import end_kept, start_kept
+from kept_process import await_kept, start_kept
 from layered_environment import prepare_layer
 from project_environment import PYTHON, REPO, list_requirements, prepare_environment
 from quickstart_failure import Failure
@@ -85,8 +85,6 @@ def _run_part(part, pytest_arguments, reports):
         environment = os.environ | ({"COMFYUI_PATH": str(part.comfyui)} if part.comfyui else {})
         process = start_kept([*command, *pytest_arguments], cwd=REPO, env=environment)
         try:
-            code = process.wait()
+            return await_kept(process)
         finally:
-            end_kept(process)
             reports[part.title] = read_report(report)
-        return code

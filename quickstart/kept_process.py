@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 KEEPER = (sys.executable, "-I", "-S", os.path.abspath(__file__))
 OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
@@ -21,6 +22,20 @@ POLL_SECONDS = 0.1
 def start_kept(command, **options):
     """A Popen of the keeper: its exit code is the command's. options: of Popen; standard input is the pipe."""
     return subprocess.Popen([*KEEPER, *map(str, command)], stdin=subprocess.PIPE, **OWN_GROUP, **options)
+
+
+def await_kept(process):
+    """The exit code. Ctrl-C is passed on, so that the command can end in its own way, for a while."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        if os.name != "nt":
+            process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_SECONDS)
+        raise
+    finally:
+        end_kept(process)
 
 
 def end_kept(process):
@@ -37,6 +52,8 @@ def keep(command):
         for wish in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(wish, lambda *_: wishes.append("signal"))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **OWN_GROUP)
+    if os.name != "nt":
+        signal.signal(signal.SIGINT, lambda *_: os.killpg(child.pid, signal.SIGINT))
     threading.Thread(target=lambda: (os.read(0, 1), wishes.append("closed")), daemon=True).start()
     while child.poll() is None and not wishes:
         time.sleep(POLL_SECONDS)
@@ -46,12 +63,12 @@ def keep(command):
 
 
 def _end_group(child):
-    """End the child and its children: with Ctrl-C, then less politely."""
+    """End the child and its children, politely first."""
     if os.name == "nt":
         subprocess.run(["taskkill", "/T", "/F", "/PID", str(child.pid)], capture_output=True)
         child.wait()
         return
-    for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for wish in (signal.SIGTERM, signal.SIGKILL):
         try:
             if child.poll() is None or wish == signal.SIGKILL:  # it may have left children of its own
                 os.killpg(child.pid, wish)

@@ -22,6 +22,16 @@ time.sleep(600)
 """
 
 
+OBEY = """
+import time
+try:
+    print("ready", flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    raise SystemExit(3)
+"""
+
+
 @posix
 @pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_all_ends_with_the_starter(wish):
@@ -59,7 +69,7 @@ def test_what_the_command_leaves_behind_ends_with_it():
 @posix
 def test_who_refuses_is_ended_all_the_same(monkeypatch):
     monkeypatch.setattr(kept_process, "PATIENCE_SECONDS", 0.3)
-    refuse = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; print(1, flush=True)"
+    refuse = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
     child = subprocess.Popen(
         [sys.executable, "-c", f"{refuse}; time.sleep(600)"], stdout=subprocess.PIPE, **kept_process.OWN_GROUP
     )
@@ -69,9 +79,9 @@ def test_who_refuses_is_ended_all_the_same(monkeypatch):
 
 
 @posix
-def test_ctrl_c_comes_first():
-    """What knows Ctrl-C can end in its own way."""
-    obey = "import time\nprint('ready', flush=True)\ntry: time.sleep(99)\nexcept KeyboardInterrupt: raise SystemExit(3)"
-    process = kept_process.start_kept([sys.executable, "-c", obey], stdout=subprocess.PIPE, text=True)
+def test_ctrl_c_is_passed_on():
+    """What knows it can end in its own way."""
+    process = kept_process.start_kept([sys.executable, "-c", OBEY], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
-    assert kept_process.end_kept(process) == 3
+    process.send_signal(signal.SIGINT)
+    assert kept_process.await_kept(process) == 3

@@ -53,13 +53,18 @@ def keep(command):
             signal.signal(wish, lambda *_: wishes.append("signal"))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **OWN_GROUP)
     if os.name != "nt":
-        signal.signal(signal.SIGINT, lambda *_: os.killpg(child.pid, signal.SIGINT))
+        signal.signal(signal.SIGINT, lambda *_: _pass_on(child))
     threading.Thread(target=lambda: (os.read(0, 1), wishes.append("closed")), daemon=True).start()
     while child.poll() is None and not wishes:
         time.sleep(POLL_SECONDS)
     _end_group(child)
     code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _pass_on(child):
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGINT)
 
 
 def _end_group(child):

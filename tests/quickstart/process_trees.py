@@ -1,5 +1,6 @@
 """Start a process, look at everything below it, end it, see that all of it is gone."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -27,7 +28,9 @@ def start(command, **options):
     if os.name != "nt":
         wishes = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         options["preexec_fn"] = lambda: [signal.signal(wish, signal.SIG_DFL) for wish in wishes]
-    return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True, **options)
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True, **options)
+    atexit.register(process.kill)  # after a test that failed
+    return process
 
 
 def list_tree(pid: int) -> list[psutil.Process]:

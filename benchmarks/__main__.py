@@ -98,7 +98,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("bases", nargs="*", default=["sd15", "sdxl"], help="sd15, sdxl or both (default)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of alternation (default 9)")
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
-    parser.add_argument("--comfyui", default=os.environ.get("COMFYUI_PATH", "~/comfy/ComfyUI"))
+    first = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
+    parser.add_argument("--comfyui", default=first or "~/comfy/ComfyUI")
     parser.add_argument("--ipadapter", help="a checkout of ComfyUI_IPAdapter_plus, to compare with its patch")
     parser.add_argument("--json", help="write the report to this file")
     return parser.parse_args()

@@ -82,10 +82,11 @@ class WordTokenizer(SDTokenizer):
         return placed
 
     def _try_get_embedding(self, embedding_name: str):
-        """The host's way to read the file behind "embedding:NAME"; what follows the name is handed back."""
+        """The host's way to read the file behind "embedding:NAME". Newer hosts want the name too, before the rest."""
         name, _, rest = embedding_name.partition(" ")
         word = next((word for word in self.people if self._name_file(word) == name), None)
-        return super()._try_get_embedding(embedding_name) if word is None else (_Vectors(word), rest.strip())
+        vectors, *name, following = super()._try_get_embedding(embedding_name)
+        return (vectors, *name, following) if word is None else (_Vectors(word), *name, rest.strip())
 
     def _name_file(self, word: str) -> str:
         """No name a file could have, nor anything the host reads as emphasis."""

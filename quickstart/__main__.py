@@ -4,19 +4,15 @@ Needs nothing but Python 3.10: both commands make their own environment, `.venv`
 """
 
 import argparse
-import os
-import subprocess
 import sys
 
 if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(f"This needs Python 3.10 or newer; {sys.executable} is {sys.version_info[0]}.{sys.version_info[1]}.")
 
+from all_tests import run_tests
 from comfyui_folder import clone_comfyui, find_comfyui
-from project_environment import PYTHON, REPO, enter_environment, prepare_environment
+from project_environment import enter_environment, prepare_environment
 from quickstart_failure import Failure
-
-# Two processes, each file of tests in one of them: each holds a ComfyUI, so more would need much memory.
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
 
 
 def main():
@@ -25,7 +21,7 @@ def main():
             stream.reconfigure(errors="backslashreplace")  # a console that lacks a letter of a path or a caption
     try:
         if sys.argv[1:2] == ["test"]:
-            return test(sys.argv[2:])
+            return run_tests(sys.argv[2:])
         return portrait(_parser().parse_args())
     except Failure as failure:
         print(f"\n{failure}", file=sys.stderr)
@@ -38,7 +34,7 @@ def main():
 def portrait(args):
     comfyui = choose_engine(args)
     prepare_environment(comfyui)
-    enter_environment()
+    enter_environment(comfyui)
     if not comfyui:
         from headless_run import make_portrait
 
@@ -61,18 +57,6 @@ def choose_engine(args):
         print(f"{failure}\nGoing on without ComfyUI, with diffusers.", flush=True)
         sys.argv += ["--engine", "headless"]  # the environment's Python starts this command again
         return None
-
-
-def test(pytest_arguments):
-    """pytest's exit code; the tests that need ComfyUI skip themselves when COMFYUI_PATH is not set."""
-    if not (REPO / "tests").is_dir():
-        raise Failure("The archive of the registry holds no tests. Clone the repository to run them.")
-    comfyui = find_comfyui()
-    if not comfyui:
-        print("No ComfyUI found: the tests marked `host` will be skipped. COMFYUI_PATH=... names one.", flush=True)
-    prepare_environment(comfyui)
-    environment = os.environ | ({"COMFYUI_PATH": str(comfyui)} if comfyui else {})
-    return subprocess.call([str(PYTHON), *PYTEST, *pytest_arguments], cwd=REPO, env=environment)
 
 
 def _seed(text):
@@ -108,7 +92,7 @@ def _parser():
     options.add_argument("--steps", type=int)
     options.add_argument("--width", type=int)
     options.add_argument("--height", type=int)
-    commands.add_parser("test", help="run the tests; other arguments go to pytest", add_help=False)
+    commands.add_parser("test", help="run the tests, on every ComfyUI; other arguments go to pytest", add_help=False)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Find a ComfyUI on this machine, or clone one. Standard library only."""
+"""Find the ComfyUIs on this machine, or clone one. Standard library only."""
 
 import os
 import re
@@ -15,22 +15,44 @@ CLONE = Path.home() / "comfy" / "ComfyUI"
 
 # Where comfy-cli installs: on Linux, then on Windows and macOS.
 USUAL_FOLDERS = (CLONE, Path.home() / "Documents" / "comfy" / "ComfyUI")
+BESIDE = "ComfyUI*"  # others beside CLONE, of any version
 
 
 def find_comfyui(named=None):
-    """The folder of a ComfyUI new enough, or None when none was named and none is in the usual places."""
-    named = named or os.environ.get("COMFYUI_PATH")
+    """The folder of the first ComfyUI, or None when none was named and none is in the usual places."""
+    folder = _require_comfyui(named) if named else next(iter(_list_folders()), None)
+    return folder and require_version(folder)
+
+
+def find_every_comfyui():
+    """Folders, one for each version: all that COMFYUI_PATH names, or all in the usual places that are new enough."""
+    found = {}
+    for folder in _list_folders():
+        if os.environ.get("COMFYUI_PATH") or read_version(folder) >= OLDEST:
+            found.setdefault(read_version(folder), require_version(folder))
+        else:
+            print(f"Left out: {folder}, older than ComfyUI {write_version(OLDEST)}.", flush=True)
+    return list(found.values())
+
+
+def _list_folders():
+    """Every ComfyUI that COMFYUI_PATH names, else the one around the pack and those in the usual places."""
+    named = [name for name in os.environ.get("COMFYUI_PATH", "").split(os.pathsep) if name]
     if named:
-        folder = Path(named).expanduser().resolve()
-        if not is_comfyui(folder):
-            raise Failure(
-                f"No ComfyUI in {folder}: it has no main.py with comfyui_version.py beside it.\n"
-                "Name the folder that holds main.py with --comfyui or COMFYUI_PATH."
-            )
-        return require_version(folder)
+        return [_require_comfyui(name) for name in named]
     around = (REPO.parent.parent,) if REPO.parent.name == "custom_nodes" else ()
-    found = next((folder for folder in around + USUAL_FOLDERS if is_comfyui(folder)), None)
-    return found and require_version(found)
+    places = (*around, *USUAL_FOLDERS, *sorted(CLONE.parent.glob(BESIDE)))
+    return [folder for folder in dict.fromkeys(places) if is_comfyui(folder)]
+
+
+def _require_comfyui(named):
+    folder = Path(named).expanduser().resolve()
+    if not is_comfyui(folder):
+        raise Failure(
+            f"No ComfyUI in {folder}: it has no main.py with comfyui_version.py beside it.\n"
+            "Name the folder that holds main.py with --comfyui or COMFYUI_PATH."
+        )
+    return folder
 
 
 def is_comfyui(folder):
@@ -39,16 +61,26 @@ def is_comfyui(folder):
 
 def require_version(folder):
     """`folder` itself, or a Failure when its ComfyUI is older than the pack supports."""
+    version = read_version(folder)
+    if version < OLDEST:
+        raise Failure(
+            f"The ComfyUI in {folder} is {write_version(version)}; this pack needs {write_version(OLDEST)} or newer. "
+            "Update it (git pull), or name another with --comfyui or COMFYUI_PATH."
+        )
+    return folder
+
+
+def read_version(folder):
+    """(0, 3, 64)"""
     text = (folder / "comfyui_version.py").read_text(encoding="utf-8")
     version = re.search(r"__version__\s*=\s*[\"'](\d+)\.(\d+)\.(\d+)", text)
     if not version:
         raise Failure(f"Could not read the version of the ComfyUI in {folder} from its comfyui_version.py.")
-    if tuple(map(int, version.groups())) < OLDEST:
-        raise Failure(
-            f"The ComfyUI in {folder} is {'.'.join(version.groups())}; this pack needs "
-            f"{'.'.join(map(str, OLDEST))} or newer. Update it (git pull), or name another with --comfyui."
-        )
-    return folder
+    return tuple(map(int, version.groups()))
+
+
+def write_version(version):
+    return ".".join(map(str, version))
 
 
 def clone_comfyui():

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,18 +12,18 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+from kept_process import end_kept, start_kept
 from quickstart_failure import Failure
 
 REPO = Path(__file__).resolve().parent.parent
 HOST_FOLDER = REPO / ".cache" / "host"
 PACK = "comfyui-consistentid"
 START_SECONDS = 180
-STOP_SECONDS = 10
 
 
 @contextmanager
 def running_server(comfyui, model_folders, on_cpu, folder=HOST_FOLDER):
-    """Yield the address of a started server; it and its children are gone when the block is left.
+    """Yield the address of a started server; it and its children are gone when the block is left or this process ends.
 
     model_folders: like ComfyUI/models, searched in this order. `folder` gets input, output, temp, user and the log.
     """
@@ -34,11 +33,8 @@ def running_server(comfyui, model_folders, on_cpu, folder=HOST_FOLDER):
     port = _free_port()
     address, log = f"http://127.0.0.1:{port}", folder / "server.log"
     command = _command(comfyui, folder, port, _write_model_paths(folder, model_folders), on_cpu)
-    group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
     with open(log, "wb") as output:
-        process = subprocess.Popen(
-            command, cwd=comfyui, stdout=output, stderr=subprocess.STDOUT, env=_environment(), **group
-        )
+        process = start_kept(command, cwd=comfyui, stdout=output, stderr=subprocess.STDOUT, env=_environment())
         try:
             _wait_until_ready(process, address)
             yield address
@@ -48,7 +44,7 @@ def running_server(comfyui, model_folders, on_cpu, folder=HOST_FOLDER):
             ending = f"ComfyUI has ended (exit code {process.returncode}). The end of its log, {log}:"
             raise Failure(f"{failure}\n{ending}\n{log_tail(folder)}") from failure
         finally:
-            _stop(process)
+            end_kept(process)
 
 
 def log_tail(folder=HOST_FOLDER, lines=25):
@@ -132,19 +128,3 @@ def _wait_until_ready(process, address):
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
     raise Failure(f"ComfyUI did not answer within {START_SECONDS} s. The end of its log:\n{log_tail()}")
-
-
-def _stop(process):
-    """End the server's whole process group, politely first."""
-    if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True)
-        process.wait()
-        return
-    for wish in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, wish)
-            process.wait(STOP_SECONDS)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue

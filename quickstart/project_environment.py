@@ -1,4 +1,7 @@
-"""The project's own virtual environment, `.venv` in the repository. Standard library only."""
+"""The project's own virtual environment, `.venv` in the repository. Standard library only.
+
+It is made for one ComfyUI; the tests give each further one an environment over it (layered_environment.py).
+"""
 
 import os
 import re
@@ -6,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from comfyui_folder import read_version, write_version
 from quickstart_failure import Failure
 
 REPO = Path(__file__).resolve().parent.parent
@@ -13,6 +17,7 @@ FOLDER = REPO / ".venv"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = FOLDER / "quickstart-installed.txt"
 LIST = FOLDER / "quickstart-requirements.txt"
+PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 # The three must match: ComfyUI imports all of them.
 TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
@@ -32,15 +37,15 @@ def prepare_environment(comfyui=None):
 
     One set for both commands, and only the last one installed counts: two ComfyUIs may pin different versions.
     """
-    lines = _requirement_lines(comfyui)
+    if in_layer_of(comfyui):
+        return
+    lines = list_requirements(comfyui)
     stamp = "\n".join((*TORCH, *lines))
     if STAMP.exists() and set(stamp.splitlines()) <= set(STAMP.read_text(encoding="utf-8").splitlines()):
         return
     STAMP.unlink(missing_ok=True)
-    if not PYTHON.exists():
-        print(f"Creating the environment {FOLDER}", flush=True)
-        _run([sys.executable, "-m", "venv", str(FOLDER)], "Could not create the environment")
-    if subprocess.run([str(PYTHON), "-c", "import torch, torchvision, torchaudio"], capture_output=True).returncode:
+    _make_whole()
+    if not _succeeds("-c", "import torch, torchvision, torchaudio"):
         print("Installing PyTorch (a few minutes and up to 5 GB, once)", flush=True)
         _pip_install(*TORCH)
     print("Installing the other requirements", flush=True)
@@ -49,9 +54,9 @@ def prepare_environment(comfyui=None):
     STAMP.write_text(stamp, encoding="utf-8")
 
 
-def enter_environment():
+def enter_environment(comfyui=None):
     """Start this same command again with the environment's Python, unless it is the one running."""
-    if Path(sys.prefix).resolve() == FOLDER.resolve():
+    if Path(sys.prefix).resolve() == FOLDER.resolve() or in_layer_of(comfyui):
         return
     command = [str(PYTHON), str(Path(__file__).parent), *sys.argv[1:]]
     if os.name == "nt":
@@ -59,7 +64,34 @@ def enter_environment():
     os.execv(command[0], command)
 
 
-def _requirement_lines(comfyui):
+def name_layer(comfyui):
+    return REPO / f".venv-{write_version(read_version(comfyui))}"
+
+
+def in_layer_of(comfyui):
+    """Whether the Python that is running is of the environment that the tests made for this ComfyUI."""
+    return comfyui is not None and Path(sys.prefix).resolve() == name_layer(comfyui).resolve()
+
+
+def _make_whole():
+    """Create the environment, or finish one whose making was broken off."""
+    if not _succeeds("-c", ""):
+        print(f"Creating the environment {FOLDER}", flush=True)
+        run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], "Could not create the environment")
+    if not _succeeds("-m", "pip", "show", "--quiet", "pip"):
+        run([str(PYTHON), "-m", "ensurepip", "--upgrade"], "Could not add pip to the environment")
+
+
+def _succeeds(*arguments):
+    """Whether the environment is there and its Python does this."""
+    try:
+        return not subprocess.run([str(PYTHON), *arguments], capture_output=True).returncode
+    except OSError:
+        return False
+
+
+def list_requirements(comfyui):
+    """Lines for pip: what the pack, its tests and this ComfyUI need, without PyTorch."""
     files = [REPO / "requirements.txt"] + ([comfyui / "requirements.txt"] if comfyui else [])
     lines = [line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#") and not TORCH_LINE.match(line)]
@@ -77,11 +109,10 @@ def _read_optional(name):
 
 
 def _pip_install(*arguments):
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-    _run(command, "pip could not install the requirements")
+    run([str(PYTHON), *PIP_INSTALL, *arguments], "pip could not install the requirements")
 
 
-def _run(command, failure):
+def run(command, failure):
     code = subprocess.call(command)
     if code:
         raise Failure(f"{failure} (exit code {code}; its message is above).\nThe command was: {' '.join(command)}")

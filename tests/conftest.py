@@ -36,21 +36,33 @@ load_package("zoo", ROOT / "zoo")
 load_package("golden_data", ROOT / "tests" / "golden")
 
 
+run_report = load_file("run_report", ROOT / "tests" / "run_report.py")
+
+
 def find_comfyui() -> Path | None:
-    folder = Path(os.environ.get("COMFYUI_PATH") or Path.home() / "comfy" / "ComfyUI")
+    """One ComfyUI: the first that COMFYUI_PATH names. `python quickstart test` goes through all of them."""
+    named = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
+    folder = Path(named).expanduser() if named else Path.home() / "comfy" / "ComfyUI"
     return folder if (folder / "main.py").is_file() else None
 
 
 COMFYUI = find_comfyui()
 
 
+def pytest_addoption(parser):
+    run_report.add_options(parser)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(run_report.RunReport())
+
+
 def pytest_collection_modifyitems(items):
     if COMFYUI:
         return
     skip = pytest.mark.skip(reason="no ComfyUI: set COMFYUI_PATH, or install one to ~/comfy/ComfyUI")
-    for item in items:
-        if item.get_closest_marker("host") or item.get_closest_marker("server"):
-            item.add_marker(skip)
+    for item in filter(run_report.needs_host, items):
+        item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

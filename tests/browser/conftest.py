@@ -3,8 +3,6 @@
 The files here import each other, and those of tests/workflows, as plain modules.
 """
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,12 +10,12 @@ sys.path.append(str(Path(__file__).resolve().parent))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflows"))
 
 import pytest
+from chromium import open_chromium
 from editor_page import EditorPage
 from editor_scripts import FORGET
 from editor_server import run_editor_server
 
 HERE = Path(__file__).resolve().parent
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def pytest_addoption(parser):
@@ -39,18 +37,7 @@ def editor_server(comfyui, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    """Headless Chromium through selenium; CHROMIUM and CHROMEDRIVER name others than those on the PATH."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
-    driver = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip(f"no {'chromedriver' if chromium else 'Chromium'}: install it, or set CHROMIUM and CHROMEDRIVER")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1600,1000"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    chrome = open_chromium()
     chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": FORGET})
     yield chrome
     chrome.quit()

@@ -222,7 +222,9 @@ def test_photo_file_that_a_camera_turned(host, detect, tmp_path, monkeypatch, as
     image = nodes.LoadImage().load_image("photo.jpg")[0]
     np.testing.assert_allclose(detect(image).face[0].box, FACE_BOX, atol=4)
     ours = host.consistentid.face.photo.open_photo(tmp_path / "photo.jpg")
-    assert np.array_equal(host.nodes.layout.read_photo(image), ours), "the command line sees what the node sees"
+    theirs = host.nodes.layout.read_photo(image).astype(int)
+    difference = np.abs(theirs - ours).mean()
+    assert difference < 2, "the command line sees what the node sees; hosts decode JPEG differently"
 
 
 def test_sockets_and_list_flags(host):

@@ -127,6 +127,7 @@ def test_interruption_and_progress(score, batch, nodes, monkeypatch):
     with pytest.raises(comfy.model_management.InterruptProcessingException):
         score()
     seen = []
+    monkeypatch.setattr(comfy.utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0.0, raising=False)  # newer hosts leave some out
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *_, **__: seen.append((value, total)))
     assert score()[3] == 2, "the next run is not disturbed"
     assert seen == [(i, 4) for i in range(1, 5)]

@@ -198,7 +198,7 @@ def test_lists_of_identities_through_the_hosts_executor(host, nodes, photos, mon
         "3": {"class_type": "Look", "inputs": {"identity": ["2", 0], "report": ["2", 1]}},
     }
     executor = execution.PromptExecutor(Server())
-    executor.cache_args = {"ram": 0.0}  # newer hosts read it after each node
+    executor.cache_args = {"ram": 0.0, "ram_inactive": 0.0}  # newer hosts read it after each node
     executor.execute(prompt, "run", {}, ["3"])
     assert executor.success, executor.status_messages
     [(person, report)] = runs

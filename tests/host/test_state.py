@@ -149,7 +149,8 @@ def queue(host, comfyui, tiny, portraits, monkeypatch):
     for name, node in classes.items():
         monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, name, node)
     takes_arguments = "cache_args" in inspect.signature(execution.PromptExecutor).parameters  # from 0.8 on
-    executor = execution.PromptExecutor(Server(), **({"cache_args": {"ram": 16.0}} if takes_arguments else {}))
+    arguments = {"cache_args": {"ram": 16.0, "ram_inactive": 16.0}} if takes_arguments else {}
+    executor = execution.PromptExecutor(Server(), **arguments)
 
     def run_graph(graph):
         valid = asyncio.run(execution.validate_prompt("test", graph, None))

@@ -1,5 +1,6 @@
 """Finding a ComfyUI, refusing an old one, cloning when there is none."""
 
+import os
 import subprocess
 
 import pytest
@@ -41,6 +42,35 @@ def test_the_folder_around_the_pack_wins_over_the_usual_ones(monkeypatch, tmp_pa
     make_comfyui(comfyui_folder.CLONE)
     monkeypatch.setattr(comfyui_folder, "REPO", around / "custom_nodes" / "pack")
     assert comfyui_folder.find_comfyui() == around
+
+
+def test_every_comfyui_of_the_usual_places_once_per_version(monkeypatch, tmp_path, capsys):
+    home = comfyui_folder.CLONE.parent
+    first = make_comfyui(comfyui_folder.CLONE, "0.3.64")
+    make_comfyui(home / "ComfyUI-0.3.64")
+    others = [make_comfyui(home / "ComfyUI-0.33.0", "0.33.0"), make_comfyui(home / "ComfyUI2", "0.8.0")]
+    old = make_comfyui(home / "ComfyUI-old", "0.2.0")
+    make_comfyui(home / "OtherUI", "0.9.0")
+    (home / "ComfyUI-workflows").mkdir()
+    assert comfyui_folder.find_every_comfyui() == [first, *others]
+    assert f"Left out: {old}, older than ComfyUI 0.3.64." in capsys.readouterr().out
+    around = make_comfyui(tmp_path / "around", "0.7.0")
+    monkeypatch.setattr(comfyui_folder, "REPO", around / "custom_nodes" / "pack")
+    assert comfyui_folder.find_every_comfyui() == [around, first, *others]
+    assert comfyui_folder.find_comfyui() == around
+
+
+def test_several_named_folders(monkeypatch, tmp_path):
+    """The first is the one to draw with; one that is none or too old is an error for all."""
+    make_comfyui(comfyui_folder.CLONE)
+    folders = [make_comfyui(tmp_path / version, version) for version in ("0.33.0", "0.3.64")]
+    monkeypatch.setenv("COMFYUI_PATH", os.pathsep.join(map(str, folders)))
+    assert comfyui_folder.find_every_comfyui() == folders and comfyui_folder.find_comfyui() == folders[0]
+    old = make_comfyui(tmp_path / "old", "0.2.0")
+    for wrong, said in ((old, "needs 0.3.64"), (tmp_path / "none", "No ComfyUI in")):
+        monkeypatch.setenv("COMFYUI_PATH", os.pathsep.join(map(str, (*folders, wrong))))
+        with pytest.raises(Failure, match=said):
+            comfyui_folder.find_every_comfyui()
 
 
 def test_a_named_folder_without_comfyui_is_an_error(tmp_path):

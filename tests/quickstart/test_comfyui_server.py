@@ -3,19 +3,16 @@
 import os
 import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 from PIL import Image
+from process_trees import await_end, list_tree, start_script
 
 from comfyui_queue import run_graph
 from comfyui_server import get_json, running_server
 from quickstart_failure import Failure
 
 pytestmark = [pytest.mark.host, pytest.mark.server, pytest.mark.slow]
-QUICKSTART = Path(__file__).resolve().parents[2] / "quickstart"
 
 GRAPH = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 32, "height": 16, "batch_size": 2, "color": 255}},
@@ -78,28 +75,23 @@ def test_a_dying_server_shows_its_log(comfyui, tmp_path):
 
 
 CLIENT = """
-import signal, sys
-sys.path.append(sys.argv[1])
+import signal
 from pathlib import Path
 from comfyui_server import running_server
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start with it ignored
-with running_server(Path(sys.argv[2]), [], on_cpu=True, folder=Path(sys.argv[3])) as address:
+with running_server(Path(sys.argv[1]), [], on_cpu=True, folder=Path(sys.argv[2])) as address:
     print(address, flush=True)
     signal.pause()
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_server_ends_with_its_client(comfyui, tmp_path, wish):
-    command = [sys.executable, "-c", CLIENT, str(QUICKSTART), str(comfyui), str(tmp_path)]
-    client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    address = client.stdout.readline().strip()
-    assert get_json(f"{address}/system_stats")
+    client, address = start_script(CLIENT, comfyui, tmp_path, stderr=subprocess.DEVNULL)
+    tree = list_tree(client.pid)
+    assert get_json(f"{address}/system_stats") and len(tree) >= 3, "client, keeper, server"
     client.send_signal(wish)
-    began = time.monotonic()
     assert client.wait(30) != 0
-    assert time.monotonic() - began < 15
+    await_end(tree, 15)
     with pytest.raises(OSError):
         get_json(f"{address}/system_stats")

@@ -1,6 +1,7 @@
 """The README's command, whole: a server, a drawn person, three portraits."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from process_trees import await_end, list_tree, start
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "quickstart"
 
@@ -36,6 +38,22 @@ def test_three_portraits_of_a_drawn_person(tmp_path, comfyui):
     assert {one["KSampler"]["steps"] for one in nodes} == {12}
     assert len({one["ConsistentID_InjectTokens"]["prompt"] for one in nodes}) == 3
     assert Image.open(sheet).width > 1000 and "a drawn person, in three pictures" in run.stdout
+
+
+@pytest.mark.host
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_killed_it_leaves_no_server(tmp_path, comfyui):
+    options = ["--out", str(tmp_path), "--comfyui", str(comfyui), "--steps", "1000"]
+    process = start([sys.executable, QUICKSTART, "portrait", *options])
+    assert any(line.startswith("Models:") for line in process.stdout), "the server runs"
+    tree = list_tree(process.pid)
+    assert any("main.py" in one.cmdline() for one in tree)
+    process.kill()
+    process.wait()
+    await_end(tree, 15)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("arguments", [["--photo"], ["--surprise", "1"], ["--base", "sd3"], ["--seed", "-1"]])

@@ -77,6 +77,7 @@ class InjectTokens(io.ComfyNode):
                         "Which region meets which word. auto: as trained for the fixed sentence, each region its own "
                         "word otherwise; published: exactly the released code, prompts cut at 77 tokens"
                     ),
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[
@@ -95,7 +96,7 @@ class InjectTokens(io.ComfyNode):
                 ),
                 io.String.Output("report", display_name="report", tooltip="Tokens placed; regions without a word"),
             ],
-            is_output_node=True,
+            **sockets.SHOWS_RESULTS,
         )
 
     @classmethod

@@ -32,7 +32,13 @@ class LoadFaceAnalysis(io.ComfyNode):
                         "(antelopev2, buffalo_s) serve to compare faces, not for the ID embedding"
                     ),
                 ),
-                io.Combo.Input("provider", options=["auto", *PROVIDERS], default="auto", tooltip="Where it runs"),
+                io.Combo.Input(
+                    "provider",
+                    options=["auto", *PROVIDERS],
+                    default="auto",
+                    tooltip="Where it runs",
+                    **sockets.ADVANCED,
+                ),
             ],
             outputs=[
                 sockets.FaceAnalysis.Output(
@@ -104,6 +110,7 @@ class DetectFace(io.ComfyNode):
                     max=0.95,
                     step=0.05,
                     tooltip="Lowest detection score; the cascade has none",
+                    **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
                     "on_no_face",
@@ -113,12 +120,14 @@ class DetectFace(io.ComfyNode):
                         "Without an ID embedding only facial regions and the whole photo describe the person; "
                         "'skip' leaves the photo out"
                     ),
+                    **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
                     "channel_order",
                     options=["BGR", "RGB"],
                     default="BGR",
                     tooltip="BGR as trained; RGB reproduces the authors' SD1.5 inference code",
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[
@@ -139,7 +148,7 @@ class DetectFace(io.ComfyNode):
                     "photo", display_name="photo", is_output_list=True, tooltip="The photo of each chosen face"
                 ),
             ],
-            is_output_node=True,  # so that it runs alone, and shows its faces again after the page was reloaded
+            **sockets.SHOWS_RESULTS,
         )
 
     @classmethod

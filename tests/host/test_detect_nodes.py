@@ -279,8 +279,3 @@ def test_the_editor_sees_photos_without_a_face_but_not_too_many(detect, astronau
     assert empty["faces"] == [] and empty["orders"]["largest"] == [] and len(full["faces"]) == 1
     detect(*[image_of(astronaut)] * 10)
     assert len(detect.shown["consistentid_faces"]) == 8
-
-
-def test_faces_are_shown_by_a_run_of_this_node_alone(host):
-    for node in (host.nodes.face.DetectFace, host.nodes.regions.ParseFace, host.nodes.conditioning.InjectTokens):
-        assert node.OUTPUT_NODE is True, "so the editor can run it alone, and is told again what a cached run found"

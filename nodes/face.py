@@ -120,7 +120,6 @@ class DetectFace(io.ComfyNode):
                         "Without an ID embedding only facial regions and the whole photo describe the person; "
                         "'skip' leaves the photo out"
                     ),
-                    **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
                     "channel_order",

@@ -184,3 +184,12 @@ def test_the_thumbnail_is_small(name):
 @every_workflow
 def test_the_workflow_converts_to_its_twin(name, schemas):
     assert convert(read_workflow(name), schemas) == complete(read_twin(name), schemas)
+
+
+@pytest.mark.host
+@every_workflow
+def test_what_a_workflow_sets_is_not_folded_away(name, schemas):
+    for id, node in read_twin(name).items():
+        for key, value in node["inputs"].items():
+            options = schemas[node["class_type"]].inputs[key].options
+            assert not options.get("advanced") or value == options.get("default", value), f"{key} of node {id}"

@@ -128,6 +128,10 @@ class DetectFace(io.ComfyNode):
                     tooltip="BGR as trained; RGB reproduces the authors' SD1.5 inference code",
                     **sockets.ADVANCED,
                 ),
+                *(
+                    io.Image.Input(f"image_{number}", optional=True, tooltip="More photos, each of its own size")
+                    for number in (2, 3, 4)
+                ),
             ],
             outputs=[
                 sockets.Face.Output(
@@ -151,9 +155,21 @@ class DetectFace(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, face_analysis, image, select, index, threshold, on_no_face, channel_order) -> io.NodeOutput:
+    def execute(
+        cls,
+        face_analysis,
+        image,
+        select,
+        index,
+        threshold,
+        on_no_face,
+        channel_order,
+        image_2=(),
+        image_3=(),
+        image_4=(),
+    ) -> io.NodeOutput:
         search = Search(face_analysis[0], select[0], index[0], threshold[0], on_no_face[0], channel_order[0])
-        pictures = split_batches(image)
+        pictures = split_batches([*image, *image_2, *image_3, *image_4])
         found = []
         for number, picture in enumerate(pictures, 1):
             comfy.model_management.throw_exception_if_processing_interrupted()

@@ -77,6 +77,13 @@ def test_one_photo(detect, astronaut):
     assert torch.equal(found.photo[0], image)
 
 
+def test_more_photos_keep_their_order_and_size(detect, astronaut):
+    large, small = image_of(astronaut), image_of(astronaut[:400])
+    found = detect(large, image_3=image_of(make_photo("nobody")), image_2=small, on_no_face="skip")
+    assert [photo.shape for photo in found.photo] == [large.shape, small.shape]
+    assert [line.split(":")[0] for line in found.report[0].splitlines()] == [f"Photo {n} of 3" for n in (1, 2, 3)]
+
+
 def test_batches_and_photos_of_different_sizes(detect, astronaut):
     batch, wide = image_of(astronaut, astronaut[:, ::-1]), image_of(np.hstack([astronaut, np.zeros_like(astronaut)]))
     with pytest.raises(Exception, match=r"Photo 2 of 3: .*no face found in the photo \(512x512\)"):

@@ -33,7 +33,7 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         **drawn,
         **definitions,
         "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}},
+        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}, **draw_app(layout)},
         "version": 0.4,
     }
 
@@ -60,6 +60,14 @@ def draw_blueprint(twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict
         "extra": {"BlueprintDescription": layout["subgraph"]["description"]},
         "version": 0.4,
     }
+
+
+def draw_app(layout: dict) -> dict:
+    """What newer editors make a form of, offered beside the graph; others keep it and do nothing with it."""
+    if "app" not in layout:
+        return {}
+    inputs = [[str(id), widget] for id, widget in layout["app"]["inputs"]]
+    return {"linearData": {"inputs": inputs, "outputs": list(map(str, layout["app"]["outputs"]))}, "linearMode": False}
 
 
 def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict) -> dict:

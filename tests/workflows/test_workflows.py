@@ -190,6 +190,18 @@ def test_the_workflow_converts_to_its_twin(name, schemas):
     assert convert(read_workflow(name), schemas) == complete(read_twin(name), schemas)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "app" in read_layout(name)])
+def test_the_form_asks_for_widgets_and_shows_the_picture(name):
+    workflow = read_workflow(name)
+    nodes = {str(node["id"]): node for node in workflow["nodes"]}
+    form = workflow["extra"]["linearData"]
+    for id, widget in form["inputs"]:
+        assert widget in [slot["name"] for slot in nodes[id]["inputs"] if "widget" in slot and slot["link"] is None]
+    assert "seed" in [widget for _, widget in form["inputs"]]
+    assert [nodes[id]["type"] for id in form["outputs"]] == ["SaveImage"]
+    assert workflow["extra"]["linearMode"] is False, "the notes are beside the graph only"
+
+
 @every_file
 def test_every_widget_has_a_value(path):
     for graph in list_graphs(json.loads(path.read_text(encoding="utf-8"))):

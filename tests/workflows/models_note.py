@@ -5,6 +5,11 @@ from pathlib import PurePosixPath
 from consistentid.models.manifest import Model, read_manifest
 from consistentid.models.table import describe_for_workflow
 
+DOWNLOADS = (
+    "The *ID models* tab of the sidebar gets them, or says how. ComfyUI's own list of missing models shows no folders, "
+    "and has a button for some of the files only."
+)
+
 
 def describe_models(twin: dict) -> dict[str, dict]:
     """The note "models": the model files of the workflow's loaders, where they go, and what their licences say.
@@ -20,7 +25,7 @@ def _write_note(models: list[Model]) -> str:
     terms = "\n".join(f"- {model.name}: {model.consequence}" for model in models)
     return (
         f"Choose your files in the loaders. The folders are below **ComfyUI/models**.\n\n| file | folder |\n|---|---|\n"
-        f"{rows}\n\nPress **R** to see new files in the loaders.\n\n**Licences**\n{terms}\n"
+        f"{rows}\n\n{DOWNLOADS} Press **R** to see new files in the loaders.\n\n**Licences**\n{terms}\n"
     )
 
 

@@ -59,13 +59,17 @@ def align_face(photo: np.ndarray, face: Face) -> np.ndarray:
 def align_landmarks(photo: np.ndarray, landmarks: np.ndarray, side_px: int = CROP_PX) -> np.ndarray:
     """Part of a photo, [side_px, side_px, 3], with the five landmarks where InsightFace's recognisers want them.
 
-    As insightface.utils.face_align.norm_crop does it, bit for bit, but not by what scikit-image 0.26 deprecates.
+    side_px: a multiple of 112 or 128. As insightface.utils.face_align.norm_crop does it, bit for bit, but not by what
+    scikit-image 0.26 deprecates.
     """
     import cv2
     from insightface.utils.face_align import arcface_dst
     from skimage.transform import SimilarityTransform
 
-    places = arcface_dst * (side_px / CROP_PX)
+    is_wide = side_px % CROP_PX != 0  # as for 128 px, which show 8 px more on each side
+    scale = side_px / (CROP_PX + 16 * is_wide)
+    places = arcface_dst * scale
+    places[:, 0] += 8 * scale * is_wide
     if hasattr(SimilarityTransform, "from_estimate"):
         fit = SimilarityTransform.from_estimate(landmarks, places)
     else:

@@ -10,6 +10,7 @@ from insightface.utils.face_align import norm_crop
 
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
 from consistentid.face.analysis import ALL_FACES, SELECTIONS, Face, align_face, detect_faces, select_face, select_faces
+from consistentid.face.face import align_landmarks
 
 HER_BOX = (178, 62, 272, 180)
 
@@ -84,9 +85,11 @@ def test_recognised_as_insightface_does_but_without_its_warning(analysis, astron
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         analysis.models["recognition"].get(pixels, answers)
-        crop = norm_crop(astronaut, face.landmarks)
+        crops = {side: norm_crop(astronaut, face.landmarks, side) for side in (112, 128, 224, 256)}
     assert np.array_equal(face.id_embedding, answers.normed_embedding)
-    assert np.array_equal(align_face(astronaut, face), crop)
+    assert np.array_equal(align_face(astronaut, face), crops[112])
+    for side, crop in crops.items():
+        assert np.array_equal(align_landmarks(astronaut, face.landmarks, side), crop), side
 
 
 def test_nobody(analysis):

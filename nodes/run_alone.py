@@ -1,7 +1,7 @@
-"""Nodes that show what they found run alone, as output nodes do, when the editor asks for nothing but them.
+"""Nodes that show what they found run as the end of a graph too, or alone, when the editor asks for nothing but them.
 
-A ComfyUI whose nodes can have intermediate output starts from output nodes only. So the request gets one behind each
-such node: a text preview of its report, which is in no workflow.
+A ComfyUI whose nodes can have intermediate output starts from output nodes only. So a request that has none, or asks
+for such a node alone, gets one behind it: a text preview of its report, which is in no workflow.
 """
 
 from .routes import find_server
@@ -25,11 +25,19 @@ def register(nodes: list[type]) -> None:
 
 
 def add_previews(request: dict, slots: dict[str, int]) -> dict:
-    """The request with previews instead of those targets that are no output nodes. slots: {node id: of its report}."""
-    prompt, targets = dict(request.get("prompt") or {}), []
-    for target in request.get(TARGETS) or ():
-        slot = slots.get(prompt.get(target, {}).get("class_type"))
-        if slot is not None:
-            prompt[f"{target}.{REPORT}"] = {"class_type": "PreviewAny", "inputs": {"source": [target, slot]}}
-        targets.append(target if slot is None else f"{target}.{REPORT}")
-    return {**request, "prompt": prompt, TARGETS: targets} if targets else request
+    """The request with a preview behind each node of ours that shall end it. slots: {node id: number of its report}."""
+    prompt, targets = request.get("prompt") or {}, request.get(TARGETS) or []
+    kinds = {id: node.get("class_type") for id, node in prompt.items()}
+    if not targets and any(map(_is_output, kinds.values())):
+        return request
+    ends = {id: f"{id}.{REPORT}" for id, kind in kinds.items() if kind in slots and (id in targets or not targets)}
+    sources = {end: [id, slots[kinds[id]]] for id, end in ends.items()}
+    previews = {end: {"class_type": "PreviewAny", "inputs": {"source": source}} for end, source in sources.items()}
+    wanted = {TARGETS: [ends.get(target, target) for target in targets]} if targets else {}
+    return {**request, "prompt": {**prompt, **previews}, **wanted} if ends else request
+
+
+def _is_output(kind: str) -> bool:
+    from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own file
+
+    return getattr(NODE_CLASS_MAPPINGS.get(kind), "OUTPUT_NODE", False)

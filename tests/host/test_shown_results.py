@@ -140,6 +140,12 @@ def test_they_run_alone_and_show_a_cached_result_again(send):
         assert len(shown["detect"]["consistentid_faces"][0]["faces"]) == 1 and "end" not in shown
 
 
+def test_a_graph_may_end_with_them(send):
+    prompt = make_prompt(wants_face=True)
+    del prompt["switch"], prompt["end"]
+    assert len(send(prompt)["detect"]["consistentid_faces"][0]["faces"]) == 1
+
+
 def test_other_requests_reach_the_server_as_they_were(send, server, is_new):
     assert len(server.handlers) == is_new
     prompt = make_prompt(wants_face=True)

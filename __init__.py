@@ -6,7 +6,7 @@ from pathlib import Path
 from comfy_api.latest import ComfyExtension, io
 
 from .consistentid import __version__
-from .nodes import NODES, routes, web_files
+from .nodes import NODES, routes, run_alone, web_files
 
 WEB_DIRECTORY = "./js"
 
@@ -19,5 +19,6 @@ class ConsistentIDExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> ConsistentIDExtension:
     routes.register()
+    run_alone.register(NODES)
     web_files.register(Path(__file__).parent)
     return ConsistentIDExtension()

@@ -83,6 +83,10 @@ function findNode(key) {
 
 app.registerExtension({
   name: "consistentidportraits.ResultPanel",
+  // The editor lets output nodes run alone; see nodes/run_alone.py for the server's side.
+  beforeRegisterNodeDef(_, definition) {
+    if (definition.has_intermediate_output && definition.name.startsWith("ConsistentID_")) definition.output_node = true;
+  },
   onNodeOutputsUpdated(outputs) {
     for (const [key, output] of Object.entries(outputs)) panels.get(findNode(key))?.(output); // after a change of tabs
   },

@@ -78,6 +78,7 @@ class InjectTokens(io.ComfyNode):
                         "Which region meets which word. auto: as trained for the fixed sentence, each region its own "
                         "word otherwise; published: exactly the released code, prompts cut at 77 tokens"
                     ),
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[
@@ -96,7 +97,7 @@ class InjectTokens(io.ComfyNode):
                 ),
                 io.String.Output("report", display_name="report", tooltip="Tokens placed; regions without a word"),
             ],
-            is_output_node=True,
+            **sockets.SHOWS_RESULTS,
         )
 
     @classmethod

@@ -50,6 +50,7 @@ class LoadCaptioner(io.ComfyNode):
                     default=False,
                     optional=True,
                     tooltip="Keep the weights after a description, for many photos. Only with the precision full",
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[sockets.Captioner.Output("captioner", display_name="captioner", tooltip="For Describe Face")],
@@ -157,6 +158,7 @@ class DescribeFace(io.ComfyNode):
                     multiline=True,
                     default=QUESTION,
                     tooltip="What the captioner is asked; as the authors asked it, unless changed",
+                    **sockets.ADVANCED,
                 ),
                 io.Int.Input(
                     "max_new_tokens",
@@ -165,6 +167,7 @@ class DescribeFace(io.ComfyNode):
                     min=16,
                     max=2048,
                     tooltip="Longest answer of the captioner",
+                    **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
                     "normalise",
@@ -172,6 +175,7 @@ class DescribeFace(io.ComfyNode):
                     optional=True,
                     tooltip="What is shortened to one clause per region, so that none is lost: the captioner's answer, "
                     "your text too, or nothing",
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[

@@ -60,7 +60,13 @@ class PasteHead(io.ComfyNode):
                 io.Image.Input("crop", tooltip="The head after its second pass, of any size"),
                 sockets.Placement.Input("placement", tooltip="From Crop Head"),
                 io.Float.Input(
-                    "feather", default=0.15, min=0.0, max=0.5, step=0.01, tooltip="Part of the crop that fades out"
+                    "feather",
+                    default=0.15,
+                    min=0.0,
+                    max=0.5,
+                    step=0.01,
+                    tooltip="Part of the crop that fades out",
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[io.Image.Output("image", display_name="image", is_output_list=True, tooltip="The whole picture")],

@@ -32,7 +32,13 @@ class LoadFaceAnalysis(io.ComfyNode):
                         "(antelopev2, buffalo_s) serve to compare faces, not for the ID embedding"
                     ),
                 ),
-                io.Combo.Input("provider", options=["auto", *PROVIDERS], default="auto", tooltip="Where it runs"),
+                io.Combo.Input(
+                    "provider",
+                    options=["auto", *PROVIDERS],
+                    default="auto",
+                    tooltip="Where it runs",
+                    **sockets.ADVANCED,
+                ),
             ],
             outputs=[
                 sockets.FaceAnalysis.Output(
@@ -104,6 +110,7 @@ class DetectFace(io.ComfyNode):
                     max=0.95,
                     step=0.05,
                     tooltip="Lowest detection score; the cascade has none",
+                    **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
                     "on_no_face",
@@ -119,6 +126,11 @@ class DetectFace(io.ComfyNode):
                     options=["BGR", "RGB"],
                     default="BGR",
                     tooltip="BGR as trained; RGB reproduces the authors' SD1.5 inference code",
+                    **sockets.ADVANCED,
+                ),
+                *(
+                    io.Image.Input(f"image_{number}", optional=True, tooltip="More photos, each of its own size")
+                    for number in (2, 3, 4)
                 ),
             ],
             outputs=[
@@ -139,13 +151,25 @@ class DetectFace(io.ComfyNode):
                     "photo", display_name="photo", is_output_list=True, tooltip="The photo of each chosen face"
                 ),
             ],
-            is_output_node=True,  # so that it runs alone, and shows its faces again after the page was reloaded
+            **sockets.SHOWS_RESULTS,
         )
 
     @classmethod
-    def execute(cls, face_analysis, image, select, index, threshold, on_no_face, channel_order) -> io.NodeOutput:
+    def execute(
+        cls,
+        face_analysis,
+        image,
+        select,
+        index,
+        threshold,
+        on_no_face,
+        channel_order,
+        image_2=(),
+        image_3=(),
+        image_4=(),
+    ) -> io.NodeOutput:
         search = Search(face_analysis[0], select[0], index[0], threshold[0], on_no_face[0], channel_order[0])
-        pictures = split_batches(image)
+        pictures = split_batches([*image, *image_2, *image_3, *image_4])
         found = []
         for number, picture in enumerate(pictures, 1):
             comfy.model_management.throw_exception_if_processing_interrupted()

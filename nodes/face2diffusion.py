@@ -64,6 +64,7 @@ class EncodeTextIdentity(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     tooltip="0: the neutral expression; 1: that of 'expression'. Does nothing while that is open",
+                    **sockets.ADVANCED,
                 ),
                 io.String.Input(
                     "expression",

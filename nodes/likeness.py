@@ -41,7 +41,15 @@ class LikenessScore(io.ComfyNode):
                 io.Image.Input("reference", tooltip="One or several photos of the person; a list may differ in size"),
                 io.Image.Input("images", tooltip="The pictures to score"),
                 io.Int.Input("keep", default=1, min=1, max=64, tooltip="How many of the best pictures to give out"),
-                io.Float.Input("threshold", default=0.5, min=0.05, max=0.95, step=0.05, tooltip="Detection score"),
+                io.Float.Input(
+                    "threshold",
+                    default=0.5,
+                    min=0.05,
+                    max=0.95,
+                    step=0.05,
+                    tooltip="Detection score",
+                    **sockets.ADVANCED,
+                ),
                 io.MultiType.Input(
                     "second_analysis",
                     [sockets.FaceAnalysis, sockets.InsightFace],
@@ -154,6 +162,7 @@ class RegionLikeness(io.ComfyNode):
                     max=0.95,
                     step=0.05,
                     tooltip="Detection score; only with face_analysis",
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[

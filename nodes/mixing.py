@@ -33,7 +33,10 @@ class CombineIdentities(io.ComfyNode):
                     tooltip="Quality is detection score and sharpness; best takes one photo alone",
                 ),
                 io.String.Input(
-                    "weights", default="", tooltip="Own weights such as 1, 1, 0.5. Left empty: those of the method"
+                    "weights",
+                    default="",
+                    tooltip="Own weights such as 1, 1, 0.5. Left empty: those of the method",
+                    **sockets.ADVANCED,
                 ),
                 io.Float.Input(
                     "outlier_below",
@@ -42,6 +45,7 @@ class CombineIdentities(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     tooltip="Of three or more, photos less alike than this (cosine) are left out. -1: none",
+                    **sockets.ADVANCED,
                 ),
                 io.String.Input(
                     "caption", optional=True, force_input=True, tooltip="Left open: that of the best photo"

@@ -45,7 +45,15 @@ class MaskHead(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture the face was detected in; gives the mask its size"),
                 sockets.Face.Input("face", tooltip="From Detect Face. No face: an empty mask"),
                 io.Float.Input("scale", default=2.0, min=0.5, max=10.0, step=0.1, tooltip="Size in face boxes"),
-                io.Float.Input("feather", default=0.3, min=0.0, max=1.0, step=0.05, tooltip="Part that fades out"),
+                io.Float.Input(
+                    "feather",
+                    default=0.3,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Part that fades out",
+                    **sockets.ADVANCED,
+                ),
             ],
             outputs=[io.Mask.Output("mask", display_name="mask", tooltip="White around the face")],
         )

@@ -86,6 +86,7 @@ class ParseFace(io.ComfyNode):
                         "What CLIP sees. auto: the whole photo, as published, or the head where the face is small or "
                         "off centre; 'head' needs a face"
                     ),
+                    **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
                     "pairs",
@@ -93,6 +94,7 @@ class ParseFace(io.ComfyNode):
                     options=["first", "both"],
                     default="first",
                     tooltip="Of eyes, ears and lips: the first found, as published, or both in one region",
+                    **sockets.ADVANCED,
                 ),
                 io.Boolean.Input("brows", optional=True, default=False, tooltip="Eyebrows as a region of their own"),
                 io.Boolean.Input("hair", optional=True, default=False, tooltip="Hair as a region of its own"),
@@ -110,7 +112,7 @@ class ParseFace(io.ComfyNode):
                 io.Mask.Output("masks", display_name="masks", tooltip="The regions as masks of the photo"),
                 io.String.Output("report", display_name="report", tooltip="Regions found and missing; what CLIP sees"),
             ],
-            is_output_node=True,
+            **sockets.SHOWS_RESULTS,
         )
 
     @classmethod

@@ -6,6 +6,7 @@ function that gives out a ModelPatcher, and its arguments. Older ones have no us
 
 import json
 import re
+import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,6 +97,7 @@ def load_clip(text_encoder: Path, tokenizer: Path, **options) -> comfy.sd.CLIP:
     class SmallTokenizer(SDTokenizer):
         def __init__(self, **options):
             super().__init__(str(tokenizer), embedding_size=config["hidden_size"], **options)
+            self.tokenizer.model_max_length = sys.maxsize  # ComfyUI cuts texts into chunks; nothing is too long
 
     clip = comfy.sd.CLIP(
         SimpleNamespace(

@@ -1,6 +1,7 @@
 """The socket types of this pack, the categories its nodes are listed in, and other words they are found by."""
 
 import dataclasses
+import inspect
 
 from comfy_api.latest import io
 
@@ -27,7 +28,19 @@ FaceAnalysis = io.Custom("FACEANALYSIS")
 InsightFace = io.Custom("INSIGHTFACE")
 
 
+def _knows(field: str) -> bool:
+    """Whether Schema of this ComfyUI has such a field."""
+    return field in {one.name for one in dataclasses.fields(io.Schema)}
+
+
+# For an input that a beginner never turns: folded away where the editor can do that.
+ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Combo.Input).parameters else {}
+
+# For a node that shows what it found: it runs where something needs it. On a ComfyUI that only shows what output nodes
+# found, it is one, and always runs.
+SHOWS_RESULTS = {"has_intermediate_output" if _knows("has_intermediate_output") else "is_output_node": True}
+
+
 def list_aliases(*words: str) -> dict[str, list[str]]:
     """For a Schema: other words people search the node by. Nothing on a ComfyUI whose Schema has no such field yet."""
-    known = {field.name for field in dataclasses.fields(io.Schema)}
-    return {"search_aliases": list(words)} if "search_aliases" in known else {}
+    return {"search_aliases": list(words)} if _knows("search_aliases") else {}

@@ -79,7 +79,9 @@ class DrawPerson(io.ComfyNode):
                     max=EXAMPLE_SCENES - 1,
                     tooltip="The same person in other clothes, elsewhere",
                 ),
-                io.Int.Input("side_px", default=256, min=128, max=1024, step=64, tooltip="Width and height"),
+                io.Int.Input(
+                    "side_px", default=256, min=128, max=1024, step=64, tooltip="Width and height", **sockets.ADVANCED
+                ),
             ],
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="For Detect Face"),

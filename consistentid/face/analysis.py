@@ -10,7 +10,7 @@ import numpy as np
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from .detector import DETECTOR_SIZES_PX, find_faces
-from .face import Face, align_face, measure_sharpness
+from .face import Face, align_face, align_landmarks, measure_sharpness
 from .photo import check_photo, identify_photo
 
 TASKS = ("detection", "recognition", "genderage")
@@ -165,9 +165,10 @@ def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
     from insightface.app.common import Face as Answers
 
     answers = Answers(bbox=face.box, kps=face.landmarks, det_score=face.score)
-    for task in TASKS[1:]:
-        if task in analysis.models:
-            analysis.models[task].get(pixels, answers)
+    recogniser = analysis.models["recognition"]
+    answers.embedding = recogniser.get_feat(align_landmarks(pixels, face.landmarks, recogniser.input_size[0]))[0]
+    if "genderage" in analysis.models:
+        analysis.models["genderage"].get(pixels, answers)
     embedding = np.asarray(answers.normed_embedding, dtype=np.float32)
     if embedding.shape != (ID_EMBEDDING_WIDTH,):
         raise IncompatibleModelError(

@@ -53,9 +53,29 @@ def align_face(photo: np.ndarray, face: Face) -> np.ndarray:
     if face.landmarks is None:
         box = tuple(round(float(value)) for value in face.box)
         return np.asarray(Image.fromarray(photo).crop(box).resize((CROP_PX, CROP_PX), Image.Resampling.BILINEAR))
-    from insightface.utils.face_align import norm_crop
+    return align_landmarks(photo, face.landmarks)
 
-    return norm_crop(photo, face.landmarks, CROP_PX)
+
+def align_landmarks(photo: np.ndarray, landmarks: np.ndarray, side_px: int = CROP_PX) -> np.ndarray:
+    """Part of a photo, [side_px, side_px, 3], with the five landmarks where InsightFace's recognisers want them.
+
+    side_px: a multiple of 112 or 128. As insightface.utils.face_align.norm_crop does it, bit for bit, but not by what
+    scikit-image 0.26 deprecates.
+    """
+    import cv2
+    from insightface.utils.face_align import arcface_dst
+    from skimage.transform import SimilarityTransform
+
+    is_wide = side_px % CROP_PX != 0  # as for 128 px, which show 8 px more on each side
+    scale = side_px / (CROP_PX + 16 * is_wide)
+    places = arcface_dst * scale
+    places[:, 0] += 8 * scale * is_wide
+    if hasattr(SimilarityTransform, "from_estimate"):
+        fit = SimilarityTransform.from_estimate(landmarks, places)
+    else:
+        fit = SimilarityTransform()
+        fit.estimate(landmarks, places)
+    return cv2.warpAffine(photo, fit.params[:2], (side_px, side_px), borderValue=0.0)
 
 
 def check_same_photo(face: Face | None, photo: np.ndarray) -> None:

@@ -27,7 +27,8 @@ def describe_for_workflow(model: Model) -> dict[str, str] | None:
     """What a workflow's loader carries in `properties.models`, so that ComfyUI can offer a missing file.
 
     None for folders and for files that a person has to fetch. The loader's value must equal "name". ComfyUI shows a
-    download button for addresses of huggingface.co and civitai.com that end in a weights suffix other than .bin.
+    download button for addresses of huggingface.co and civitai.com whose "name" ends in a weights suffix other than
+    .bin; others it names.
     """
     if model.is_folder or model.is_manual:
         return None

@@ -1,12 +1,16 @@
 """Face detection and ID embedding, with a tiny stand-in package that knows one face: the astronaut's."""
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from insightface.app.common import Face as Answers
+from insightface.utils.face_align import norm_crop
 
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
 from consistentid.face.analysis import ALL_FACES, SELECTIONS, Face, align_face, detect_faces, select_face, select_faces
+from consistentid.face.face import align_landmarks
 
 HER_BOX = (178, 62, 272, 180)
 
@@ -53,10 +57,10 @@ def make_stub(embedding=None, detector=None):
     """Enough of FaceAnalysis: one face, recognised by what the test says."""
 
     class Recogniser:
-        model_file = "w600k_r50.onnx"
+        model_file, input_size = "w600k_r50.onnx", (112, 112)
 
-        def get(self, pixels, face):
-            face.embedding = np.eye(512)[0] if embedding is None else embedding
+        def get_feat(self, crop):
+            return (np.eye(512)[0] if embedding is None else embedding)[None]
 
     return SimpleNamespace(det_model=detector or StubDetector(), models={"recognition": Recogniser()})
 
@@ -71,6 +75,21 @@ def test_pixels_and_threshold_seen_by_insightface(astronaut):
     assert bgr[100, 100].tolist() == [187, 176, 169] and bgr.flags.c_contiguous
     assert rgb[100, 100].tolist() == [169, 176, 187]
     assert (low, high, stub.det_model.det_thresh) == (0.3, 0.4, 0.7), "the threshold is put back"
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_recognised_as_insightface_does_but_without_its_warning(analysis, astronaut):
+    (face,) = detect_faces(analysis, astronaut)
+    pixels = np.ascontiguousarray(astronaut[:, :, ::-1])
+    answers = Answers(kps=face.landmarks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        analysis.models["recognition"].get(pixels, answers)
+        crops = {side: norm_crop(astronaut, face.landmarks, side) for side in (112, 128, 224, 256)}
+    assert np.array_equal(face.id_embedding, answers.normed_embedding)
+    assert np.array_equal(align_face(astronaut, face), crops[112])
+    for side, crop in crops.items():
+        assert np.array_equal(align_landmarks(astronaut, face.landmarks, side), crop), side
 
 
 def test_nobody(analysis):

@@ -77,6 +77,13 @@ def test_one_photo(detect, astronaut):
     assert torch.equal(found.photo[0], image)
 
 
+def test_more_photos_keep_their_order_and_size(detect, astronaut):
+    large, small = image_of(astronaut), image_of(astronaut[:400])
+    found = detect(large, image_3=image_of(make_photo("nobody")), image_2=small, on_no_face="skip")
+    assert [photo.shape for photo in found.photo] == [large.shape, small.shape]
+    assert [line.split(":")[0] for line in found.report[0].splitlines()] == [f"Photo {n} of 3" for n in (1, 2, 3)]
+
+
 def test_batches_and_photos_of_different_sizes(detect, astronaut):
     batch, wide = image_of(astronaut, astronaut[:, ::-1]), image_of(np.hstack([astronaut, np.zeros_like(astronaut)]))
     with pytest.raises(Exception, match=r"Photo 2 of 3: .*no face found in the photo \(512x512\)"):
@@ -281,8 +288,3 @@ def test_the_editor_sees_photos_without_a_face_but_not_too_many(detect, astronau
     assert empty["faces"] == [] and empty["orders"]["largest"] == [] and len(full["faces"]) == 1
     detect(*[image_of(astronaut)] * 10)
     assert len(detect.shown["consistentid_faces"]) == 8
-
-
-def test_faces_are_shown_by_a_run_of_this_node_alone(host):
-    for node in (host.nodes.face.DetectFace, host.nodes.regions.ParseFace, host.nodes.conditioning.InjectTokens):
-        assert node.OUTPUT_NODE is True, "so the editor can run it alone, and is told again what a cached run found"

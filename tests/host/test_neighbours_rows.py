@@ -1,5 +1,7 @@
 """Beside packs that cut the picture into tiles, the text into regions, or a film into windows: whose row is whose."""
 
+from inspect import signature
+
 import pytest
 import torch
 
@@ -54,8 +56,7 @@ def tile(comfyui, neighbours):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("method", ["MultiDiffusion", "Mixture of Diffusers"])
+@pytest.mark.parametrize(("batch", "method"), [(1, "MultiDiffusion"), (2, "Mixture of Diffusers")])
 def test_tiles_of_a_batch_are_those_of_one(host, portraits, draw, tile, name, batch, method):
     """Alone, in hooks and in several sizes of batches: each tile gets the person in its positive and not elsewhere."""
     portrait = portraits[name]
@@ -64,7 +65,7 @@ def test_tiles_of_a_batch_are_those_of_one(host, portraits, draw, tile, name, ba
     hooked = [[[text, {**values, "hooks": hooks}] for text, values in entries] for entries in conditions]
 
     def draw_tiles(model, conditions, count):
-        return draw(tile(model, method=method, tile_overlap=32, tile_batch_size=count), conditions, batch)
+        return draw(tile(model, method=method, tile_batch_size=count), conditions, batch)
 
     alone = draw_tiles(model, conditions, 1)
     for count in (2, 4):
@@ -124,11 +125,13 @@ def test_tiles_that_hide_where_they_are_are_refused(host, portraits, draw, tile)
 
 
 def couple_ppm(neighbours, comfyui, model, base, regions, masks):
-    module = neighbours.import_neighbour(comfyui, "ComfyUI-ppm", "src.nodes_ppm.attention_couple_ppm")
-    inputs = {f"cond_{number}": region for number, region in enumerate(regions, 1)}
-    inputs |= {f"mask_{number}": mask for number, mask in enumerate(masks[1:], 1)}
-    made = module.AttentionCouplePPM.execute(model=model, base_cond=base, base_mask=masks[0], **inputs)
-    return made.result[0]
+    # Its node as it is for SD1.5 and SDXL; the node itself imports models that only some hosts have.
+    module = neighbours.import_neighbour(comfyui, "ComfyUI-ppm", "src.attention_couple.unet_couple")
+    kind = (torch.device("cpu"), torch.float32)
+    clone = model.clone()
+    clone.set_model_attn2_patch(module.unet_attn2_couple_wrapper(base, regions, len(masks), False, *kind))
+    clone.set_model_attn2_output_patch(module.unet_attn2_output_couple_wrapper(torch.stack(masks)))
+    return clone
 
 
 def couple_cgem(neighbours, comfyui, model, base, regions, masks):
@@ -225,7 +228,10 @@ def window(request, comfyui, neighbours):
         from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 
         def put(model, length, overlap, schedule="standard_uniform"):
-            made = ContextWindowsManualNode.execute(model, length, overlap, schedule, 1, False, "flat", 0)
+            newer = (
+                {"freenoise": False} if "freenoise" in signature(ContextWindowsManualNode.execute).parameters else {}
+            )
+            made = ContextWindowsManualNode.execute(model, length, overlap, schedule, 1, False, "flat", 0, **newer)
             return made.result[0]
 
         return put, False

@@ -32,6 +32,19 @@ def test_every_node_and_input_explains_itself(host):
         assert page.is_file(), f"no help page for {schema.node_id}"
 
 
+def test_only_what_has_a_default_is_folded_away(host):
+    """And only where this ComfyUI can do that; where it cannot, its inputs refuse the word."""
+    import inspect
+
+    from comfy_api.latest import io
+
+    options = [one for node in host.nodes.NODES for one in node.GET_SCHEMA().inputs]
+    advanced = [one for one in options if one.as_dict().get("advanced")]
+    assert bool(advanced) == ("advanced" in inspect.signature(io.Combo.Input).parameters)
+    assert all(one.default is not None or one.get_io_type() == "COMBO" for one in advanced)
+    assert not {"weight", "lora_weight", "merge_at", "preset", "prompt", "seed"} & {one.id for one in advanced}
+
+
 def test_extension_registers_all_nodes(host):
     import asyncio
 

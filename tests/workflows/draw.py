@@ -4,7 +4,7 @@ import json
 import uuid
 from graphlib import TopologicalSorter
 
-from models_note import describe_models, find_downloads
+from models_note import describe_models, list_files
 from node_schemas import Schema
 from page import GROWING, measure_node, measure_note, place
 from subgraph import Folded, define_subgraph, fold
@@ -33,7 +33,7 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         **drawn,
         **definitions,
         "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}},
+        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}, **draw_app(layout)},
         "version": 0.4,
     }
 
@@ -60,6 +60,14 @@ def draw_blueprint(twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict
         "extra": {"BlueprintDescription": layout["subgraph"]["description"]},
         "version": 0.4,
     }
+
+
+def draw_app(layout: dict) -> dict:
+    """What newer editors make a form of, offered beside the graph; others keep it and do nothing with it."""
+    if "app" not in layout:
+        return {}
+    inputs = [[str(id), widget] for id, widget in layout["app"]["inputs"]]
+    return {"linearData": {"inputs": inputs, "outputs": list(map(str, layout["app"]["outputs"]))}, "linearMode": False}
 
 
 def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict) -> dict:
@@ -126,7 +134,7 @@ def _list_links(twin: dict, schemas: dict[str, Schema]) -> list[list]:
 def _draw_node(id: str, node: dict, schema: Schema, box: tuple, links: list[list]) -> dict:
     inputs, values = _draw_inputs(node, schema, {slot: link for link, _, _, to, slot, _ in links if to == int(id)})
     properties = {"Node name for S&R": node["class_type"]}
-    downloads = find_downloads(values)
+    files = list_files(values)
     return {
         "id": int(id),
         "type": node["class_type"],
@@ -138,7 +146,7 @@ def _draw_node(id: str, node: dict, schema: Schema, box: tuple, links: list[list
         "inputs": inputs,
         "outputs": _draw_outputs(int(id), schema, links),
         "title": node["_meta"]["title"],
-        "properties": properties | ({"models": downloads} if downloads else {}),
+        "properties": properties | ({"models": files} if files else {}),
         "widgets_values": values,
     }
 
@@ -155,7 +163,8 @@ def _draw_inputs(node: dict, schema: Schema, links: dict[int, int]) -> tuple[lis
         drawn = {"name": name, "type": one.kind, "link": links.get(slot)}
         if one.is_widget:
             given = node.get("shown", {}).get(name) if slot in links else node["inputs"].get(name)
-            values += [one.options.get("default") if given is None else given, *one.hidden_values]
+            default = one.options.get("default", "" if one.kind == "STRING" else None)
+            values += [default if given is None else given, *one.hidden_values]
             drawn["widget"] = {"name": name}
         elif one.is_optional:
             drawn["shape"] = OPTIONAL_SHAPE

@@ -5,7 +5,10 @@ from pathlib import PurePosixPath
 from consistentid.models.manifest import Model, read_manifest
 from consistentid.models.table import describe_for_workflow
 
-DOWNLOADABLE = (".safetensors", ".sft")
+DOWNLOADS = (
+    "The *ID models* tab of the sidebar gets them, or says how. ComfyUI's own list of missing models shows no folders, "
+    "and has a button for some of the files only."
+)
 
 
 def describe_models(twin: dict) -> dict[str, dict]:
@@ -22,17 +25,17 @@ def _write_note(models: list[Model]) -> str:
     terms = "\n".join(f"- {model.name}: {model.consequence}" for model in models)
     return (
         f"Choose your files in the loaders. The folders are below **ComfyUI/models**.\n\n| file | folder |\n|---|---|\n"
-        f"{rows}\n\nPress **R** to see new files in the loaders.\n\n**Licences**\n{terms}\n"
+        f"{rows}\n\n{DOWNLOADS} Press **R** to see new files in the loaders.\n\n**Licences**\n{terms}\n"
     )
 
 
-def find_downloads(values: list) -> list[dict]:
-    """`properties.models` of a node with these widget values: only what ComfyUI will download.
+def list_files(values: list) -> list[dict]:
+    """`properties.models` of a node with these widget values, for the editor's list of missing models.
 
-    It shows other files in its list of missing models too, but in red and without a way to get them.
+    It has a button for those that it downloads, and names the others. Folders are not among them: newer editors look at
+    names of files only, and that of ComfyUI 0.3.64 would call a folder missing that is there.
     """
-    entries = map(describe_for_workflow, find_models(values))
-    return [entry for entry in entries if entry and entry["name"].endswith(DOWNLOADABLE)]
+    return [entry for model in find_models(values) if (entry := describe_for_workflow(model))]
 
 
 def find_models(values: list) -> list[Model]:

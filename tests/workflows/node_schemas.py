@@ -11,6 +11,8 @@ HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
 """Option of an input -> value of the widget that the editor puts behind it."""
 EXTRAS = ("custom_sampler", "freelunch", "hooks", "mask", "model_advanced", "model_merging", "pag", "preview_any")
 """Files of ComfyUI, beside its nodes.py, whose nodes the workflows use."""
+ENDS = ("SaveImage", "PreviewImage", "PreviewAny", "MaskPreview")
+"""Nodes to which newer ComfyUIs gave outputs; no workflow uses them, so that it is drawn alike on all."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Schema:
 
     inputs: dict[str, Input]
     outputs: list[tuple[str, str, bool]]
+    is_deprecated: bool = False
 
 
 def read_schemas(host, comfyui: Path, types: set[str]) -> dict[str, Schema]:
@@ -47,7 +50,7 @@ def read_schemas(host, comfyui: Path, types: set[str]) -> dict[str, Schema]:
     classes = {cls.define_schema().node_id: cls for cls in host.NODES}
     for module in (nodes, *(importlib.import_module(f"comfy_extras.nodes_{name}") for name in EXTRAS)):
         classes |= _list_classes(module)
-    return {type: _read_schema(classes[type]) for type in types}
+    return {type: _read_schema(type, classes[type]) for type in types}
 
 
 def _list_classes(module) -> dict[str, type]:
@@ -66,14 +69,15 @@ def _import_file(name: str, path: Path):
     return module
 
 
-def _read_schema(cls) -> Schema:
+def _read_schema(type: str, cls) -> Schema:
     declared = cls.INPUT_TYPES()
     inputs = {
         name: Input("COMBO" if isinstance(kind, list) else str(kind), dict(*rest), part == "optional")
         for part in ("required", "optional")
         for name, (kind, *rest) in declared.get(part, {}).items()
     }
-    types = list(cls.RETURN_TYPES)
+    types = [] if type in ENDS else list(cls.RETURN_TYPES)
     names = getattr(cls, "RETURN_NAMES", None) or types
     lists = getattr(cls, "OUTPUT_IS_LIST", None) or [False] * len(types)
-    return Schema(inputs, list(zip(names, map(str, types), lists, strict=True)))
+    outputs = [(names[number], str(kind), lists[number]) for number, kind in enumerate(types)]
+    return Schema(inputs, outputs, bool(getattr(cls, "DEPRECATED", False)))

@@ -12,6 +12,7 @@ from node_schemas import Schema, read_schemas
 from PIL import Image
 from workflow_files import (
     BLUEPRINTS,
+    FILES,
     LAYOUTS,
     NAMES,
     WORKFLOWS,
@@ -32,6 +33,7 @@ THUMBNAIL_BYTES = 100_000
 FOLDED = [name for name in NAMES if "subgraph" in read_layout(name)]
 
 every_workflow = pytest.mark.parametrize("name", NAMES)
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
 def accepts(input_type: str, output_type: str) -> bool:
@@ -162,15 +164,17 @@ def check_page(graph: dict) -> None:
 
 
 @every_workflow
-def test_models_that_can_be_downloaded_say_where_from(name):
-    known = {model.name: describe_for_workflow(model) for model in read_manifest().values()}
-    offered = []
+def test_loaders_say_where_their_file_is_from(name):
+    files = {model.name: entry for model in read_manifest().values() if (entry := describe_for_workflow(model))}
+    told = []
     for node in list_nodes(read_workflow(name)).values():
-        safe = [value for value in node["widgets_values"] if str(value).endswith(".safetensors")]
         entries = node["properties"].get("models", [])
-        assert entries == [known[value] for value in safe if value in known]
-        offered += [entry["directory"] for entry in entries]
-    assert ("checkpoints" in offered) == bool(describe_models(read_twin(name))) == (not name.endswith("_zoo"))
+        assert entries == [files[value] for value in node["widgets_values"] if value in files]
+        told += entries
+    assert all(entry["url"].startswith("https://") and entry["directory"] for entry in told)
+    named = {value for node in read_twin(name).values() for value in node["inputs"].values() if str(value) in files}
+    assert named == {entry["name"] for entry in told}
+    assert bool(named) == bool(describe_models(read_twin(name))) == (not name.endswith("_zoo"))
 
 
 @every_workflow
@@ -184,3 +188,37 @@ def test_the_thumbnail_is_small(name):
 @every_workflow
 def test_the_workflow_converts_to_its_twin(name, schemas):
     assert convert(read_workflow(name), schemas) == complete(read_twin(name), schemas)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "app" in read_layout(name)])
+def test_the_form_asks_for_widgets_and_shows_the_picture(name):
+    workflow = read_workflow(name)
+    nodes = {str(node["id"]): node for node in workflow["nodes"]}
+    form = workflow["extra"]["linearData"]
+    for id, widget in form["inputs"]:
+        assert widget in [slot["name"] for slot in nodes[id]["inputs"] if "widget" in slot and slot["link"] is None]
+    assert "seed" in [widget for _, widget in form["inputs"]]
+    assert [nodes[id]["type"] for id in form["outputs"]] == ["SaveImage"]
+    assert workflow["extra"]["linearMode"] is False, "the notes are beside the graph only"
+
+
+@every_file
+def test_every_widget_has_a_value(path):
+    for graph in list_graphs(json.loads(path.read_text(encoding="utf-8"))):
+        assert [node["id"] for node in graph["nodes"] if None in node["widgets_values"]] == []
+
+
+@pytest.mark.host
+@every_file
+def test_no_node_is_deprecated(path, schemas):
+    types = {node["type"] for node in list_nodes(json.loads(path.read_text(encoding="utf-8"))).values()}
+    assert [type for type in types if schemas[type].is_deprecated] == []
+
+
+@pytest.mark.host
+@every_workflow
+def test_what_a_workflow_sets_is_not_folded_away(name, schemas):
+    for id, node in read_twin(name).items():
+        for key, value in node["inputs"].items():
+            options = schemas[node["class_type"]].inputs[key].options
+            assert not options.get("advanced") or value == options.get("default", value), f"{key} of node {id}"

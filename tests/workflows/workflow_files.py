@@ -8,6 +8,8 @@ WORKFLOWS = ROOT / "workflows"
 BLUEPRINTS = ROOT / "subgraphs"
 LAYOUTS = Path(__file__).with_name("layouts")
 NAMES = sorted(path.stem for path in (WORKFLOWS / "api").glob("*.json"))
+FILES = sorted([*WORKFLOWS.glob("*.json"), *BLUEPRINTS.glob("*.json")])
+"""Everything that the editor opens."""
 FRONTEND_NODES = ("MarkdownNote", "Note")
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from consistentid.adapter.config import ID_EMBEDDING_WIDTH
+from consistentid.face.face import align_landmarks
 
 from .blocks import Residual, convolve
 from .fit import find_device, fit
@@ -99,9 +100,7 @@ def write_recogniser(recogniser: Recogniser, path: Path) -> None:
 
 def _crop_face(pictures: Pictures, row: int, side_px: int, rng: np.random.Generator) -> np.ndarray:
     """One aligned face, RGB uint8 [side_px, side_px, 3], cut by landmarks that are a little off."""
-    from insightface.utils.face_align import norm_crop
-
     image = shrink_picture(pictures.images[row], rng)
     landmarks = pictures.landmarks[row] * (len(image) / len(pictures.images[row]))
     reach = JITTER * np.linalg.norm(landmarks[1] - landmarks[0])
-    return wear(norm_crop(image, landmarks + rng.normal(0, reach, (5, 2)), side_px), rng)
+    return wear(align_landmarks(image, landmarks + rng.normal(0, reach, (5, 2)), side_px), rng)

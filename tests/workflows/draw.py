@@ -33,7 +33,7 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         **drawn,
         **definitions,
         "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}},
+        "extra": {"ds": {"scale": 0.6, "offset": [140, 160]}},
         "version": 0.4,
     }
 

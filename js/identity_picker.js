@@ -65,7 +65,7 @@ function openPicker(node) {
   dialog.onkeydown = (event) => followKeys(event, search, tiles);
   dialog.onclick = (event) => event.target === dialog && dialog.close();
   dialog.onclose = () => dialog.remove();
-  document.body.append(dialog);
+  document.querySelector("#vue-app").append(dialog);
   dialog.showModal();
   search.oninput();
   loadSeen(dialog, tiles);

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflows"))
 import pytest
 from chromium import open_chromium
 from editor_page import EditorPage
-from editor_scripts import FORGET
+from editor_scripts import FORGET, HAS_NODES_2, STORE
 from editor_server import run_editor_server
 
 HERE = Path(__file__).resolve().parent
@@ -57,6 +57,20 @@ def editor(browser, editor_server, screenshots):
     page = EditorPage(browser, editor_server.address, screenshots)
     page.open()
     return page
+
+
+@pytest.fixture(scope="module", params=["classic", "nodes 2.0"])
+def drawing(editor, request):
+    """Has the tests of a file run once with each way of the editor to draw nodes."""
+    if request.param == "classic":
+        yield
+        return
+    if not editor.evaluate(HAS_NODES_2):
+        pytest.skip("this editor's Nodes 2.0 shows no elements in nodes")
+    editor.evaluate(STORE, {"Comfy.VueNodes.Enabled": True})
+    editor.open()
+    yield
+    editor.evaluate(STORE, {"Comfy.VueNodes.Enabled": False})
 
 
 @pytest.fixture

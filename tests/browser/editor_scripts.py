@@ -1,5 +1,7 @@
 """What EditorPage does inside the page, as bodies of async functions.
 
+What one editor calls by another name than the next is known here alone.
+
 An editor that is only just loaded loses what is done in it: it opens its default graph late, and a run is not heard
 before the server has told the page who it is. READY waits for both.
 """
@@ -23,6 +25,7 @@ return Boolean(app?.graph && app.canvas && stores?.get("nodeFrequency")?.isLoade
 CLEAR = f"""{STORES}
 const {{ workflow, sidebarTab, command }} = app.extensionManager;
 sidebarTab.activeSidebarTabId = null;
+stores.get("rightSidePanel")?.closePanel(); // newer editors
 await command.execute("Comfy.NewBlankWorkflow");
 for (const old of [...workflow.openWorkflows])
   if (old.path !== workflow.activeWorkflow.path) await workflow.closeWorkflow(old);
@@ -66,6 +69,32 @@ return end && {
   status: end.type.replace("execution_", ""), detail: end.detail, refused, outputs: Object.fromEntries(outputs),
 };
 """
+
+NEW_TAB = "await app.extensionManager.command.execute('Comfy.NewBlankWorkflow');"
+TAB = ".workflow-tabs .p-togglebutton, [data-testid=workflow-tab] button"
+
+# Newer editors have the help of the selected node in the panel on the right.
+SHOW_HELP = f"""{STORES}
+const help = stores.get("nodeHelp");
+if (help) {{
+  help.closeHelp();
+  await new Promise((resolve) => setTimeout(resolve));
+  return help.openHelp(stores.get("nodeDef").nodeDefsByName[args[0]]);
+}}
+const node = LiteGraph.createNode(args[0]);
+graph.clear();
+graph.add(node);
+app.canvas.selectItems([node]);
+stores.get("rightSidePanel").openPanel("info");
+"""
+
+# What went wrong is in a dialog; newer editors have it in the panel on the right, which this button opens.
+MESSAGE = ".p-dialog, [data-testid=properties-panel]"
+REPORT = "## Stack Trace"
+OPEN_MESSAGE = "document.querySelector('[data-testid=error-overlay-see-errors]')?.click();"
+
+# Older ones have the setting too, but show no elements in nodes.
+HAS_NODES_2 = "return Number(window.__COMFYUI_FRONTEND_VERSION__?.split('.')[1]) >= 35;"
 
 HOLDS_STILL = """
 const measure = () => JSON.stringify(document.querySelector(args[0])?.getBoundingClientRect());

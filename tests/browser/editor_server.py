@@ -18,6 +18,7 @@ SETTINGS = {
     "Comfy.Graph.CanvasInfo": False,
     "Comfy.Locale": "en",
     "Comfy.UseNewMenu": "Top",
+    "Comfy.VueNodes.Enabled": False,
 }
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("drawing")
+
 NODE = "ConsistentID_DetectFace"
 FACE = ".consistentid-face"
 FACES = f"""
@@ -20,16 +22,11 @@ const pictures = [...document.querySelectorAll(".consistentid-frame img")];
 return Boolean(pictures.length && pictures.every((one) => one.complete && one.naturalWidth && one.clientWidth));
 """
 UNDO = "await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();"
-HAS_DOM_IN_NODES_2 = "return Number(window.__COMFYUI_FRONTEND_VERSION__?.split('.')[1]) >= 35;"
 
 
-@pytest.fixture(params=["classic", "nodes 2.0"])
-def detect(request, page, editor_server):
+@pytest.fixture
+def detect(page, editor_server):
     """A page with two people in the photo of Detect Face, and the node's id."""
-    if request.param == "nodes 2.0":
-        if not page.evaluate(HAS_DOM_IN_NODES_2):
-            pytest.skip("this frontend's Nodes 2.0 shows no elements in nodes")
-        page.open_with({"Comfy.VueNodes.Enabled": True})
     folder = editor_server.folder / "input"
     photo = np.asarray(Image.open(folder / "photo.png"))
     Image.fromarray(np.hstack([photo, photo])).save(folder / "twice.png")

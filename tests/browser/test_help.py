@@ -8,13 +8,6 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "js" / "docs"
 NODES = sorted(path.stem for path in DOCS.glob("*.md"))
 SHOWN = ".node-help-content"
-OPEN = """
-const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;
-const help = stores.get("nodeHelp");
-help.closeHelp();
-await new Promise((resolve) => setTimeout(resolve));
-help.openHelp(stores.get("nodeDef").nodeDefsByName[args[0]]);
-"""
 INFO = "[data-testid='info-button']"
 READ = f"return document.querySelector('{SHOWN}')?.innerText ?? '';"
 HAS_TITLE = f"return document.querySelector('{SHOWN} h1')?.innerText === args[0];"
@@ -27,7 +20,7 @@ def test_every_page_is_shown_whole(language, page):
     page.click(INFO, before=lambda: page.click_node(node))
     page.wait_until(HAS_TITLE, read_title(NODES[0], language))
     for node in NODES:
-        page.evaluate(OPEN, node)
+        page.show_help(node)
         page.wait_until(HAS_TITLE, read_title(node, language))
         assert list_missing_lines(node, language, page.evaluate(READ)) == []
 

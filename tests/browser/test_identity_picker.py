@@ -8,6 +8,8 @@ from PIL import Image
 
 from consistentid.identity.file import load_identity, save_identity
 
+pytestmark = pytest.mark.usefixtures("drawing")
+
 NODE = "ConsistentID_LoadIdentity"
 TILES = """
 return [...document.querySelectorAll(".consistentid-tile")].filter((one) => !one.hidden).map((one) => one.title);

@@ -1,5 +1,9 @@
 """Inject Facial Tokens shows which words of the prompt have a facial token."""
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("drawing")
+
 NODE = "ConsistentID_InjectTokens"
 WORDS = """
 return [...document.querySelectorAll(".consistentid-word")]

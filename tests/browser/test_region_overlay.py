@@ -2,14 +2,13 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("drawing")
+
 NODE = "ConsistentID_ParseFace"
 CHIPS = """
 return [...document.querySelectorAll(".consistentid-chip")]
   .map((one) => [one.textContent, one.disabled ? "missing" : one.ariaPressed === "true" ? "taken" : "left out"]);
 """
-NEW_TAB = "await app.extensionManager.command.execute('Comfy.NewBlankWorkflow');"
-FIRST_TAB = "document.querySelector('.workflow-tabs .p-togglebutton').click();"
-ENTER_SUBGRAPH = "app.canvas.openSubgraph([...graph.subgraphs.values()][0]);"
 CENTRE = "app.canvas.centerOnNode(app.canvas.graph.nodes[0]);"
 UNDO = "await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();"
 INSERT_COPY = """
@@ -33,9 +32,9 @@ def wait_for_chips(page, chips: list) -> None:
 
 
 def go_to_a_new_tab_and_back(page) -> None:
-    page.evaluate(NEW_TAB)
+    page.open_tab()
     wait_for_chips(page, [])
-    page.evaluate(FIRST_TAB)
+    page.go_to_first_tab()
     page.wait_until("return graph.nodes.length;")
 
 
@@ -111,12 +110,12 @@ def test_a_subgraph_with_the_same_node_ids_leaves_the_panels_outside_alone(page)
 def test_inside_a_subgraph_the_overlay_outlives_undo_and_a_change_of_tabs(page, parse):
     page.evaluate("graph.convertToSubgraph(new Set([graph.getNodeById(args[0])]));", parse)
     assert page.queue()["status"] == "success"
-    page.evaluate(ENTER_SUBGRAPH)
+    page.enter_subgraph()
     page.find(".consistentid-chip", before=lambda: page.evaluate(CENTRE))
     before = page.evaluate(CHIPS)
     click_chip(page, "face")
     page.evaluate(UNDO)
     wait_for_chips(page, before)
     go_to_a_new_tab_and_back(page)
-    page.evaluate(ENTER_SUBGRAPH)
+    page.enter_subgraph()
     wait_for_chips(page, before)

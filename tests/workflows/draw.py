@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 
 from models_note import describe_models, list_files
 from node_schemas import Schema
-from page import GROWING, measure_node, measure_note, place
+from page import GROWING, find_widths, measure_growth, measure_node, measure_note, place
 from subgraph import Folded, define_subgraph, fold
 
 COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
@@ -33,7 +33,7 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         **drawn,
         **definitions,
         "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [60, 60]}, **draw_app(layout)},
+        "extra": {"ds": {"scale": 0.6, "offset": [140, 160]}, **draw_app(layout)},
         "version": 0.4,
     }
 
@@ -72,11 +72,12 @@ def draw_app(layout: dict) -> dict:
 
 def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict) -> dict:
     """Nodes, links and groups of one graph; nodes of the twin with an id below 0 only have links."""
-    widths = _find_widths(layout)
+    widths = find_widths(layout)
     heights = {key: measure_note(note["text"], widths[key]) for key, note in notes.items()}
     heights |= {int(id): measure_node(one["class_type"], schemas[one["class_type"]]) for id, one in twin.items()}
+    growth = {int(id): measure_growth(one["class_type"], schemas[one["class_type"]]) for id, one in twin.items()}
     growing = {int(id) for id, node in twin.items() if node["class_type"] in GROWING}
-    boxes, groups = place(layout, heights, growing)
+    boxes, groups = place(layout, heights, growth, growing)
     links = _list_links(twin, schemas)
     first = max(map(int, twin)) + 1
     nodes = [_draw_note(first + number, note, boxes[key]) for number, (key, note) in enumerate(notes.items())]
@@ -101,16 +102,6 @@ def write_json(value, indent: int = 0) -> str:
         return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
     parts = [f"{pad}{json.dumps(key)}: {write_json(one, indent + 2)}" for key, one in value.items()]
     return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
-
-
-def _find_widths(layout: dict) -> dict:
-    return {
-        key: column["width"] // len(row)
-        for column in layout["columns"]
-        for group in column["groups"]
-        for row in group["rows"]
-        for key in row
-    }
 
 
 def _list_slots(schema: Schema) -> list[str]:

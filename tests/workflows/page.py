@@ -5,14 +5,18 @@ import re
 
 from node_schemas import Schema
 
-PAD, GROUP_TOP, ROW_GAP, GROUP_GAP, COLUMN_GAP = 20, 84, 48, 20, 20
+PAD, GROUP_TOP, ROW_GAP, GROUP_GAP, COLUMN_GAP = 20, 84, 60, 20, 20
 SLOT, WIDGET, TEXT_BOX, FRAME = 20, 24, 110, 14
-NOTE_LINE, NOTE_LETTER, TABLE_FRAME = 14, 5.8, 0.4
+WIDGET_MORE, BADGE, ISSUES = 4, 24, 32
+"""What Nodes 2.0 adds: to each widget, for the pack's name, and for a button below a loader whose file is missing."""
+LEAST_WIDTH = 225
+NOTE_LINE, NOTE_LETTER, TABLE_FRAME = 14, 5.8, 0.95
 # The room that some nodes need for what they show; those that show pictures take what is left over.
 ROOM = {"LoadImage": 260, "PreviewImage": 210, "SaveImage": 420, "PreviewAny": 190, "MaskPreview": 210}
 ROOM |= {"ConsistentID_DetectFace": 250, "ConsistentID_ParseFace": 300, "ConsistentID_InjectTokens": 150}
 ROOM |= {"ConsistentID_LoadIdentity": 256}
 GROWING = {"LoadImage", "SaveImage", "PreviewImage", "MaskPreview"}
+LOADER = re.compile("Load(?!Image|Identity|Zoo)")
 
 Box = tuple[int, int, int, int]
 
@@ -24,6 +28,13 @@ def measure_node(type: str, schema: Schema) -> int:
     lines = len(widgets) - boxes + sum(len(one.hidden_values) for one in widgets)
     slots = max(len(schema.inputs) - len(widgets), len(schema.outputs))
     return SLOT * slots + WIDGET * lines + TEXT_BOX * boxes + FRAME + ROOM.get(type, 0)
+
+
+def measure_growth(type: str, schema: Schema) -> int:
+    """By how many pixels Nodes 2.0 makes a node higher than that."""
+    lines = sum(one.is_widget and not one.options.get("multiline") for one in schema.inputs.values())
+    badge = BADGE if type.startswith("ConsistentID_") else 0
+    return WIDGET_MORE * lines + badge + (ISSUES if LOADER.search(type) else 0)
 
 
 def measure_note(text: str, width: int) -> int:
@@ -41,33 +52,51 @@ def _count_lines(line: str, letters: float) -> float:
     return TABLE_FRAME + max((math.ceil(len(cell) * len(cells) / letters) for cell in cells), default=0)
 
 
-def place(layout: dict, heights: dict, growing: set) -> tuple[dict, list[tuple[dict, Box]]]:
+def find_widths(layout: dict) -> dict:
+    """Width in pixels of all nodes and notes by key."""
+    return {
+        key: (_find_width(column) - PAD * (len(row) - 1)) // len(row)
+        for column in layout["columns"]
+        for group in column["groups"]
+        for row in group["rows"]
+        for key in row
+    }
+
+
+def place(layout: dict, heights: dict, growth: dict, growing: set) -> tuple[dict, list[tuple[dict, Box]]]:
     """Boxes (x, y, width, height) of all nodes and notes by key, and each group with its box.
 
-    heights: least height by key. growing: keys that share what a column is shorter than the longest.
+    heights: least height by key. growth: room to leave below, by key. growing: keys that share what a column is
+    shorter than the longest.
     """
-    columns = layout["columns"]
-    tallest = max(_add_heights(column, heights) for column in columns)
+    columns, widths = layout["columns"], find_widths(layout)
+    rooms = {key: height + growth.get(key, 0) for key, height in heights.items()}
+    tallest = max(_add_heights(column, rooms) for column in columns)
     boxes, groups, x = {}, [], 0
     for column in columns:
         rows = [row for group in column["groups"] for row in group["rows"] if set(row) <= growing]
-        spare = tallest - _add_heights(column, heights)
+        spare = tallest - _add_heights(column, rooms)
         extra = {key: spare // len(rows) for row in rows for key in row}
         y = 0
         for group in column["groups"]:
             top, y = y, y + GROUP_TOP
             for row in group["rows"]:
-                height = max(heights[key] + extra.get(key, 0) for key in row)
-                width = (column["width"] - PAD * (len(row) - 1)) // len(row)
+                height = max(rooms[key] + extra.get(key, 0) for key in row)
                 for number, key in enumerate(row):
-                    tall = height if key in growing else heights[key]
-                    boxes[key] = (x + PAD + number * (width + PAD), y, width, tall)
+                    tall = height - growth.get(key, 0) if key in growing else heights[key]
+                    boxes[key] = (x + PAD + number * (widths[key] + PAD), y, widths[key], tall)
                 y += height + ROW_GAP
             y += PAD - ROW_GAP
-            groups.append((group, (x, top, column["width"] + 2 * PAD, y - top)))
+            groups.append((group, (x, top, _find_width(column) + 2 * PAD, y - top)))
             y += GROUP_GAP
-        x += column["width"] + 2 * PAD + COLUMN_GAP
+        x += _find_width(column) + 2 * PAD + COLUMN_GAP
     return boxes, groups
+
+
+def _find_width(column: dict) -> int:
+    """The column's own, or what its longest row of the narrowest nodes takes."""
+    longest = max(len(row) for group in column["groups"] for row in group["rows"])
+    return max(column["width"], longest * (LEAST_WIDTH + PAD) - PAD)
 
 
 def _add_heights(column: dict, heights: dict) -> int:

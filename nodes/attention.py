@@ -14,7 +14,7 @@ from ..consistentid.adapter.attention import add_id_attention
 from ..consistentid.adapter.schedule import Schedule, find_progress
 from ..consistentid.errors import IncompatibleModelError
 from .masks import AttentionMask
-from .rows import Rows, find_grid, find_rows, make_text_bias, read_rows
+from .rows import UNET, Rows, find_grid, find_rows, make_text_bias, read_rows
 
 SITES = "consistentid_sites"
 CALLED = "consistentid_called"
@@ -145,13 +145,14 @@ def keep_own_patches(model: ModelPatcher, clone: ModelPatcher) -> None:
 
 def run_unet(executor, x, t, c_concat, c_crossattn, control, transformer_options, *args, **kwargs):
     """Wrapper around the UNet. Raises IncompatibleModelError where another node has taken the place of our patches."""
-    options = read_rows(x, transformer_options, kwargs)
-    taken, called = _list_taken(options), set()
-    if taken:
-        options[CALLED] = called
+    options, ran = read_rows(x, transformer_options, kwargs), {}
+    if forward := vars(getattr(executor.class_obj, "diffusion_model", executor)).get("forward"):
+        options[UNET] = getattr(forward, "__module__", str(forward))
+    if taken := _list_taken(options):
+        options |= {CALLED: set(), "patches_replace": _watch(options["patches_replace"], taken, ran)}
     output = executor(x, t, c_concat, c_crossattn, control, options, *args, **kwargs)
-    if lost := taken.keys() - called:
-        names = sorted({getattr(taken[site], "__module__", str(taken[site])) for site in lost})
+    if taken and (lost := ran.keys() - options[CALLED]):
+        names = sorted({ran[site] for site in lost})
         raise IncompatibleModelError(
             f"Another node has put its own attention in the place of ConsistentID's, at {len(lost)} of "
             f"{len(options[SITES])} layers: {', '.join(names)}. Connect 'Apply ConsistentID' behind that node."
@@ -159,11 +160,26 @@ def run_unet(executor, x, t, c_concat, c_crossattn, control, transformer_options
     return output
 
 
-def _list_taken(options: dict) -> dict[tuple, Callable]:
-    """The patches of others that run, or hide one of ours, where we put one: {(*block, depth): patch}."""
+def _list_taken(options: dict) -> set[tuple]:
+    """Keys of the patches of others where we put one; they may call ours, or not."""
     patches = options.get("patches_replace", {}).get("attn2", {})
-    running = {site: patches.get(site, patches.get(site[:-1])) for site in options.get(SITES, ())}
-    return {site: patch for site, patch in running.items() if not isinstance(patch, IDAttentionPatch)}
+    running = {site if site in patches else site[:-1] for site in options.get(SITES, ())}
+    return {key for key in running if not isinstance(patches.get(key, sum), IDAttentionPatch)} & patches.keys()
+
+
+def _watch(patches_replace: dict, keys: set[tuple], ran: dict[tuple, str]) -> dict:
+    """The same patches, where those of `keys` put their module into `ran` by the site at which they are called."""
+
+    def watch(patch: Callable) -> Callable:
+        def call(q, k, v, extra_options):
+            site = (*extra_options["block"], extra_options["block_index"])
+            ran[site] = getattr(patch, "__module__", str(patch))
+            return patch(q, k, v, extra_options)
+
+        return call
+
+    patches = patches_replace["attn2"]
+    return {**patches_replace, "attn2": patches | {key: watch(patches[key]) for key in keys}}
 
 
 def _read_progress(extra_options: dict) -> float:

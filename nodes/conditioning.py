@@ -151,6 +151,8 @@ def inject_tokens(
         return [hosted.fuse(text, region_tokens, rows, strengths), {**extra, **masks(text.shape[1])}]
 
     marked_texts = clip.encode_from_tokens_scheduled(marked.tokens)
+    for text, _ in marked_texts:
+        marked.check_rows(text)
     facial = [fuse(text, tokens, extra) for text, extra in marked_texts]
     texts = marked_texts
     if published or composed.before_merge != composed.plain:

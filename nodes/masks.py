@@ -10,7 +10,8 @@ from ..consistentid.errors import ConsistentIDError
 
 # Added to a score this leaves an attention weight of exactly 0, in half precision too.
 _NEVER = -1e4
-_KEPT_FITS = 32
+_KEPT_FITS = 256
+_KEPT_BIASES = 16
 
 
 # Number of the image, and the size of the latent with (height, width, top, left) of the part that is shown; None: all.
@@ -23,6 +24,7 @@ class AttentionMask:
     def __init__(self, mask: Tensor):
         self.mask = mask.reshape(-1, *mask.shape[-2:])
         self._fitted: dict[tuple, Tensor] = {}
+        self._sized: dict[tuple[int, int], Tensor] = {}
 
     def fit(self, grid: tuple[int, int], places: tuple[Place, ...], like: Tensor) -> Tensor:
         """The mask for one layer with a feature map of `grid` (height, width): [rows, height * width, 1].
@@ -30,20 +32,22 @@ class AttentionMask:
         places: what each row shows. Raises ConsistentIDError where the image is unknown (-1) and masks differ.
         """
         key = (grid, places, like.device, like.dtype)
-        if key not in self._fitted:
+        fitted = self._fitted.get(key)
+        if fitted is None:
             if len(self._fitted) >= _KEPT_FITS:
                 self._fitted.clear()
             shared = {area: self._pool(grid, area) for area in {area for _, area in places}}
             rows = [shared[area][self._find(image)] for image, area in places]
-            self._fitted[key] = torch.stack(rows).clamp(0, 1).flatten(1)[..., None].to(like)
-        return self._fitted[key]
+            fitted = self._fitted[key] = torch.stack(rows).clamp(0, 1).flatten(1)[..., None].to(like)
+        return fitted
 
     def _pool(self, grid: tuple[int, int], area: tuple | None) -> Tensor:
-        mask = self.mask.float()
-        if area is not None:
-            size, (height, width, top, left) = area
-            mask = F.adaptive_avg_pool2d(mask, size)[:, top : top + height, left : left + width]
-        return F.adaptive_avg_pool2d(mask, grid)
+        if area is None:
+            return F.adaptive_avg_pool2d(self.mask.float(), grid)
+        size, (height, width, top, left) = area
+        if size not in self._sized:
+            self._sized = {size: F.adaptive_avg_pool2d(self.mask.float(), size)}
+        return F.adaptive_avg_pool2d(self._sized[size][:, top : top + height, left : left + width], grid)
 
     def _find(self, image: int) -> int:
         if image < 0 and len(self.mask) > 1:
@@ -63,6 +67,21 @@ class TokenMask:
     mask: AttentionMask
 
 
+class Biases:
+    """The biases of one run (see build_bias), made once for each kind of batch and size of the layers."""
+
+    def __init__(self):
+        self._known: dict[tuple, Tensor] = {}
+
+    def get(self, *key) -> Tensor:
+        bias = self._known.get(key)
+        if bias is None:
+            if len(self._known) >= _KEPT_BIASES:
+                self._known.clear()
+            bias = self._known[key] = build_bias(*key)
+        return bias
+
+
 def build_bias(
     masks: tuple[tuple[TokenMask, ...], ...],
     places: tuple[Place, ...],
@@ -80,8 +99,8 @@ def build_bias(
     for row, own, place in zip(bias, masks, places, strict=True):
         for token_mask in own:
             fitted = token_mask.mask.fit(grid, (place,), bias)[0].log().clamp_min(_NEVER)
-            starts = torch.arange(0, length, token_mask.length)[:, None]
+            # Another pack may have put tokens behind the text: then it is there once.
+            starts = torch.arange(0, length if length % token_mask.length == 0 else 1, token_mask.length)[:, None]
             columns = (token_mask.positions + starts).flatten()
-            columns = columns[columns < length]  # another pack may have put tokens behind the text
             row[:, columns.to(device)] = fitted.expand(-1, len(columns))
     return bias

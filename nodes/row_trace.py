@@ -16,7 +16,7 @@ _NEW = -1
 
 
 class Trace(NamedTuple):
-    """Which rows those of a cross-attention's query and text were, None if they were lost, and who changed them."""
+    """Which rows those of a cross-attention's query and text were, None if they were lost, and who may have."""
 
     query: tuple[int, ...] | None
     text: tuple[int, ...] | None
@@ -27,7 +27,11 @@ def _list_functions(*names: str) -> set[Callable]:
     return {getattr(owner, name) for owner in (torch, Tensor) for name in names if hasattr(owner, name)}
 
 
-_MAKING = _list_functions("empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like")
+_LOSING = _list_functions(
+    *("empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like", "where", "scatter", "gather"),
+    *("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros"),
+)
+_SHAPING = _list_functions("reshape", "view")
 _JOINING = _list_functions("cat", "concat", "concatenate", "stack", "vstack")
 _MOVING = _JOINING | _list_functions(
     *("chunk", "split", "tensor_split", "unbind", "narrow", "select", "index_select", "__getitem__", "repeat", "tile"),
@@ -40,11 +44,11 @@ class TracedTensor(Tensor):
     """`plain` [..., C], and in `origin` [..., 1] the numbers of the rows that its own came from; -1: none of them.
 
     What moves rows moves their numbers alike. Anything else that keeps the count of rows keeps their numbers; what does
-    neither gives a plain tensor.
+    neither gives a plain tensor, and what writes into one makes its rows unknown.
     """
 
     plain: Tensor
-    origin: Tensor
+    origin: Tensor | None
 
     @staticmethod
     def make(plain: Tensor, origin: Tensor) -> "TracedTensor":
@@ -55,11 +59,13 @@ class TracedTensor(Tensor):
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if _writes(function, args):
+            args[0].origin = None
         result = function(*_change(args, _forget), **_change(kwargs, _forget))
         if isinstance(result, Tensor):
-            return _follow(result, _find_origin(function, args, kwargs))
+            return _follow(result, _find_origin(function, args, kwargs, result))
         if function in _MOVING:
-            origins = _find_origin(function, args, kwargs) or [None] * len(result)
+            origins = _find_origin(function, args, kwargs, result) or [None] * len(result)
             return tuple(map(_follow, result, origins))
         return result
 
@@ -84,26 +90,35 @@ def _number(tensor: Tensor) -> TracedTensor:
 
 
 def _read(tensor: Tensor) -> tuple[int, ...] | None:
-    is_known = isinstance(tensor, TracedTensor) and tensor.origin.ndim == 3
+    is_known = isinstance(tensor, TracedTensor) and tensor.origin is not None and tensor.origin.ndim == 3
     return tuple(tensor.origin[:, 0, 0].tolist()) if is_known else None
 
 
-def _find_origin(function: Callable, args: tuple, kwargs: dict):
+def _find_origin(function: Callable, args: tuple, kwargs: dict, result):
     """The numbers of a result's rows; None if nobody can tell."""
-    if function in _MAKING:
+    if function in _LOSING:
         return None
     if function not in _MOVING:
         return next((arg.origin for arg in args if isinstance(arg, TracedTensor)), None)
+    if function in _SHAPING and args[0].shape[-1] == result.shape[-1]:
+        return args[0].origin.reshape(*result.shape[:-1], 1) if args[0].origin is not None else None
     number = _number_new if function in _JOINING else _list_origin
     try:
         return function(*_change(args, number), **_change(kwargs, number))
-    except (RuntimeError, IndexError, TypeError):
+    except (RuntimeError, IndexError, TypeError, AttributeError):
         return None
 
 
 def _follow(result: Tensor, origin: Tensor | None) -> Tensor:
     known = origin is not None and origin.shape[:-1] == result.shape[:-1] and origin.numel()
-    return TracedTensor.make(result, origin) if known else result
+    return TracedTensor.make(result, origin[..., :1]) if known else result
+
+
+def _writes(function: Callable, args: tuple) -> bool:
+    """Whether a function writes other rows into a traced tensor, as an assignment does."""
+    name = getattr(function, "__name__", "")
+    in_place = name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
+    return in_place and isinstance(args[0], TracedTensor) and any(isinstance(arg, Tensor) for arg in args[1:])
 
 
 def _forget(value):
@@ -111,7 +126,9 @@ def _forget(value):
 
 
 def _list_origin(value):
-    return value.origin if isinstance(value, TracedTensor) else value
+    if isinstance(value, TracedTensor):
+        return value.origin
+    return value.cpu() if isinstance(value, Tensor) else value  # an index
 
 
 def _number_new(value):

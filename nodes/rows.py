@@ -7,15 +7,15 @@ shows is found by looking for it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, partial
 
 import torch
 from comfy.conds import CONDRegular
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
-from .masks import Place, TokenMask, build_bias
-from .row_trace import TRACE, Trace, trace_rows
+from .masks import Biases, Place, TokenMask
+from .row_trace import TRACE, trace_rows
 
 TOKEN_MASKS = "consistentid_token_masks"
 CONDITION = "consistentid_condition"
@@ -26,9 +26,8 @@ CONDITIONS = "consistentid_conditions"
 PICTURE = "consistentid_picture"
 ROWS = "consistentid_rows"
 BIASES = "consistentid_biases"
+UNET = "consistentid_unet"
 _UNKNOWN = -1
-_KEPT_BIASES = 16
-_UNTRACED = Trace(None, None, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +64,14 @@ class Rows:
             return self
         if order not in self._picked:
             conditions = tuple(self.conditions[row] for row in order)
-            self._picked[order] = Rows(conditions, lambda: tuple(self.places[row] for row in order))
+            find = self.find_places
+            self._picked[order] = Rows(conditions, lambda: tuple(find()[row] for row in order))
         return self._picked[order]
 
 
 def note_run(conds: dict[str, list[dict]], noise: Tensor, options: dict) -> dict[str, list[dict]]:
     """A run's conditions with what `mark_rows` tells of them; `options` gets the size of the latent."""
-    options |= {SIZE: tuple(noise.shape[-2:]), BIASES: lru_cache(_KEPT_BIASES)(build_bias)}
+    options |= {SIZE: tuple(noise.shape[-2:]), BIASES: Biases()}
     # A tensor as long as the batch: who draws windows of frames cuts it to theirs.
     frames = torch.arange(len(noise))
     return {
@@ -114,7 +114,7 @@ def read_rows(x: Tensor, options: dict, arguments: dict) -> dict:
     if marks is not None and len(marks) == len(x):
         numbers, images = marks.T.tolist()
         conditions = tuple(options[CONDITIONS][number] for number in numbers)
-        options[ROWS] = Rows(conditions, partial(_find_places, images, x, options[PICTURE], options.get(SIZE)))
+        options[ROWS] = Rows(conditions, cache(partial(_find_places, images, x, options[PICTURE], options.get(SIZE))))
     if patches := options.get("patches", {}).get("attn2_patch"):
         options["patches"] = {**options["patches"], "attn2_patch": trace_rows(patches)}
     return options
@@ -122,18 +122,19 @@ def read_rows(x: Tensor, options: dict, arguments: dict) -> dict:
 
 def find_rows(query: Tensor, key: Tensor, extra_options: dict) -> Rows:
     """The rows of a query in a cross-attention. Raises ConsistentIDError where they cannot be known."""
-    rows = extra_options.get(ROWS) or _assume_rows(extra_options)
-    trace = extra_options.get(TRACE, _UNTRACED)
-    if trace.query is None and len(query) == len(key) == len(rows):
-        return rows
-    if trace.query is None or min(trace.query) < 0 or not len(trace.query) == len(query) == len(key):
-        changed_by = ", ".join(trace.modules) or "a patch of the whole UNet"
-        raise ConsistentIDError(
-            f"ConsistentID cannot tell whose rows the attention works on: there are {len(query)} with {len(key)} "
-            f"texts, where the host has {len(rows)}. Changed by: {changed_by}. Remove the node that does it, or Apply "
-            "ConsistentID."
-        )
-    return rows.pick(trace.query)
+    rows, trace = extra_options.get(ROWS) or _assume_rows(extra_options), extra_options.get(TRACE)
+    order = trace.query if trace else tuple(range(len(rows)))
+    if order is None or min(order) < 0 or not len(order) == len(query) == len(key):
+        raise _refuse(f"{len(query)} rows with {len(key)} texts, where the host has {len(rows)}", extra_options)
+    return rows.pick(order)
+
+
+def _refuse(found: str, extra_options: dict) -> ConsistentIDError:
+    names = extra_options[TRACE].modules if TRACE in extra_options else (extra_options.get(UNET, "another node"),)
+    return ConsistentIDError(
+        f"ConsistentID cannot tell whose rows the attention works on: {found}. Changed by {', '.join(names)}. Remove "
+        "the node that does it, or Apply ConsistentID; if it goes on without that node, unload the models."
+    )
 
 
 def make_text_bias(rows: Rows, query: Tensor, key: Tensor, extra_options: dict) -> Tensor | None:
@@ -143,13 +144,14 @@ def make_text_bias(rows: Rows, query: Tensor, key: Tensor, extra_options: dict) 
     """
     if not any(condition.token_masks for condition in rows.conditions):
         return None
-    query_rows, text_rows, _ = extra_options.get(TRACE, _UNTRACED)
     is_own = [True] * len(rows)
-    if query_rows and text_rows:
-        is_own = [row == text for row, text in zip(query_rows, text_rows, strict=True)]
+    if trace := extra_options.get(TRACE):
+        if trace.text is None:
+            raise _refuse("texts that come from nowhere, in the place of those with facial tokens", extra_options)
+        is_own = [row == text for row, text in zip(trace.query, trace.text, strict=True)]
     masks = [row.token_masks if own else () for row, own in zip(rows.conditions, is_own, strict=True)]
-    build = extra_options.get(BIASES, build_bias)
-    return build(tuple(masks), rows.places, find_grid(extra_options), key.shape[1], query.device, query.dtype)
+    biases = extra_options.get(BIASES) or Biases()
+    return biases.get(tuple(masks), rows.places, find_grid(extra_options), key.shape[1], query.device, query.dtype)
 
 
 def find_grid(extra_options: dict) -> tuple[int, int]:
@@ -167,12 +169,12 @@ def _find_places(images: list[int], x: Tensor, picture: Tensor, size: tuple[int,
     """What each row of `x` shows of `picture`, from which it was cut; size: of the latent that masks are for."""
     if tuple(x.shape[-2:]) == size:
         return tuple((image, None) for image in images)
-    places = []
+    places, picture = [], picture.to(x.device)
     for row, image in zip(x, images, strict=True):
         corners = {corner for one in picture for corner in _list_corners(row, one)}
         if len(corners) != 1 or tuple(picture.shape[-2:]) != size:
             raise ConsistentIDError(
-                f"Masks of people cannot be placed: another node shows the UNet {_name_size(x)} of a picture of "
+                f"Masks of people cannot be placed: the UNet sees {_name_size(x)} of a picture of "
                 f"{_name_size(picture)} latent pixels, and it cannot be told where they are in it. Samplers that draw "
                 "tile by tile do so, and SpotDiffusion. Use MultiDiffusion, draw it whole, or remove the masks."
             )

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..consistentid.adapter.config import SDXL, AdapterConfig
 from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions, fold_marker
 from ..consistentid.caption.mark import MARKER
-from ..consistentid.errors import IncompatibleModelError
+from ..consistentid.errors import CaptionError, IncompatibleModelError
 
 # Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
 _WORD = "qzqfacialqzq"
@@ -35,6 +35,16 @@ class MarkedTokens:
             for encoder, width in config.text_encoders
         ]
         return torch.cat(columns, dim=1)
+
+    def check_rows(self, text: Tensor) -> None:
+        """Raises CaptionError unless the text embedding [1, T, D] has a row for each token."""
+        counts = {sum(map(len, chunks)) for chunks in self.tokens.values()}
+        if text.shape[1] not in counts:
+            raise CaptionError(
+                f"This CLIP gives {text.shape[1]} rows for a text of {max(counts)} tokens, so it cannot be told which "
+                "are those of facial tokens. Another node has changed CLIP, as NegPip does for negative weights in the "
+                "prompt: connect the CLIP from before that node."
+            )
 
 
 def check_encoders(clip, config: AdapterConfig, source: str) -> None:

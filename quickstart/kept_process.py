@@ -27,12 +27,15 @@ def start_kept(command, **options):
 def await_kept(process):
     """The exit code. Ctrl-C is passed on, so that the command can end in its own way, for a while."""
     try:
-        return process.wait()
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_SECONDS)  # on Windows Ctrl-C does not interrupt a wait without an end
+        return process.returncode
     except KeyboardInterrupt:
         if os.name != "nt":
             process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_SECONDS)
         raise
     finally:
         end_kept(process)
@@ -63,7 +66,7 @@ def keep(command):
 
 
 def _pass_on(child):
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGINT)
 
 

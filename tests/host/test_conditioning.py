@@ -266,3 +266,13 @@ def test_the_editor_sees_what_a_cut_prompt_has_lost(inject):
     kept = words_shown(inject.shown)
     inject(LONG + " " + "and a face <|facial|>", alignment="published", caption="one face, one nose, two eyes")
     assert len(words_shown(inject.shown)) == len(kept), "what lies beyond 77 tokens is plain text"
+
+
+@pytest.mark.parametrize("encoders", [{"l": 2}, {"l": 2, "g": 1}])
+def test_a_text_with_other_rows_than_tokens_is_refused(host, encoders):
+    """NegPip gives each token a row for its key and one for its value."""
+    tokens = {name: [[(0, 1.0)] * 77] * chunks for name, chunks in encoders.items()}
+    marked = host.nodes.text.MarkedTokens(tokens, {name: [5] for name in encoders})
+    marked.check_rows(torch.zeros(1, 154, 768))
+    with pytest.raises(host.consistentid.errors.CaptionError, match="308 rows for a text of 154 tokens.*NegPip"):
+        marked.check_rows(torch.zeros(1, 308, 768))

@@ -30,6 +30,19 @@ def copy(q, k, v, options):
     return torch.from_numpy(q.numpy().repeat(2, axis=0)), k.repeat_interleave(2, dim=0), v.repeat_interleave(2, dim=0)
 
 
+def rearrange(q, k, v, options):
+    import einops
+
+    return einops.repeat(q, "b n c -> (r b) n c", r=2), k.repeat(2, 1, 1).view(4, 77, 8), v.repeat(2, 1, 1)
+
+
+def write(q, k, v, options):
+    swapped, other = q.new_empty(q.shape), k.clone()
+    swapped[0], swapped[1] = q[1], q[0]
+    other[:] = torch.ones_like(k)
+    return swapped, other, v
+
+
 def change(q, k, v, options):
     return q + 1, k[:, ::2] * v[:, :39], v
 
@@ -42,6 +55,8 @@ def change(q, k, v, options):
         (index, (1, 1, 0), (1, 1, 0)),
         (copy, None, (0, 0, 1, 1)),
         (change, (0, 1), (0, 1)),
+        (rearrange, (0, 1, 0, 1), (0, 1, 0, 1)),
+        (write, None, None),
     ],
 )
 def test_rows_are_followed(host, function, query, text):
@@ -63,18 +78,56 @@ def test_two_functions_in_a_row(host):
 
 
 def test_rows_that_are_lost_are_refused(portrait, host, run):
-    """By the name of who changed them; a change that keeps every row in its place is none."""
-    model = portrait.apply()
+    """By the name of who changed them, in number or in order."""
     conditions = portrait.make_conditions()
-    model.set_model_attn2_patch(copy)
-    with pytest.raises(
-        host.consistentid.errors.ConsistentIDError, match=f"there are 4 with 4 texts.*has 2.*{__name__}"
-    ):
-        run.sample(model, conditions, sigmas=run.SIGMAS[2:])
-    same = portrait.apply()
-    same.set_model_attn2_patch(lambda q, k, v, options: (torch.from_numpy(q.numpy() * 1), k, v))
-    expected = run.sample(portrait.apply(), conditions, sigmas=run.SIGMAS[2:])
-    assert torch.equal(run.sample(same, conditions, sigmas=run.SIGMAS[2:]), expected)
+    for function, rows in ((copy, 4), (write, 2)):
+        model = portrait.apply()
+        model.set_model_attn2_patch(function)
+        message = f"{rows} rows with {rows} texts, where the host has 2. Changed by {__name__}"
+        with pytest.raises(host.consistentid.errors.ConsistentIDError, match=message):
+            run.sample(model, conditions, sigmas=run.SIGMAS[2:])
+
+
+def test_a_lost_text_is_refused_where_tokens_have_masks(portrait, host, run):
+    positive, negative = portrait.make_conditions()
+    model = portrait.apply()
+    model.set_model_attn2_patch(lambda q, k, v, options: (q, torch.from_numpy(k.numpy() * 1), v))
+    expected = run.sample(portrait.apply(), (positive, negative), sigmas=run.SIGMAS[2:])
+    assert torch.equal(run.sample(model, (positive, negative), sigmas=run.SIGMAS[2:]), expected)
+    mask = host.nodes.masks.TokenMask(torch.tensor([3]), 77, host.nodes.masks.AttentionMask(torch.ones(1, 8, 8)))
+    masked = [[text, {**values, host.nodes.rows.TOKEN_MASKS: [mask]}] for text, values in positive]
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=f"texts that come from nowhere.*{__name__}"):
+        run.sample(model, (masked, negative), sigmas=run.SIGMAS[2:])
+
+
+def test_a_patch_around_ours_that_is_skipped_is_no_takeover(portrait, run):
+    """EasyCache leaves evaluations of the UNet out, inside of what watches it."""
+    from comfy.patcher_extension import WrappersMP
+
+    model, conditions = portrait.apply(), portrait.make_conditions()
+    expected = run.sample(model, conditions)
+    patches = model.model_options["transformer_options"]["patches_replace"]["attn2"]
+    calls = []
+
+    def wrap(previous):
+        return lambda q, k, v, options: previous(q, k, v, options)
+
+    def skip(executor, x, *args, **kwargs):
+        calls.append(1)
+        return executor(x, *args, **kwargs) if len(calls) != 2 else x * 0
+
+    patches.update({site: wrap(patch) for site, patch in patches.items()})
+    assert torch.equal(run.sample(model, conditions), expected)
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "skip", skip)
+    assert not torch.equal(run.sample(model, conditions), expected)
+    assert len(calls) == 3
+
+
+def test_nothing_of_a_run_stays_in_the_model(portrait, run):
+    model = portrait.apply()
+    before = set(model.model_options["transformer_options"])
+    run.sample(model, portrait.make_conditions(), sigmas=run.SIGMAS[2:])
+    assert set(model.model_options["transformer_options"]) == before
 
 
 def test_images_nobody_numbers_cannot_have_masks_of_their_own(portrait, host, run):

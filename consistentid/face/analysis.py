@@ -96,7 +96,7 @@ def select_faces(faces: list[Face], photo: np.ndarray, selection: str = "largest
 
 
 def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> Face:
-    """The index-th face by the given order: size, nearness to the middle, position or score."""
+    """The index-th face, from 0, by the given order: size, nearness to the middle, position or score."""
     height, width = photo.shape[:2]
     middle = np.array([width, height]) / 2
     orders = {
@@ -107,13 +107,17 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
     }
     if selection not in orders or index < 0:
         raise ConsistentIDError(f"No face by '{selection}', number {index}; choose {', '.join(orders)}, from 0.")
-    ordered = sorted(faces, key=orders[selection])
-    if index >= len(ordered):
-        found = "no face" if not faces else f"{len(faces)} face{'s' if len(faces) > 1 else ''}"
+    if not faces:
         raise FaceNotFoundError(
-            f"Face {index} by '{selection}' was asked for; {found} found in the photo ({width}x{height})."
+            f"No face found in the photo ({width}x{height}). Use a sharper, frontal photo with room around the head."
         )
-    return ordered[index]
+    if index >= len(faces):
+        found, choice = ("1 face", "0") if len(faces) == 1 else (f"{len(faces)} faces", f"from 0 to {len(faces) - 1}")
+        raise FaceNotFoundError(
+            f"Index {index} is too high: {found} found in the photo ({width}x{height}), counted from 0. "
+            f"Choose {choice}."
+        )
+    return sorted(faces, key=orders[selection])[index]
 
 
 def _left_to_right(face: Face) -> float:

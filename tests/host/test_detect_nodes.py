@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,6 +156,30 @@ def test_several_faces_in_one_photo(detect, errors):
     both = found.landmarks[0][0, :, :, 0] > 0
     assert both[:, :512].any() and both[:, 512:].any() and torch.equal(*found.landmarks)
     assert found.report[0].startswith("2 found; took all, left to right: ")
+
+
+def test_a_half_seen_bystander_stops_no_run(host, standins, detect, analysis, errors, astronaut, monkeypatch):
+    """The detector sees her, and somebody as large at the right border."""
+    look, part = analysis.det_model.detect, [290.0, 0, 290, 0, 0]
+
+    def see_two(pixels, **size):
+        boxes, landmarks = look(pixels, **size)
+        return np.vstack([boxes, boxes + part]), np.vstack([landmarks, landmarks + part[:2]])
+
+    monkeypatch.setattr(analysis.det_model, "detect", see_two)
+    found = detect(image_of(astronaut), select="all, left to right")
+    assert [face.box[0] < 256 for face in found.face] == [True]
+    assert re.search(r"^2 found; took all.* 1 left out, with the middle .* box \[468, ", found.report[0])
+    assert [face["half"] for face in detect.shown["consistentid_faces"][0]["faces"]] == [False, True]
+    parser = host.nodes.hosting.make_patcher(
+        host.consistentid.face.parsing.load_face_parser(next((standins / "consistentid").glob("*face_parsing.pth")))
+    )
+    inputs = {"face_parser": [parser], "image": found.photo, "side_px": ["512"], "face": found.face}
+    assert len(run_node(host.nodes.regions.ParseFace, **inputs)[0]) == 1
+    part[:] = [-250.0, 0, -250, 0, 0]
+    monkeypatch.setattr(analysis.det_model, "detect", lambda *a, **b: [both[1:] for both in see_two(*a, **b)])
+    with pytest.raises(errors.FaceNotFoundError, match=r"^Of 1 found .* no face has its middle .* Or set on_no_face"):
+        detect(image_of(astronaut), select="all, left to right")
 
 
 def test_every_output_of_a_list_belongs_to_the_same_face(detect, astronaut):

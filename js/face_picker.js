@@ -27,9 +27,13 @@ function makeFace(node, photo, index, chosen) {
   });
 }
 
+function listWhole(faces) {
+  return faces.flatMap(({ half }, index) => (half ? [] : [index]));
+}
+
 function drawPhoto(node, photo) {
   const order = photo.orders[findWidget(node, "select").value];
-  const chosen = order ? [order[findWidget(node, "index").value]] : photo.faces.map((_, index) => index);
+  const chosen = order ? [order[findWidget(node, "index").value]] : listWhole(photo.faces);
   const faces = photo.faces.map((_, index) => makeFace(node, photo, index, chosen.includes(index)));
   const { clickFace, noFace } = chooseNodeTexts();
   const hint = { 0: noFace, 1: "" }[faces.length] ?? clickFace;

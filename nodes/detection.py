@@ -51,13 +51,13 @@ class Search(NamedTuple):
         try:
             photo = read_photo(picture)
         except FaceNotFoundError as error:
-            return Found([], self._leave_out(error, where), None)
+            return Found([], self._leave_out(error, where, None), None)
         try:
             faces = self._find_faces(photo)
             chosen = select_faces(faces, photo, self.select, self.index)
         except FaceNotFoundError as error:
             if self.on_no_face != "continue without ID embedding":
-                return Found([], self._leave_out(error, where), faces)
+                return Found([], self._leave_out(error, where, faces), faces)
             chosen = []
             line = f"{error} No ID embedding."
         else:
@@ -66,9 +66,9 @@ class Search(NamedTuple):
         items = [_make_item(picture, photo, faces, face, landmarks) for face in chosen or [None]]
         return Found(items, where + line, faces)
 
-    def _leave_out(self, error: FaceNotFoundError, where: str) -> str:
+    def _leave_out(self, error: FaceNotFoundError, where: str, faces: list[Face] | None) -> str:
         if self.on_no_face == "error":
-            raise FaceNotFoundError(f"{where}{error} {self._advise()}") from error
+            raise FaceNotFoundError(f"{where}{error} {self._advise(faces)}") from error
         return f"{where}{error} Left out."
 
     def _find_faces(self, photo: np.ndarray) -> list[Face]:
@@ -76,12 +76,13 @@ class Search(NamedTuple):
             return self.source.find_faces(photo)
         return detect_faces(self.source, photo, self.threshold, self.channel_order)
 
-    def _advise(self) -> str:
-        lower = "" if isinstance(self.source, FaceCascade) else f" lower the threshold (now {self.threshold:.2f}),"
-        return (
-            f"Use a sharper, frontal photo with room around the head,{lower} or set on_no_face to 'skip' or "
-            "'continue without ID embedding'."
-        )
+    def _advise(self, faces: list[Face] | None) -> str:
+        """What else can be done. faces: all of the photo, None if it is too small."""
+        if faces is None:
+            return "Or set on_no_face to 'skip'."
+        has_threshold = not faces and not isinstance(self.source, FaceCascade)
+        lower = f"lower the threshold (now {self.threshold:.2f}), or " if has_threshold else ""
+        return f"Or {lower}set on_no_face to 'skip' or 'continue without ID embedding'."
 
 
 def _make_item(picture: Tensor, photo: np.ndarray, faces: list[Face], face: Face | None, landmarks: Tensor) -> Item:

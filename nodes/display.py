@@ -12,8 +12,9 @@ from torch import Tensor
 from ..consistentid.caption.align import FacialPrompt
 from ..consistentid.caption.group import GroupPrompt
 from ..consistentid.caption.mark import MARKER
-from ..consistentid.face.analysis import ALL_FACES, SELECTIONS, select_face, select_faces
+from ..consistentid.face.analysis import ALL_FACES, SELECTIONS, select_face
 from ..consistentid.face.face import Face
+from ..consistentid.face.framing import holds_middle
 from ..consistentid.face.preview import FACE_COLOURS, find_region_colour
 from ..consistentid.face.regions import REGION_WORDS, Regions
 from ..consistentid.facial_text import find_owners
@@ -27,7 +28,7 @@ OPACITY = 0.6
 def show_faces(photo: np.ndarray, faces: Sequence[Face]) -> dict:
     """A photo with its faces from left to right, and {selection: their numbers in that order}."""
     height, width = photo.shape[:2]
-    faces = select_faces(list(faces), photo, ALL_FACES) if faces else []
+    faces = [select_face(faces, photo, "left to right", index) for index in range(len(faces))]
     orders = {
         name: [faces.index(select_face(faces, photo, name, index)) for index in range(len(faces))]
         for name in SELECTIONS
@@ -37,7 +38,10 @@ def show_faces(photo: np.ndarray, faces: Sequence[Face]) -> dict:
     return {
         "picture": _save_pictures(make_preview(photo, side_px=PICTURE_PX))[0],
         "ratio": width / height,
-        "faces": [{"box": box, "about": _describe_face(face)} for box, face in zip(boxes, faces, strict=True)],
+        "faces": [
+            {"box": box, "about": _describe_face(face), "half": not holds_middle(photo, face.box)}
+            for box, face in zip(boxes, faces, strict=True)
+        ],
         "orders": orders,
         "colours": [_write_colour(colour) for colour in FACE_COLOURS],
     }

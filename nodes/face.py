@@ -102,7 +102,13 @@ class DetectFace(io.ComfyNode):
                     default="largest",
                     tooltip="Order of the faces; 'all' gives every face of each photo",
                 ),
-                io.Int.Input("index", default=0, min=0, max=99, tooltip="Which face of that order, from 0"),
+                io.Int.Input(
+                    "index",
+                    default=0,
+                    min=0,
+                    max=99,
+                    tooltip="Which face of that order, counted from 0: 0 is the first",
+                ),
                 io.Float.Input(
                     "threshold",
                     default=0.5,

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..consistentid.caption.mark import WORDS
 from ..consistentid.errors import ConsistentIDError
-from ..consistentid.identity.combination import METHODS, combine_identities
+from ..consistentid.identity.combination import METHODS, OUTLIER_BELOW, combine_identities
 from ..consistentid.identity.mixing import CHOICES, adjust_regions, mix_identities
 from ..consistentid.identity.person import HIGHEST_STRENGTH
 from . import sockets
@@ -30,7 +30,10 @@ class CombineIdentities(io.ComfyNode):
                 io.Combo.Input(
                     "method",
                     options=list(METHODS),
-                    tooltip="Quality is detection score and sharpness; best takes one photo alone",
+                    tooltip=(
+                        "Quality is detection score and sharpness. mean is nearer to the person than best, which takes "
+                        "one photo alone"
+                    ),
                 ),
                 io.String.Input(
                     "weights",
@@ -40,7 +43,7 @@ class CombineIdentities(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "outlier_below",
-                    default=0.25,
+                    default=OUTLIER_BELOW,
                     min=-1.0,
                     max=1.0,
                     step=0.01,

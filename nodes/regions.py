@@ -129,7 +129,8 @@ class ParseFace(io.ComfyNode):
         wanted = (*REGION_LABELS, *extra)
         regions = leave_out_regions(parsed.regions, omitted)
         found = _describe_found(parsed.regions, wanted) + (f" Left out: {', '.join(omitted)}." if omitted else "")
-        report = "\n".join([f"{found} {parsed.framing}", *check_regions(regions)])
+        advice = ("connect a face and " if face is None else "") + "use framing 'head'"
+        report = "\n".join([f"{found} {parsed.framing}", *check_regions(regions, advice)])
         overlay = make_preview(draw_labels(photo, parsed.map_labels()))
         shown = show_regions(parsed.regions, wanted)
         return io.NodeOutput(regions, overlay, *_show_regions(regions), report, ui={"consistentid_regions": [shown]})

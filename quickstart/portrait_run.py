@@ -6,11 +6,12 @@ import signal
 import sys
 
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from comfyui_queue import node_title, run_graph
 from comfyui_server import HOST_FOLDER, running_server
 from model_choice import choose_models
+from packages import load_package
 from portrait_defaults import read_graph
 from quickstart_failure import Failure
 from run_results import plan_run, save_person, save_run
@@ -80,10 +81,11 @@ def _run(address, graph):
 def _place_photo(path):
     """The photo, upright, in the server's input folder; returned as a PIL image."""
     if path:
+        core = load_package("consistentid")
         try:
-            photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
-            raise Failure(f"Cannot read the photo {path}: {error}") from error
+            photo = core("face.photo").open_picture(path)
+        except core("errors").ConsistentIDError as error:
+            raise Failure(f"Cannot read the photo: {error}") from error
     else:
         from skimage.data import astronaut
 

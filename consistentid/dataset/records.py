@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
@@ -73,7 +73,7 @@ class Record:
         published data has smaller ones."""
         try:
             with Image.open(self.mask) as file:
-                labels = np.array(file)
+                labels = np.array(ImageOps.exif_transpose(file))
         except OSError as error:
             raise DatasetError(f"{self.mask} cannot be read as a label map ({error}).") from error
         if labels.ndim != 2 or labels.dtype != np.uint8 or labels.max() >= len(LABELS):

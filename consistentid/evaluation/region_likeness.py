@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import FaceNotFoundError
-from ..face.framing import crop_square, surround_head
+from ..face.framing import crop_square, holds_middle, surround_head
 from ..face.regions import REGION_LABELS, REGION_WORDS, fill_region
 from .likeness import Reference, average, score_picture
 
@@ -54,11 +54,12 @@ def read_features(
     """Features {region key: [D] of unit length} of an RGB photo; empty when the parser finds no region.
 
     parse: photo -> label map. encoder: an ImageEncoder. With a face analysis and the reference it measured, the face
-    most like the reference is parsed on its own; None when there is no face that scores the threshold.
+    most like the reference is parsed on its own; None when no face scores the threshold, or its
+    middle lies outside.
     """
     if analysis is not None:
         face = score_picture(analysis, reference, photo, threshold).face
-        if face is None:
+        if face is None or not holds_middle(photo, face.box):
             return None
         photo = crop_square(photo, surround_head(photo, face.box))
     squares = cut_squares(photo, parse(photo))

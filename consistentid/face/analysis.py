@@ -11,6 +11,7 @@ from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from .detector import DETECTOR_SIZES_PX, find_faces
 from .face import Face, align_face, align_landmarks, measure_sharpness
+from .framing import holds_middle
 from .photo import check_photo, identify_photo
 
 TASKS = ("detection", "recognition", "genderage")
@@ -89,14 +90,26 @@ def detect_faces(
 
 
 def select_faces(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> list[Face]:
-    """Every face for ALL_FACES, else the one that select_face takes; FaceNotFoundError when there is none."""
-    if selection == ALL_FACES and faces:
-        return sorted(faces, key=_left_to_right)
-    return [select_face(faces, photo, "left to right" if selection == ALL_FACES else selection, index)]
+    """For ALL_FACES every face whose middle is in the photo, else the one that select_face takes.
+
+    FaceNotFoundError when there is none.
+    """
+    if selection != ALL_FACES or not faces:
+        return [select_face(faces, photo, "left to right" if selection == ALL_FACES else selection, index)]
+    seen = [face for face in faces if holds_middle(photo, face.box)]
+    if not seen:
+        raise FaceNotFoundError(
+            f"Of {len(faces)} found in the photo ({photo.shape[1]}x{photo.shape[0]}) no face has its middle in it. "
+            "Use a photo that shows the whole head."
+        )
+    return sorted(seen, key=_left_to_right)
 
 
 def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> Face:
-    """The index-th face by the given order: size, nearness to the middle, position or score."""
+    """The index-th face, from 0, by the given order: size, nearness to the middle, position or score.
+
+    Those whose middle lies outside the photo come last, except by position.
+    """
     height, width = photo.shape[:2]
     middle = np.array([width, height]) / 2
     orders = {
@@ -107,12 +120,19 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
     }
     if selection not in orders or index < 0:
         raise ConsistentIDError(f"No face by '{selection}', number {index}; choose {', '.join(orders)}, from 0.")
-    ordered = sorted(faces, key=orders[selection])
-    if index >= len(ordered):
-        found = "no face" if not faces else f"{len(faces)} face{'s' if len(faces) > 1 else ''}"
+    if not faces:
         raise FaceNotFoundError(
-            f"Face {index} by '{selection}' was asked for; {found} found in the photo ({width}x{height})."
+            f"No face found in the photo ({width}x{height}). Use a sharper, frontal photo with room around the head."
         )
+    if index >= len(faces):
+        found, choice = ("1 face", "0") if len(faces) == 1 else (f"{len(faces)} faces", f"from 0 to {len(faces) - 1}")
+        raise FaceNotFoundError(
+            f"Index {index} is too high: {found} found in the photo ({width}x{height}), counted from 0. "
+            f"Choose {choice}."
+        )
+    ordered = sorted(faces, key=orders[selection])
+    if selection != "left to right":
+        ordered.sort(key=lambda face: not holds_middle(photo, face.box))
     return ordered[index]
 
 

@@ -22,18 +22,24 @@ Square = tuple[int, int, int, int]
 def surround_head(photo, box: np.ndarray, scale: float = HEAD_SCALE) -> Square:
     """A square of `scale` longer sides of the face box around its middle; it may leave the photo [H, W, 3].
 
-    ConsistentIDError if the box lies outside.
+    ConsistentIDError if the middle of the box lies outside.
     """
     height, width = photo.shape[:2]
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    if not (0 <= x <= width and 0 <= y <= height):
+    if not holds_middle(photo, box):
         raise ConsistentIDError(
-            f"The face lies at {[round(float(value)) for value in box]}, outside the photo ({width}x{height}). Connect "
-            "the photo that the face was detected in."
+            f"The face lies at {[round(float(value)) for value in box]}, its middle outside the photo "
+            f"({width}x{height}). Choose a face that is seen whole, or connect the photo that this one was detected in."
         )
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     side = max(1, round(scale * _measure_box(box)))
     left, top = round(float(x) - side / 2), round(float(y) - side / 2)
     return left, top, left + side, top + side
+
+
+def holds_middle(photo, box: np.ndarray) -> bool:
+    """Whether the middle of a face box is in the photo [H, W, 3]; of others too little is seen to parse."""
+    height, width = photo.shape[:2]
+    return bool(0 <= box[0] + box[2] <= 2 * width and 0 <= box[1] + box[3] <= 2 * height)
 
 
 def move_inside(square: Square, photo) -> Square:

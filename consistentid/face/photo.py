@@ -22,21 +22,42 @@ def check_photo(photo: np.ndarray) -> None:
 
 
 def open_photo(path: str | Path) -> np.ndarray:
-    """A picture file as a photo, RGB uint8 [H, W, 3], turned upright by its EXIF orientation.
-
-    Transparency is dropped; of several frames the first is taken; 16-bit grey is scaled down. Raises
-    ConsistentIDError for a file that is missing or no picture, FaceNotFoundError as check_photo does.
-    """
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):
-                image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
-            photo = np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConsistentIDError(f"{path} cannot be read as a picture ({error}). Use a JPEG or PNG file.") from error
+    """A picture file as a photo, RGB uint8 [H, W, 3]. Errors of open_picture and check_photo."""
+    photo = np.array(open_picture(path))
     check_photo(photo)
     return photo
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """A picture file as people see it, in RGB: turned upright by its EXIF orientation. All pictures come in here.
+
+    Transparency is dropped; of several frames the first is taken; 16 bits, and floats of 0..1, become 8. Raises
+    ConsistentIDError for a file that is missing, no picture, or of numbers whose black and white nobody knows.
+    """
+    try:
+        with open(path, "rb") as stream, Image.open(stream) as file:  # by its path Pillow garbles a turned grey TIFF
+            image = ImageOps.exif_transpose(file)
+            if image.mode[0] in "IF":
+                white = _find_white(np.asarray(image), file.format)
+                image = Image.fromarray((np.asarray(image) * (255 / white)).round().astype(np.uint8))
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ConsistentIDError(f"{path} cannot be read as a picture ({error}). Use a JPEG or PNG file.") from error
+
+
+def _find_white(values: np.ndarray, file_format: str) -> int:
+    """Which number is white in a grey picture of more than 8 bits; ValueError where only its program could tell.
+
+    Whole numbers in 32 bits are those of 8 where they fit, else of 16; Pillow gave 16-bit PNG and PGM files so.
+    """
+    least, most = float(values.min()), float(values.max())  # NaN passes no comparison
+    if values.dtype.kind == "f":
+        if least >= 0 and most <= 1:
+            return 1
+        raise ValueError(f"floats from {least:g} to {most:g}, where 0 is black and 1 is white")
+    if least < 0 or most > 65535:
+        raise ValueError(f"whole numbers from {least:.0f} to {most:.0f}, where 8 bits end at 255 and 16 at 65535")
+    return 255 if values.dtype.itemsize > 2 and most <= 255 and file_format not in ("PNG", "PPM") else 65535
 
 
 def identify_photo(photo: np.ndarray) -> str:

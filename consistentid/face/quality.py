@@ -16,10 +16,11 @@ _MAY_BE_CUT_OFF = ("hair",)
 _IN_ONE_PIECE = ("face", "nose")
 
 
-def check_regions(regions: Regions, advice: str = "connect a face and use framing 'head'") -> list[str]:
+def check_regions(regions: Regions, advice: str = "connect a face") -> list[str]:
     """One sentence per fault: a region too small for CLIP, outside its view, cut off by the photo, or in pieces.
 
-    advice: what to do about a region too small or outside where CLIP looks at the whole photo.
+    advice: what to do about a region too small or outside where CLIP looks at the whole photo. Where it looks at the
+    head, nothing makes a small region larger, such as narrowed eyes.
     """
     if regions.frame is not None:
         advice = "look at its mask"
@@ -38,7 +39,8 @@ def _find_fault(regions: Regions, key: str, advice: str) -> str:
         return f"{word}: {1 - seen / total:.0%} lies outside the square CLIP sees; {advice}."
     pixels = seen / 255 * (CLIP_SIZE_PX / len(view)) ** 2
     if pixels < SMALLEST_REGION:
-        return f"{word}: only {pixels:.0f} of CLIP's {CLIP_SIZE_PX}x{CLIP_SIZE_PX} pixels; {advice}."
+        what_now = f"; {advice}" if regions.frame is None else ", and no framing is closer"
+        return f"{word}: only {pixels:.0f} of CLIP's {CLIP_SIZE_PX}x{CLIP_SIZE_PX} pixels{what_now}."
     if word not in _MAY_BE_CUT_OFF and _reaches_border(mask):
         return f"{word}: reaches the border of the photo, so part of it may be missing."
     if word in _IN_ONE_PIECE and (parts := _count_parts(view)) > 1:

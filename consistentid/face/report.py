@@ -4,6 +4,7 @@ import numpy as np
 
 from .analysis import ALL_FACES
 from .face import Face
+from .framing import holds_middle
 
 SMALL_SHARE = 0.15  # of the photo's shorter side
 
@@ -15,7 +16,8 @@ def report_faces(photo: np.ndarray, faces: list[Face], chosen: list[Face], selec
     else:
         reason = f"the {selection}" if index == 0 else f"number {index} by '{selection}'"
     taken = "; ".join(_describe_face(face) for face in chosen)
-    return f"{len(faces)} found; took {reason}: {taken}.{_warn_of_small(photo, chosen)}"
+    warnings = _warn_of_small(photo, chosen) + _warn_of_half_seen(photo, faces, chosen, selection)
+    return f"{len(faces)} found; took {reason}: {taken}.{warnings}"
 
 
 def _warn_of_small(photo: np.ndarray, chosen: list[Face]) -> str:
@@ -26,8 +28,19 @@ def _warn_of_small(photo: np.ndarray, chosen: list[Face]) -> str:
     return f" The {which} is {share:.0%} of the photo's shorter side: a closer photo tells more."
 
 
+def _warn_of_half_seen(photo: np.ndarray, faces: list[Face], chosen: list[Face], selection: str) -> str:
+    half_seen = [face for face in faces if not holds_middle(photo, face.box)]
+    if any(face in half_seen for face in chosen):
+        return " The middle of the face lies outside the photo: too little is seen to parse it."
+    if not half_seen or selection == "left to right":
+        return ""
+    done = "left out" if selection == ALL_FACES else "put last"
+    boxes = ", ".join(_write_box(face) for face in half_seen)
+    return f" {len(half_seen)} {done}, with the middle of the face outside the photo: box {boxes}."
+
+
 def _describe_face(face: Face) -> str:
-    words = [f"box {face.box.round().astype(int).tolist()}", f"seen at {face.detector_px} px"]
+    words = [f"box {_write_box(face)}", f"seen at {face.detector_px} px"]
     if face.landmarks is not None:
         words.insert(0, f"score {face.score:.2f}")
     if face.padded:
@@ -40,3 +53,7 @@ def _describe_face(face: Face) -> str:
     if face.id_embedding is None:
         words.append("no ID embedding")
     return ", ".join(words)
+
+
+def _write_box(face: Face) -> str:
+    return str(face.box.round().astype(int).tolist())

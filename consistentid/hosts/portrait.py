@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from ..adapter.checkpoint import Adapter
 from ..adapter.config import SD15, AdapterConfig
 from ..errors import ConsistentIDError
 from ..face.analysis import load_face_analysis
-from ..face.photo import open_photo
+from ..face.photo import open_photo, open_picture
 from ..face2diffusion.encoder import TextIdentity
 from ..facial_text import FacialPrompt, compose_for_identity, describe_placement
 from ..identity import Identity
@@ -145,8 +144,4 @@ def _open_picture(path: str, size: tuple[int, int]) -> Image.Image | None:
     """A guiding picture at the size that is drawn, or None for no path."""
     if not path:
         return None
-    try:
-        with Image.open(Path(path)) as image:
-            return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    except OSError as error:
-        raise ConsistentIDError(f"{path} cannot be read as a picture ({error}).") from error
+    return open_picture(path).resize(size, Image.Resampling.LANCZOS)

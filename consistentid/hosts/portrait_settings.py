@@ -40,7 +40,7 @@ class PortraitSettings:
     consistentid: bool = option(True, "without ConsistentID --word alone is the person; it needs no adapter then")
     alignment: str = option("auto", "which region meets which word", choices=("auto", "published", "matched"))
     select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
-    index: int = option(0, "which face of that order, from 0")
+    index: int = option(0, "which face of that order, counted from 0")
     framing: str = option("auto", "what CLIP sees of the photo", choices=("auto", "whole photo", "head"))
     id_embedding: bool = option(True, "InsightFace's embedding; without it the regions alone describe the face")
     base: str = option("sd15", "base model whose files are looked for", choices=BASES)

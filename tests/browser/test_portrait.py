@@ -66,7 +66,7 @@ def test_a_photo_without_a_face_is_explained_where_it_happens(portrait):
     run = portrait.queue()
     (detect,) = portrait.find_nodes("ConsistentID_DetectFace")
     assert (run["status"], int(run["detail"]["node_id"])) == ("error", detect)
-    message = portrait.read_message("no face found", "lower the threshold")
+    message = portrait.read_message("No face found", "lower the threshold")
     assert "ConsistentID_DetectFace" in message or "Detect Face" in message
     assert "Traceback" not in message and "execution.py" not in message
 

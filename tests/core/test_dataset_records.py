@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
 from consistentid.dataset.check import check_records, draw_record
@@ -45,6 +46,15 @@ def test_what_is_written_is_read(folder, labels):
     assert two.read_embedding() is None and two.caption == TEXTS["caption"]
     assert not np.array_equal(two.read_image(), IMAGE)
     assert torch.load(one.embedding, weights_only=True).shape == (1, 512)
+
+
+def test_a_turned_photo_and_its_turned_label_map_still_fit(folder, labels):
+    record = read_records(folder)[0]
+    for path, pixels in ((record.image, IMAGE), (record.mask, labels)):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert np.array_equal(record.read_image(), IMAGE) and np.array_equal(record.read_labels(64, 64), labels)
 
 
 def test_the_merged_list_is_the_same_set(folder):

@@ -11,6 +11,7 @@ from insightface.utils.face_align import norm_crop
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
 from consistentid.face.analysis import ALL_FACES, SELECTIONS, Face, align_face, detect_faces, select_face, select_faces
 from consistentid.face.face import align_landmarks
+from consistentid.face.report import report_faces
 
 HER_BOX = (178, 62, 272, 180)
 
@@ -162,16 +163,43 @@ def test_selection(selection):
 def test_every_face():
     assert set(SELECTIONS) == {*ORDERS, ALL_FACES}
     assert select_faces([BIG_RIGHT, SMALL_LEFT, MIDDLE], PHOTO, ALL_FACES, index=7) == [SMALL_LEFT, MIDDLE, BIG_RIGHT]
-    with pytest.raises(FaceNotFoundError, match="no face"):
+    with pytest.raises(FaceNotFoundError, match=r"^No face"):
         select_faces([], PHOTO, ALL_FACES)
 
 
+def make_half_seen(score: float) -> Face:
+    """A bystander at the right border: larger than all, his middle outside."""
+    return Face(np.array((150, 0, 270, 100), dtype=np.float32), np.zeros((5, 2)), score, None)
+
+
+def test_a_half_seen_bystander_is_left_out_of_all_and_last_elsewhere():
+    half_seen = make_half_seen(1.0)
+    faces = [half_seen, BIG_RIGHT, SMALL_LEFT, MIDDLE]
+    assert select_faces(faces, PHOTO, ALL_FACES) == [SMALL_LEFT, MIDDLE, BIG_RIGHT]
+    for selection, order in ORDERS.items():
+        assert [select_face(faces, PHOTO, selection, index) for index in range(4)] == [*order, half_seen]
+        said = report_faces(PHOTO, faces, order[:1], selection)
+        assert ("1 put last, with the middle of the face outside the photo" in said) == (selection != "left to right")
+    said = report_faces(PHOTO, faces, ORDERS["left to right"], ALL_FACES)
+    assert said.endswith("1 left out, with the middle of the face outside the photo: box [150, 0, 270, 100].")
+    assert "outside the photo: too little is seen" in report_faces(PHOTO, faces, [half_seen], "left to right", 3)
+    assert "outside" not in report_faces(PHOTO, faces[1:], faces[1:], ALL_FACES)
+
+
+def test_nobody_seen_whole_is_nobody_found():
+    with pytest.raises(FaceNotFoundError, match=r"^Of 2 found in the photo \(200x100\) no face has its middle in it"):
+        select_faces([make_half_seen(1.0), make_half_seen(0.9)], PHOTO, ALL_FACES)
+    assert select_face([make_half_seen(1.0)], PHOTO).score == 1, "asked for alone, it is given"
+
+
 def test_selection_errors():
-    with pytest.raises(FaceNotFoundError, match=r"no face.*200x100"):
+    with pytest.raises(FaceNotFoundError, match=r"^No face found in the photo \(200x100\)\. Use a sharper"):
         select_face([], PHOTO)
-    with pytest.raises(FaceNotFoundError, match=r"Face 1 by .largest.*1 face found"):
+    with pytest.raises(
+        FaceNotFoundError, match=r"^Index 1 is too high: 1 face found .*\(200x100\), counted from 0\. Choose 0\.$"
+    ):
         select_face([MIDDLE], PHOTO, index=1)
-    with pytest.raises(FaceNotFoundError, match=r"2 faces"):
+    with pytest.raises(FaceNotFoundError, match=r"^Index 7 is too high: 2 faces found.*Choose from 0 to 1"):
         select_face([MIDDLE, BIG_RIGHT], PHOTO, index=7)
 
 

@@ -110,6 +110,52 @@ def test_picture_files_of_every_kind(astronaut, tmp_path):
     assert np.abs(open_photo(tmp_path / "photo.gif").astype(int) - astronaut).mean() < 10, "the first frame"
 
 
+GREY = np.linspace(0, 255, 32 * 48).round().reshape(32, 48)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        GREY.astype(np.uint8),
+        (GREY / 255).astype(np.float32),
+        GREY.astype(np.int32),
+        (GREY * 257).astype(np.int32),
+        (GREY * 257).astype(np.uint16),
+        (GREY * 257).astype(">u2"),
+    ],
+    ids=["8 bits", "float of 0..1", "8 bits in int32", "16 bits in int32", "16 bits", "16 bits, big end first"],
+)
+def test_grey_of_every_depth_is_read_upright(values, tmp_path):
+    path, exif = tmp_path / "photo.tif", Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(values).transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert np.array_equal(open_photo(path), GREY.astype(np.uint8)[..., None].repeat(3, axis=2)), "upright too"
+
+
+@pytest.mark.parametrize("number", [3, 256])
+def test_a_dark_16_bit_picture_stays_dark(number, tmp_path):
+    for name in ("photo.png", "photo.tif"):
+        Image.fromarray(np.full((32, 32), number, np.uint16)).save(tmp_path / name)
+        assert open_photo(tmp_path / name).max() == round(number / 257)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((GREY * 4).astype(np.float32), r"floats from 0 to 1020, where 0 is black and 1 is white"),
+        ((GREY / 255 - 0.5).astype(np.float32), r"floats from -0\.5 to 0\.5"),
+        (np.full((32, 32), np.nan, np.float32), "floats from nan to nan"),
+        ((GREY * 2**20).astype(np.int32), r"whole numbers from 0 to 267386880, where 8 bits end at 255"),
+        ((GREY - 9).astype(np.int32), "whole numbers from -9 to 246"),
+    ],
+    ids=["float", "below 0", "no number", "32 bits", "whole and below 0"],
+)
+def test_numbers_without_a_known_white_are_refused(values, words, tmp_path):
+    Image.fromarray(values).save(tmp_path / "photo.tif")
+    with pytest.raises(ConsistentIDError, match=rf"photo\.tif cannot be read as a picture \({words}.*JPEG or PNG"):
+        open_photo(tmp_path / "photo.tif")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"<html>no</html>", b"\xff\xd8\xff\xe0 cut"], ids=str)
 def test_files_that_are_no_pictures(content, tmp_path):
     path = tmp_path / "photo.jpg"

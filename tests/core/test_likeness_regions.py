@@ -222,6 +222,17 @@ def test_with_a_face_analysis_the_person_is_parsed(analysis, astronaut):
     assert read_features(mirrored, parse, MeanColours(), analysis, reference) is None and len(seen) == 2
 
 
+def test_a_face_that_the_border_cuts_in_half_is_not_parsed(analysis, astronaut, monkeypatch):
+    reference, look = measure_reference(analysis, [astronaut]), analysis.det_model.detect
+
+    def see_half(pixels, **size):
+        boxes, landmarks = look(pixels, **size)
+        return np.add(boxes, (290, 0, 290, 0, 0)), landmarks
+
+    monkeypatch.setattr(analysis.det_model, "detect", see_half)
+    assert read_features(astronaut, np.zeros_like, MeanColours(), analysis, reference) is None
+
+
 def test_the_threshold_reaches_the_detector(analysis, astronaut):
     reference = measure_reference(analysis, [astronaut])
     tilted = np.asarray(Image.fromarray(astronaut).rotate(5))

@@ -166,11 +166,20 @@ def test_another_person_is_left_out(untouched):
         person, report = combine_identities(photos, method)
         assert torch.allclose(person.photo_features, torch.tensor(1.0))
         line = report.splitlines()[2]
-        assert line.startswith("Identity 2: weight 0.00") and "cosine 0.10 to identity 4, below 0.25: left out" in line
+        assert line.startswith("Identity 2: weight 0.00") and "cosine 0.10 to identity 4, below 0.35: left out" in line
         assert report.count("left out") == 1 and "Warning" not in report
     assert torch.allclose(combine_identities(photos, outlier_below=-1)[0].photo_features, torch.tensor(103 / 4))
     with pytest.raises(ConsistentIDError, match=r"No weight is left of \[0, 1, 0, 0\]; 1 identities were left out"):
         combine_identities(photos, weights=[0, 1, 0, 0])
+
+
+def test_the_threshold_keeps_the_person_and_not_a_stranger_who_is_somewhat_alike():
+    """Photos of one person are above 0.49 as a rule, strangers below 0.26; an older workflow's 0.25 still counts."""
+    photos = [make(id_embedding=embed(x=1))] * 3
+    for cosine, older, usual in ((0.45, 4, 4), (0.3, 4, 3), (0.2, 3, 3)):
+        one_more = [*photos, make(id_embedding=embed(x=cosine, y=math.sqrt(1 - cosine**2)))]
+        assert combine_identities(one_more, outlier_below=0.25)[1].startswith(f"{older} of 4")
+        assert combine_identities(one_more)[1].startswith(f"{usual} of 4")
 
 
 def test_two_of_another_person_do_not_win_against_three():

@@ -43,7 +43,7 @@ FAULTS = {
     "small": (make_regions(Face=FACE, Left_Eye=(280, 292, 280, 300)), ["eyes: only 19 of CLIP's 224x224 pixels; conn"]),
     "small, framed": (
         make_regions(frame=(200, 100, 640, 540), Nose=(300, 308, 300, 310)),
-        ["nose: only 21 of CLIP's 224x224 pixels; look at its mask"],
+        ["nose: only 21 of CLIP's 224x224 pixels, and no framing is closer"],
     ),
     "outside": (make_regions((400, 1000), Face=(100, 300, 200, 400)), ["face: 50% lies outside the square CLIP sees"]),
     "15% outside": (make_regions((400, 1000), Face=(100, 300, 270, 470)), ["face: 15% lies outside the square CLIP"]),
@@ -69,6 +69,12 @@ def test_faults(regions, faults):
 
 def test_advice_is_that_of_the_caller_unless_the_head_is_framed():
     regions = FAULTS["small"][0]
-    assert check_regions(regions)[0].endswith("; connect a face and use framing 'head'.")
-    assert check_regions(regions, "connect a face")[0].endswith("pixels; connect a face.")
-    assert check_regions(FAULTS["small, framed"][0], "connect a face")[0].endswith("; look at its mask.")
+    assert check_regions(regions)[0].endswith("; connect a face.")
+    assert check_regions(regions, "use framing 'head'")[0].endswith("pixels; use framing 'head'.")
+    assert check_regions(FAULTS["small, framed"][0], "use framing 'head'")[0].endswith(
+        "pixels, and no framing is closer."
+    )
+    outside = make_regions((400, 1000), frame=(0, 0, 400, 400), Face=(100, 300, 300, 500))
+    assert check_regions(outside, "use framing 'head'") == [
+        "face: 50% lies outside the square CLIP sees; look at its mask."
+    ]

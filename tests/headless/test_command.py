@@ -5,7 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from consistentid.errors import CheckpointError, ConsistentIDError
 from consistentid.hosts.clip_vision import encode_images, load_clip_vision
 from consistentid.hosts.command import add_command
 from consistentid.hosts.model_files import find_files
+from consistentid.hosts.portrait import make_sampling
 from consistentid.hosts.portrait_settings import PortraitSettings, parse_lora, read_settings
 from consistentid.identity.file import save_identity
 
@@ -93,6 +94,24 @@ def test_inpainting_keeps_what_is_not_masked(options, identity_file, tmp_path):
         results.append(read_pixels(tmp_path / "x.png").astype(int))
     difference = np.abs(results[0] - results[1])
     assert difference[:, 48:].mean() > 4 * difference[:, :8].mean()
+
+
+def test_guiding_pictures_are_read_as_photos_are(tmp_path):
+    """Turned upright, and a mask of floats is no black one."""
+    values, exif = np.arange(96 * 64, dtype=np.uint16).reshape(96, 64) * 10, Image.Exif()
+    exif[0x0112] = 3
+    for name in ("image", "control_image"):
+        Image.fromarray(values).transpose(Image.Transpose.ROTATE_180).save(tmp_path / f"{name}.png", exif=exif)
+    Image.fromarray(np.ones((96, 64), np.float32)).save(tmp_path / "mask.tif")
+    names = {"image": "image.png", "mask": "mask.tif", "control_image": "control_image.png"}
+    paths = {name: str(tmp_path / file) for name, file in names.items()}
+    settings = PortraitSettings(identity="x", width=64, height=96, seed=1, **paths)
+    sampling = make_sampling(settings)
+    for picture in (sampling.image, sampling.control_image):
+        assert np.array_equal(np.asarray(picture)[..., 0], (values / 257).round())
+    assert sampling.mask.getextrema() == ((255, 255),) * 3
+    with pytest.raises(ConsistentIDError, match=r"gone\.png cannot be read as a picture"):
+        make_sampling(replace(settings, image=str(tmp_path / "gone.png")))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_an_engine_draws_what_portrait_draws(settings, photo, tmp_path, monkeypa
         monkeypatch.setattr(person, name, lambda path, *more, load=load: (loads.append(path), load(path, *more))[1])
     other = engine.draw(photo, "a man in a hat", 6)
     Image.new("RGB", (256, 256)).save(tmp_path / "nobody.png")
-    with pytest.raises(DrawingError, match="no face found"):
+    with pytest.raises(DrawingError, match="No face found"):
         engine.draw(tmp_path / "nobody.png", "a woman", 1)
     drawing = engine.draw(photo, "a photo of a woman", 5)
     shutil.copy(photo, tmp_path / "somebody.png")

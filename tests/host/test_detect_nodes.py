@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,7 +87,7 @@ def test_more_photos_keep_their_order_and_size(detect, astronaut):
 
 def test_batches_and_photos_of_different_sizes(detect, astronaut):
     batch, wide = image_of(astronaut, astronaut[:, ::-1]), image_of(np.hstack([astronaut, np.zeros_like(astronaut)]))
-    with pytest.raises(Exception, match=r"Photo 2 of 3: .*no face found in the photo \(512x512\)"):
+    with pytest.raises(Exception, match=r"Photo 2 of 3: .*No face found in the photo \(512x512\)"):
         detect(batch, wide)
     found = detect(image_of(astronaut, astronaut), wide)
     assert [len(value) for value in vars(found).values()] == [3, 3, 3, 1, 3, 3]
@@ -98,9 +99,11 @@ def test_batches_and_photos_of_different_sizes(detect, astronaut):
 
 def test_nobody_is_an_error_that_names_the_photo(detect, errors, astronaut):
     nobody = image_of(make_photo("nobody"))
-    with pytest.raises(errors.FaceNotFoundError, match=r"^Face 0 .*lower the threshold \(now 0\.50\).*'skip'"):
+    with pytest.raises(
+        errors.FaceNotFoundError, match=r"^No face found .*frontal.*lower the threshold \(now 0\.50\).*'skip'"
+    ):
         detect(nobody)
-    with pytest.raises(errors.FaceNotFoundError, match=r"^Photo 2 of 2: .*no face found"):
+    with pytest.raises(errors.FaceNotFoundError, match=r"^Photo 2 of 2: .*No face found"):
         detect(image_of(astronaut), nobody)
 
 
@@ -143,8 +146,9 @@ def test_several_faces_in_one_photo(detect, errors):
     pair = image_of(make_photo("twice"))
     left, right = (detect(pair, select="left to right", index=i).face[0] for i in (0, 1))
     assert left.box[0] < 512 < right.box[0]
-    with pytest.raises(errors.FaceNotFoundError, match=r"Face 2 .*; 2 faces found"):
+    with pytest.raises(errors.FaceNotFoundError, match=r"^Index 2 is too high: 2 faces found.*from 0 to 1") as raised:
         detect(pair, index=2)
+    assert "sharper" not in str(raised.value) and "threshold" not in str(raised.value), "the photo is not to blame"
     found = detect(pair, select="all, left to right")
     assert [face.box[0] < 512 for face in found.face] == [True, False]
     assert all(torch.equal(photo, pair) for photo in found.photo)
@@ -152,6 +156,30 @@ def test_several_faces_in_one_photo(detect, errors):
     both = found.landmarks[0][0, :, :, 0] > 0
     assert both[:, :512].any() and both[:, 512:].any() and torch.equal(*found.landmarks)
     assert found.report[0].startswith("2 found; took all, left to right: ")
+
+
+def test_a_half_seen_bystander_stops_no_run(host, standins, detect, analysis, errors, astronaut, monkeypatch):
+    """The detector sees her, and somebody as large at the right border."""
+    look, part = analysis.det_model.detect, [290.0, 0, 290, 0, 0]
+
+    def see_two(pixels, **size):
+        boxes, landmarks = look(pixels, **size)
+        return np.vstack([boxes, boxes + part]), np.vstack([landmarks, landmarks + part[:2]])
+
+    monkeypatch.setattr(analysis.det_model, "detect", see_two)
+    found = detect(image_of(astronaut), select="all, left to right")
+    assert [face.box[0] < 256 for face in found.face] == [True]
+    assert re.search(r"^2 found; took all.* 1 left out, with the middle .* box \[468, ", found.report[0])
+    assert [face["half"] for face in detect.shown["consistentid_faces"][0]["faces"]] == [False, True]
+    parser = host.nodes.hosting.make_patcher(
+        host.consistentid.face.parsing.load_face_parser(next((standins / "consistentid").glob("*face_parsing.pth")))
+    )
+    inputs = {"face_parser": [parser], "image": found.photo, "side_px": ["512"], "face": found.face}
+    assert len(run_node(host.nodes.regions.ParseFace, **inputs)[0]) == 1
+    part[:] = [-250.0, 0, -250, 0, 0]
+    monkeypatch.setattr(analysis.det_model, "detect", lambda *a, **b: [both[1:] for both in see_two(*a, **b)])
+    with pytest.raises(errors.FaceNotFoundError, match=r"^Of 1 found .* no face has its middle .* Or set on_no_face"):
+        detect(image_of(astronaut), select="all, left to right")
 
 
 def test_every_output_of_a_list_belongs_to_the_same_face(detect, astronaut):
@@ -186,7 +214,9 @@ def test_tiny_photo(detect, errors):
     for policy in ("error", "skip", "continue without ID embedding"):
         with pytest.raises(errors.FaceNotFoundError, match="only 12x16 pixels"):
             detect(torch.zeros(1, 16, 12, 3), on_no_face=policy)
-    with pytest.raises(errors.FaceNotFoundError, match="no face found"):
+    with pytest.raises(errors.FaceNotFoundError, match=r"at least 256x256\. Or set on_no_face to 'skip'\.$"):
+        detect(torch.zeros(1, 16, 12, 3))
+    with pytest.raises(errors.FaceNotFoundError, match="No face found"):
         detect(torch.zeros(1, 16, 16, 3))
 
 
@@ -213,7 +243,7 @@ def test_cascade_instead_of_insightface(detect, errors, cascade, astronaut):
     assert left < 225 < right and top < 121 < bottom
     assert found.crop[0].shape == (1, 112, 112, 3) and not found.landmarks[0].any()
     assert not torch.equal(found.preview[0], image) and "no ID embedding" in found.report[0]
-    with pytest.raises(errors.FaceNotFoundError, match="no face found") as raised:
+    with pytest.raises(errors.FaceNotFoundError, match="No face found") as raised:
         detect(image_of(make_photo("nobody")), source=cascade)
     assert "threshold" not in str(raised.value), "the cascade has none"
 

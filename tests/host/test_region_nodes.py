@@ -118,6 +118,20 @@ def test_around_a_face(parse, astronaut):
     assert ((seen > 2.5) & (seen < 5)).all(), "regions are (512 / 260) ** 2 = 3.9 times as large for CLIP"
 
 
+def test_advice_on_small_eyes_fits_what_is_connected_and_chosen(parse, astronaut):
+    labels = draw_labels()
+    labels[(labels == 4) | (labels == 5)] = 1
+    labels[210:222, 170:182] = 4
+    report = {
+        "alone": parse(astronaut, labels)[-1],
+        "auto": parse(astronaut, labels, face=make_face(BOX))[-1],
+        "head": parse(astronaut, labels, face=make_face((200, 80, 250, 140)), framing="head")[-1],
+    }
+    assert report["alone"].endswith("eyes: only 28 of CLIP's 224x224 pixels; connect a face and use framing 'head'.")
+    assert report["auto"].endswith("eyes: only 7 of CLIP's 224x224 pixels; use framing 'head'.")
+    assert report["head"].endswith("eyes: only 28 of CLIP's 224x224 pixels, and no framing is closer.")
+
+
 def test_crops_are_what_clip_gets(host, parse, astronaut):
     module = host.consistentid.face.regions
     mean, std = np.float32(module.CLIP_MEAN), np.float32(module.CLIP_STD)

@@ -56,6 +56,15 @@ def test_an_unreadable_photo_is_an_error(tmp_path, monkeypatch):
         portrait_run._place_photo(tmp_path / "photo.jpg")
 
 
+def test_a_turned_photo_is_placed_upright(tmp_path, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (60, 40)).save(tmp_path / "photo.jpg", exif=exif)
+    monkeypatch.setattr(portrait_run, "HOST_FOLDER", tmp_path)
+    assert portrait_run._place_photo(tmp_path / "photo.jpg").size == (40, 60)
+    assert Image.open(tmp_path / "input" / portrait_run.INPUT_PHOTO).size == (40, 60)
+
+
 def test_contact_sheet_holds_every_picture():
     colours = ["red", "lime", "blue", "yellow", "fuchsia"]
     pictures = [(colour, Image.new("RGB", (40 * (i + 1), 60), colour)) for i, colour in enumerate(colours)]

@@ -117,7 +117,7 @@ def test_a_plan_is_evaluated_through_the_server(server, tmp_path, capsys):
     words += ["--seed-input", "ConsistentID_Sampler.seed", "--workflow"]
     assert main([*words, str(tmp_path / "workflow.json")]) == 1
     first, second, third = json.loads((tmp_path / "run" / "report.json").read_text())["cases"]
-    assert "ConsistentID_DetectFace" in third["error"] and "no face found" in third["error"]
+    assert "ConsistentID_DetectFace" in third["error"] and "No face found" in third["error"]
     assert "seconds" not in first["scores"] and 0 < second["scores"]["seconds"] < 60
     pixels = [np.asarray(Image.open(tmp_path / "run" / "pictures" / row["picture"])) for row in (first, second)]
     assert pixels[0].shape == (96, 64, 3) and np.abs(pixels[0].astype(int) - pixels[1]).max() > 2

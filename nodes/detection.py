@@ -8,7 +8,7 @@ from torch import Tensor
 from ..consistentid.errors import FaceNotFoundError
 from ..consistentid.face.analysis import detect_faces, select_faces
 from ..consistentid.face.cascade import FaceCascade
-from ..consistentid.face.face import Face, align_face
+from ..consistentid.face.face import Face, align_face, introduce_faces
 from ..consistentid.face.landmarks import draw_landmarks
 from ..consistentid.face.preview import draw_faces
 from ..consistentid.face.report import report_faces
@@ -73,7 +73,7 @@ class Search(NamedTuple):
 
     def _find_faces(self, photo: np.ndarray) -> list[Face]:
         if isinstance(self.source, FaceCascade):
-            return self.source.find_faces(photo)
+            return introduce_faces(self.source.find_faces(photo))
         return detect_faces(self.source, photo, self.threshold, self.channel_order)
 
     def _advise(self, faces: list[Face] | None) -> str:

@@ -9,6 +9,7 @@ from PIL import Image
 from ..errors import FaceNotFoundError
 from ..face.analysis import detect_faces, select_face
 from ..face.framing import Square, crop_square, move_inside
+from ..face.neighbours import keep_own
 from ..face.parsing import BiSeNet, parse_face
 from ..face.regions import REGION_WORDS, select_regions
 from .records import DatasetError
@@ -69,7 +70,7 @@ def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) ->
     square = choose_square(photo, face.box, wanted)
     picture = Image.fromarray(crop_square(photo, square))
     image = np.asarray(picture.resize((wanted.size_px,) * 2, Image.Resampling.LANCZOS))
-    labels = parse_face(models.parser, image, PARSING_PX)
+    labels = keep_own(parse_face(models.parser, image, PARSING_PX), square, face.box, face.others)
     if labels.shape != image.shape[:2]:
         labels = np.asarray(Image.fromarray(labels).resize((wanted.size_px,) * 2, Image.Resampling.NEAREST))
     found = select_regions(labels)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ..errors import FaceNotFoundError
 from ..face.framing import crop_square, holds_middle, surround_head
+from ..face.neighbours import keep_own
 from ..face.regions import REGION_LABELS, REGION_WORDS, fill_region
 from .likeness import Reference, average, score_picture
 
@@ -61,8 +62,12 @@ def read_features(
         face = score_picture(analysis, reference, photo, threshold).face
         if face is None or not holds_middle(photo, face.box):
             return None
-        photo = crop_square(photo, surround_head(photo, face.box))
-    squares = cut_squares(photo, parse(photo))
+        square = surround_head(photo, face.box)
+        photo = crop_square(photo, square)
+        labels = keep_own(parse(photo), square, face.box, face.others)
+    else:
+        labels = parse(photo)
+    squares = cut_squares(photo, labels)
     return dict(zip(squares, encoder.encode(list(squares.values())), strict=True)) if squares else {}
 
 

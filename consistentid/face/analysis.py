@@ -10,7 +10,7 @@ import numpy as np
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from .detector import DETECTOR_SIZES_PX, find_faces
-from .face import Face, align_face, align_landmarks, measure_sharpness
+from .face import Face, align_face, align_landmarks, introduce_faces, measure_sharpness
 from .framing import holds_middle
 from .photo import check_photo, identify_photo
 
@@ -86,7 +86,7 @@ def detect_faces(
         )
         for face in find_faces(analysis.det_model, pixels, threshold)
     ]
-    return sorted(faces, key=_left_to_right)
+    return introduce_faces(sorted(faces, key=_left_to_right))
 
 
 def select_faces(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> list[Face]:

@@ -1,6 +1,6 @@
 """A face that was found in a photo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,8 @@ class Face:
     score: 0..1; 1 from a cascade, which gives none. id_embedding: [512] of unit length, None when the person goes
     without one; recogniser: the file that made it. sharpness: see measure_sharpness. age (years) and gender ("female"
     or "male"): None when the model package cannot tell. detector_px: side of the square the detector saw; padded: it
-    needed a black margin around the photo. photo: of which it is, see identify_photo.
+    needed a black margin around the photo. photo: of which it is, see identify_photo. others: boxes of the other faces
+    found in it.
     """
 
     box: np.ndarray
@@ -34,6 +35,7 @@ class Face:
     padded: bool = False
     recogniser: str = ""
     photo: str = ""
+    others: tuple[np.ndarray, ...] = ()
 
     @property
     def area(self) -> float:
@@ -43,6 +45,11 @@ class Face:
     def quality(self) -> float:
         """0..1, to rank photos of one person: score * sharpness / (sharpness + 100)."""
         return self.score * self.sharpness / (self.sharpness + HALF_SHARP)
+
+
+def introduce_faces(faces: list[Face]) -> list[Face]:
+    """The faces of one photo, each with the boxes of the others."""
+    return [replace(face, others=tuple(other.box for other in faces if other is not face)) for face in faces]
 
 
 def align_face(photo: np.ndarray, face: Face) -> np.ndarray:

@@ -1,12 +1,13 @@
 """From a photo to its regions: parsed around the face, and mapped back to the photo."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import FaceNotFoundError
 from .framing import Square, choose_frame, crop_square, place_mask, surround_head
+from .neighbours import keep_own
 from .parsing import BiSeNet, parse_face
 from .regions import REGION_LABELS, Regions, select_regions
 
@@ -16,7 +17,7 @@ class ParsedFace:
     """The regions of a photo and how they were found.
 
     labels: uint8 [side, side]. square: the part of the photo they belong to, None for the whole, squashed to a square.
-    framing: a sentence on what CLIP sees of the photo.
+    framing: what CLIP sees of the photo, and whether other faces were in the way, in words.
     """
 
     regions: Regions
@@ -39,13 +40,16 @@ def parse_regions(
     framing: str = "auto",
     unite_pairs: bool = False,
     extra: Collection[str] = (),
+    others: Sequence[np.ndarray] = (),
 ) -> ParsedFace:
     """Regions of an RGB photo [H, W, 3], parsed in a square around the face box, or as a whole without one.
 
-    framing: see choose_frame; unite_pairs, extra: see select_regions. FaceNotFoundError if no region is found.
+    framing: see choose_frame; unite_pairs, extra: see select_regions. others: boxes of the other faces in the photo,
+    whose regions are left out, see keep_own. FaceNotFoundError if no region is found.
     """
     square = None if box is None else surround_head(photo, box)
-    labels = parse_face(parser, photo if square is None else crop_square(photo, square), side_px)
+    parsed = parse_face(parser, photo if square is None else crop_square(photo, square), side_px)
+    labels = parsed if square is None else keep_own(parsed, square, box, others)
     masks = select_regions(labels, unite_pairs, extra)
     if square is not None:
         placed = {key: place_mask(mask, square, photo) for key, mask in masks.items()}
@@ -56,8 +60,10 @@ def parse_regions(
             f"The face parser found no face, eyes, ears, nose or mouth {place} ({photo.shape[1]}x{photo.shape[0]}). "
             "Use a sharper, frontal photo, or crop it to head and shoulders."
         )
-    frame, sentence = choose_frame(photo, box, framing)
     notes = {
         "regions": f"{getattr(parser, 'source', '')}, {side_px} px, {'around the face' if square else 'whole photo'}"
     }
+    frame, sentence = choose_frame(photo, box, framing)
+    if not np.array_equal(labels, parsed):
+        sentence += " What belongs to other faces was left out."
     return ParsedFace(Regions(photo, masks, frame, notes), labels, square, sentence)

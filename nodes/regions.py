@@ -83,8 +83,8 @@ class ParseFace(io.ComfyNode):
                     options=list(FRAMINGS),
                     default="auto",
                     tooltip=(
-                        "What CLIP sees. auto: the whole photo, as published, or the head where the face is small or "
-                        "off centre; 'head' needs a face"
+                        "What CLIP sees. auto: the whole photo, as published, or the head where the eyes are small or "
+                        "the face is off centre; 'head' needs a face"
                     ),
                     **sockets.ADVANCED,
                 ),
@@ -122,10 +122,10 @@ class ParseFace(io.ComfyNode):
         omitted = read_region_words(left_out)
         photo = read_photo(image)
         check_same_photo(face, photo)
-        box = None if face is None else face.box
+        box, others = (None, ()) if face is None else (face.box, face.others)
         extra = [key for key, is_wanted in zip(EXTRA_LABELS, (brows, hair), strict=True) if is_wanted]
         load_to_device(face_parser, whole=True)
-        parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra)
+        parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra, others)
         wanted = (*REGION_LABELS, *extra)
         regions = leave_out_regions(parsed.regions, omitted)
         found = _describe_found(parsed.regions, wanted) + (f" Left out: {', '.join(omitted)}." if omitted else "")
@@ -194,7 +194,7 @@ def _frame_head(regions: Regions, face: Face | None) -> tuple[Regions, str]:
     check_same_photo(face, regions.photo)
     if regions.frame is not None:
         return regions, " CLIP sees the frame chosen before."
-    frame, sentence = choose_frame(regions.photo, face.box)
+    frame, sentence = choose_frame(regions.photo, face.box, eyes=regions.stretch_word("eyes"))
     return replace(regions, frame=frame), f" {sentence}"
 
 

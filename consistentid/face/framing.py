@@ -7,12 +7,14 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ConsistentIDError
+from .quality import SMALLEST_REGION, count_pixels, crop_centre
 
 HEAD_SCALE = 2.0
 """Side of the square around a head, in longer sides of the face box: hair and ears are inside."""
 
-SMALLEST_FACE = 0.25
-"""Longer side of the face box, in shorter sides of the photo, from which CLIP sees enough of it in the whole photo."""
+SMALLEST_FACE = 0.43
+"""Longer side of the face box, in shorter sides of the photo, at which one eye of most people has SMALLEST_REGION of
+CLIP's pixels; it counts where no eye was found (docs/real_photos.md)."""
 
 FRAMINGS = ("auto", "whole photo", "head")
 
@@ -69,11 +71,14 @@ def place_mask(mask: np.ndarray, square: Square, photo: np.ndarray, smooth: bool
     return np.asarray(placed)
 
 
-def choose_frame(photo: np.ndarray, box: np.ndarray | None, framing: str = "auto") -> tuple[Square | None, str]:
+def choose_frame(
+    photo: np.ndarray, box: np.ndarray | None, framing: str = "auto", eyes: np.ndarray | None = None
+) -> tuple[Square | None, str]:
     """The part of a photo that CLIP should look at, None for the whole, and a sentence that says why.
 
     CLIP takes the centre square of what it is given, at 224 px. "auto" keeps the whole photo, as published, unless
-    the face box leaves that square or is small in it; "head" is a square around the head, inside the photo.
+    the face box leaves that square or the eyes are small in it; "head" is a square around the head, inside the photo.
+    eyes: their mask, uint8 [H, W]; where none was found, the size of the face stands for it.
     """
     if framing not in FRAMINGS:
         raise ConsistentIDError(f"Unknown framing '{framing}'; choose {', '.join(FRAMINGS)}.")
@@ -81,14 +86,14 @@ def choose_frame(photo: np.ndarray, box: np.ndarray | None, framing: str = "auto
         return None, "CLIP sees the whole photo."
     if box is None:
         return None, "CLIP sees the whole photo, since no face is connected."
-    reason = "as chosen" if framing == "head" else _find_fault(photo, box)
+    reason = "as chosen" if framing == "head" else _find_fault(photo, box, eyes)
     if not reason:
         return None, "CLIP sees the whole photo: the face is large and central enough."
     frame = move_inside(surround_head(photo, box), photo)
     return frame, f"CLIP sees the head, {frame[2] - frame[0]} px at ({frame[0]}, {frame[1]}): {reason}."
 
 
-def _find_fault(photo: np.ndarray, box: np.ndarray) -> str:
+def _find_fault(photo: np.ndarray, box: np.ndarray, eyes: np.ndarray | None) -> str:
     """Why the centre square of a photo does not show a face well; empty if it does."""
     height, width = photo.shape[:2]
     short = min(height, width)
@@ -96,6 +101,11 @@ def _find_fault(photo: np.ndarray, box: np.ndarray) -> str:
     x0, y0, x1, y1 = np.clip(box, 0, [width, height, width, height])
     if x0 < left or y0 < top or x1 > left + short or y1 > top + short:
         return "in the whole photo the face leaves the centre square"
+    if eyes is not None:
+        pixels = count_pixels(crop_centre(eyes))
+        return (
+            f"in the whole photo the eyes have only {pixels:.0f} of CLIP's pixels" if pixels < SMALLEST_REGION else ""
+        )
     share = _measure_box(box) / short
     if share < SMALLEST_FACE:
         return f"in the whole photo the face is only {share:.0%} of the shorter side"
@@ -104,3 +114,10 @@ def _find_fault(photo: np.ndarray, box: np.ndarray) -> str:
 
 def _measure_box(box: np.ndarray) -> float:
     return float(max(box[2] - box[0], box[3] - box[1]))
+
+
+def measure_seen(photo, box: np.ndarray) -> float:
+    """The part of a face box that lies in the photo [H, W, 3], 0..1."""
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = np.clip(box, 0, [width, height, width, height])
+    return float((x1 - x0) * (y1 - y0) / ((box[2] - box[0]) * (box[3] - box[1])))

@@ -1,7 +1,7 @@
 """From a photo to its regions: parsed around the face, and mapped back to the photo."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,7 +63,8 @@ def parse_regions(
     notes = {
         "regions": f"{getattr(parser, 'source', '')}, {side_px} px, {'around the face' if square else 'whole photo'}"
     }
-    frame, sentence = choose_frame(photo, box, framing)
+    regions = Regions(photo, masks, notes=notes)
+    frame, sentence = choose_frame(photo, box, framing, regions.stretch_word("eyes"))
     if not np.array_equal(labels, parsed):
         sentence += " What belongs to other faces was left out."
-    return ParsedFace(Regions(photo, masks, frame, notes), labels, square, sentence)
+    return ParsedFace(replace(regions, frame=frame), labels, square, sentence)

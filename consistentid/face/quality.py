@@ -33,11 +33,11 @@ def check_regions(regions: Regions, advice: str = "connect a face") -> list[str]
 
 def _find_fault(regions: Regions, key: str, advice: str) -> str:
     word, mask = REGION_WORDS[key], regions.stretch(key)
-    view = _crop_centre(regions.view(mask))
+    view = crop_centre(regions.view(mask))
     total, seen = int(mask.sum(dtype=np.int64)), int(view.sum(dtype=np.int64))
     if word not in _MAY_BE_CUT_OFF and seen < (1 - LARGEST_LOSS) * total:
         return f"{word}: {1 - seen / total:.0%} lies outside the square CLIP sees; {advice}."
-    pixels = seen / 255 * (CLIP_SIZE_PX / len(view)) ** 2
+    pixels = count_pixels(view)
     if pixels < SMALLEST_REGION:
         what_now = f"; {advice}" if regions.frame is None else ", and no framing is closer"
         return f"{word}: only {pixels:.0f} of CLIP's {CLIP_SIZE_PX}x{CLIP_SIZE_PX} pixels{what_now}."
@@ -48,12 +48,17 @@ def _find_fault(regions: Regions, key: str, advice: str) -> str:
     return ""
 
 
-def _crop_centre(mask: np.ndarray) -> np.ndarray:
+def crop_centre(mask: np.ndarray) -> np.ndarray:
     """The centre square, which is what CLIP's preprocessing keeps."""
     height, width = mask.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return mask[top : top + side, left : left + side]
+
+
+def count_pixels(view: np.ndarray) -> float:
+    """How many of CLIP's 224x224 pixels a mask uint8 [S, S] takes in the square that CLIP sees."""
+    return view.sum(dtype=np.int64) / 255 * (CLIP_SIZE_PX / len(view)) ** 2
 
 
 def _reaches_border(mask: np.ndarray) -> bool:

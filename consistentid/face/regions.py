@@ -78,6 +78,10 @@ class Regions:
         height, width = self.photo.shape[:2]
         return np.asarray(_resize(Image.fromarray(self.masks[key]), (width, height)))
 
+    def stretch_word(self, word: str) -> np.ndarray | None:
+        """The same of the first region of a caption word; None without one."""
+        return next((self.stretch(key) for key in self.masks if REGION_WORDS[key] == word), None)
+
 
 def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:
     """The pixels of the wanted labels with enclosed holes closed: label map [H, W] -> uint8 mask [H, W], 0 or 255.

@@ -147,12 +147,12 @@ def test_placing_labels_invents_none():
 
 FRAMES = {
     # photo (H, W), face box, chosen framing, frame, part of the reason
-    "large and central": ((512, 512), (150, 100, 300, 300), "auto", None, "large and central"),
+    "large and central": ((512, 512), (150, 100, 300, 330), "auto", None, "large and central"),
     "side of a landscape photo": ((400, 1000), (40, 100, 140, 220), "auto", (0, 40, 240, 280), "leaves the centre"),
     "top of a portrait photo": ((1000, 500), (200, 20, 330, 190), "auto", (95, 0, 435, 340), "leaves the centre"),
     "small": ((1000, 1000), (450, 400, 550, 520), "auto", (380, 340, 620, 580), "only 12% of the shorter side"),
-    "less than a quarter": ((800, 800), (312, 300, 488, 470), "auto", (224, 209, 576, 561), "only 22% of the shorter"),
-    "a quarter is enough": ((800, 800), (300, 300, 500, 500), "auto", None, "large and central"),
+    "less than 43%": ((800, 800), (232, 230, 568, 560), "auto", (64, 59, 736, 731), "only 42% of the shorter"),
+    "43% is enough": ((800, 800), (228, 230, 572, 560), "auto", None, "large and central"),
     "cut by the border": ((500, 500), (-60, 150, 200, 400), "auto", None, "large and central"),
     "head as chosen": ((512, 512), (150, 100, 300, 300), "head", (25, 0, 425, 400), "as chosen"),
     "close-up as head": ((400, 600), (100, 20, 500, 390), "head", (100, 0, 500, 400), "as chosen"),
@@ -169,6 +169,36 @@ def test_frames(size_hw, box, framing, frame, reason):
     if frame:
         assert frame[2] - frame[0] == frame[3] - frame[1], "never distorting"
         assert f"{frame[2] - frame[0]} px at ({frame[0]}, {frame[1]})" in sentence
+
+
+@pytest.mark.parametrize(
+    ("box", "eyes_px", "reason"),
+    [
+        ((250, 250, 550, 550), (22, 22), "large and central"),  # 38 of CLIP's pixels
+        ((250, 250, 550, 550), (21, 21), "eyes have only 35 of CLIP's pixels"),
+        ((100, 100, 700, 700), (21, 21), "eyes have only 35 of CLIP's pixels"),
+        ((10, 250, 310, 550), (100, 100), "large and central"),
+        ((-40, 0, 260, 300), (100, 100), "large and central"),
+    ],
+)
+def test_eyes_that_were_found_decide_what_clip_sees(box, eyes_px, reason):
+    photo, eyes = np.zeros((800, 800, 3), np.uint8), np.zeros((800, 800), np.uint8)
+    eyes[380 : 380 + eyes_px[0], 380 : 380 + eyes_px[1]] = 255
+    frame, sentence = choose_frame(photo, np.array(box), eyes=eyes)
+    assert reason in sentence and (frame is None) == (reason == "large and central")
+    assert choose_frame(photo, np.array(box), "whole photo", eyes)[0] is None
+    assert choose_frame(photo, np.array(box), "head", eyes)[0]
+
+
+def test_the_eyes_of_the_parser_decide(shown):
+    """Drawn faces with large eyes stay in the whole photo at a share of 0.3; real ones, with 1% of the box, do not."""
+    box = np.array([140, 140, 260, 260])
+    labels = draw_face((400, 400), box)
+    assert parse_regions(None, paint(labels), 512, box).regions.frame is None
+    labels[np.isin(labels, (4, 5))] = 1
+    labels[176:184, 165:177] = 4
+    parsed = parse_regions(None, paint(labels), 512, box)
+    assert parsed.regions.frame == surround_head(labels, box) and "eyes have only" in parsed.framing
 
 
 def test_unknown_framing():

@@ -55,8 +55,8 @@ def edit(host):
     return run
 
 
-def make_face(box, photo=""):
-    return SimpleNamespace(box=np.asarray(box), photo=photo)
+def make_face(box, photo="", others=()):
+    return SimpleNamespace(box=np.asarray(box), photo=photo, others=others)
 
 
 def make_mask(top, bottom, left, right, size=512):
@@ -125,11 +125,22 @@ def test_advice_on_small_eyes_fits_what_is_connected_and_chosen(parse, astronaut
     report = {
         "alone": parse(astronaut, labels)[-1],
         "auto": parse(astronaut, labels, face=make_face(BOX))[-1],
+        "whole": parse(astronaut, labels, face=make_face(BOX), framing="whole photo")[-1],
         "head": parse(astronaut, labels, face=make_face((200, 80, 250, 140)), framing="head")[-1],
     }
     assert report["alone"].endswith("eyes: only 28 of CLIP's 224x224 pixels; connect a face and use framing 'head'.")
-    assert report["auto"].endswith("eyes: only 7 of CLIP's 224x224 pixels; use framing 'head'.")
+    assert "the head, 260 px at (95, 0): in the whole photo the eyes have only 7 of CLIP's pixels" in report["auto"]
+    assert report["whole"].endswith("eyes: only 7 of CLIP's 224x224 pixels; use framing 'head'.")
     assert report["head"].endswith("eyes: only 28 of CLIP's 224x224 pixels, and no framing is closer.")
+
+
+def test_a_neighbour_is_left_out_and_the_report_says_so(parse, astronaut):
+    alone = parse(astronaut, face=make_face(BOX))
+    beside = parse(astronaut, face=make_face(BOX, others=(BOX + np.array([60, 0, 60, 0]),)))
+    assert list(beside[0].masks) == PUBLISHED and beside[-1].endswith("What belongs to other faces was left out.")
+    assert (beside[0].masks["Face"] > 127).sum() < (alone[0].masks["Face"] > 127).sum()
+    far = parse(astronaut, face=make_face(BOX, others=(BOX + np.array([400, 0, 400, 0]),)))
+    assert far[-1] == alone[-1] and torch.equal(far[3], alone[3])
 
 
 def test_crops_are_what_clip_gets(host, parse, astronaut):
@@ -235,12 +246,13 @@ def test_drawn_regions_of_a_small_face_are_framed_on_the_head(edit, find_face, a
 
 def test_a_face_changes_no_frame_that_is_there(parse, edit, find_face, astronaut):
     face = find_face(astronaut, BOX)
-    drawn, *_, report = edit("face", "replace", make_mask(60, 190, 170, 280), image=image_of(astronaut), face=face)
+    near = find_face(astronaut, (120, 60, 340, 300))
+    drawn, *_, report = edit("face", "replace", make_mask(60, 190, 170, 280), image=image_of(astronaut), face=near)
     assert drawn.frame is None and report.endswith("CLIP sees the whole photo: the face is large and central enough.")
     regions = parse(astronaut, face=face, framing="head")[0]
     edited, *_, report = edit("nose", "remove", regions=regions, face=face)
     assert edited.frame == regions.frame and report.endswith("CLIP sees the frame chosen before.")
-    report = edit("eyes", "replace", make_mask(100, 105, 200, 210), image=image_of(astronaut), face=face)[-1]
+    report = edit("eyes", "replace", make_mask(100, 105, 200, 210), image=image_of(astronaut), face=near)[-1]
     assert report.endswith("eyes: only 10 of CLIP's 224x224 pixels; look at its mask.")
 
 

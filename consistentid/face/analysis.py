@@ -11,7 +11,7 @@ from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from .detector import DETECTOR_SIZES_PX, find_faces
 from .face import Face, align_face, align_landmarks, introduce_faces, measure_sharpness
-from .framing import holds_middle
+from .framing import LEAST_SEEN, holds_middle, measure_seen
 from .photo import check_photo, identify_photo
 
 TASKS = ("detection", "recognition", "genderage")
@@ -108,12 +108,13 @@ def select_faces(faces: list[Face], photo: np.ndarray, selection: str = "largest
 def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest", index: int = 0) -> Face:
     """The index-th face, from 0, by the given order: size, nearness to the middle, position or score.
 
-    Those whose middle lies outside the photo come last, except by position.
+    Those whose middle lies outside the photo come last, except by position. By size, a face that the border cuts
+    counts as half as wide.
     """
     height, width = photo.shape[:2]
     middle = np.array([width, height]) / 2
     orders = {
-        "largest": lambda face: -face.area,
+        "largest": lambda face: -face.area / (4 if measure_seen(photo, face.box) < LEAST_SEEN else 1),
         "most central": lambda face: float(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle)),
         "left to right": _left_to_right,
         "highest score": lambda face: -face.score,

@@ -4,9 +4,11 @@ import numpy as np
 
 from .analysis import ALL_FACES
 from .face import Face
-from .framing import holds_middle
+from .framing import LEAST_SEEN, holds_middle, measure_seen
 
-SMALL_SHARE = 0.15  # of the photo's shorter side
+SMALLEST_WIDTH_PX = 50
+"""Width of the face box below which the ID embedding suffers: cosine to that of the same face with more pixels 0.97 at
+50 px, 0.90 at 32 px, 0.76 at 24 px (docs/real_photos.md)."""
 
 
 def report_faces(photo: np.ndarray, faces: list[Face], chosen: list[Face], selection: str, index: int = 0) -> str:
@@ -16,22 +18,34 @@ def report_faces(photo: np.ndarray, faces: list[Face], chosen: list[Face], selec
     else:
         reason = f"the {selection}" if index == 0 else f"number {index} by '{selection}'"
     taken = "; ".join(_describe_face(face) for face in chosen)
-    warnings = _warn_of_small(photo, chosen) + _warn_of_half_seen(photo, faces, chosen, selection)
+    warnings = (
+        _warn_of_small(chosen) + _warn_of_cut(photo, chosen) + _warn_of_half_seen(photo, faces, chosen, selection)
+    )
     return f"{len(faces)} found; took {reason}: {taken}.{warnings}"
 
 
-def _warn_of_small(photo: np.ndarray, chosen: list[Face]) -> str:
-    share = min(float(face.box[2] - face.box[0]) for face in chosen) / min(photo.shape[:2])
-    if share >= SMALL_SHARE:
+def _warn_of_small(chosen: list[Face]) -> str:
+    width = min(float(face.box[2] - face.box[0]) for face in chosen)
+    if width >= SMALLEST_WIDTH_PX:
         return ""
     which = "face" if len(chosen) == 1 else "smallest face"
-    return f" The {which} is {share:.0%} of the photo's shorter side: a closer photo tells more."
+    return (
+        f" The {which} is only {width:.0f} px wide: a larger or closer photo tells more, from {SMALLEST_WIDTH_PX} px."
+    )
+
+
+def _warn_of_cut(photo: np.ndarray, chosen: list[Face]) -> str:
+    seen = min(measure_seen(photo, face.box) for face in chosen)
+    if seen >= LEAST_SEEN:
+        return ""
+    which = "the face" if len(chosen) == 1 else "one of the faces"
+    return f" The border cuts {which}, {1 - seen:.0%} lies outside: a photo that shows it whole tells more."
 
 
 def _warn_of_half_seen(photo: np.ndarray, faces: list[Face], chosen: list[Face], selection: str) -> str:
     half_seen = [face for face in faces if not holds_middle(photo, face.box)]
     if any(face in half_seen for face in chosen):
-        return " The middle of the face lies outside the photo: too little is seen to parse it."
+        return " Its middle too: too little is seen to parse it."
     if not half_seen or selection == "left to right":
         return ""
     done = "left out" if selection == ALL_FACES else "put last"

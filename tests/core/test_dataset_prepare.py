@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -15,7 +15,14 @@ from photo_set import FACE_BOX, make_photo
 
 import consistentid.dataset.run as run
 from consistentid.dataset.command import add_command
-from consistentid.dataset.prepare import FaceModels, Preparation, PreparedPhoto, choose_square, prepare_photo
+from consistentid.dataset.prepare import (
+    FaceModels,
+    Preparation,
+    PreparedPhoto,
+    choose_square,
+    count_people,
+    prepare_photo,
+)
 from consistentid.dataset.records import DatasetError, read_records
 from consistentid.errors import FaceNotFoundError
 from consistentid.face.analysis import detect_faces, load_face_analysis
@@ -85,14 +92,36 @@ def test_the_square_is_as_large_as_it_goes(shape, box, wanted, square):
     ("wanted", "name", "message"),
     [
         (Preparation(), "nobody", "No face found .512x512|No face found .600x400"),
-        (Preparation(), "twice", "2 faces; at most 1"),
+        (Preparation(), "twice", "2 faces, without small or blurred ones; at most 1"),
         (Preparation(quality=0.99), "portrait", r"Quality 0\.\d+ .* below 0.99"),
-        (Preparation(size_px=1200), "portrait", "118 px, so only a square of 512 px would be left to enlarge to 1200"),
+        (
+            Preparation(size_px=1200),
+            "portrait",
+            r"photo is too small \(512x512\).* to 1200 px. Use one of at least 600 px",
+        ),
+        (Preparation(size_px=1024, face_share=0.5), "far away", "face has 118 px, so only a square of 23. px would be"),
     ],
 )
 def test_what_is_rejected(models, wanted, name, message):
     with pytest.raises(FaceNotFoundError, match=message):
         prepare_photo(make_photo(name), models, wanted)
+
+
+def test_passers_by_are_not_people(models):
+    """Behind her in focus she is counted; half as wide, or blurred, she is not, and her labels go too."""
+    photo = make_photo("portrait")
+    beside = Image.fromarray(photo)
+    people = {
+        "in focus": beside,
+        "small": ImageOps.pad(beside.resize((200, 200)), (512, 512)),
+        "blurred": beside.filter(ImageFilter.GaussianBlur(3)),
+    }
+    for name, other in people.items():
+        two = np.hstack([photo, np.asarray(other)])
+        faces = detect_faces(models.analysis, two)
+        chosen = max(faces, key=lambda face: face.sharpness * face.area)
+        assert count_people([chosen], chosen) == 1
+        assert (len(faces), count_people(faces, chosen)) == (2, 2 if name == "in focus" else 1), name
 
 
 @pytest.mark.parametrize("wrong", [{"face_share": 0.0}, {"face_share": 1.5}, {"size_px": 0}, {"people": 0}])

@@ -182,8 +182,40 @@ def test_a_half_seen_bystander_is_left_out_of_all_and_last_elsewhere():
         assert ("1 put last, with the middle of the face outside the photo" in said) == (selection != "left to right")
     said = report_faces(PHOTO, faces, ORDERS["left to right"], ALL_FACES)
     assert said.endswith("1 left out, with the middle of the face outside the photo: box [150, 0, 270, 100].")
-    assert "outside the photo: too little is seen" in report_faces(PHOTO, faces, [half_seen], "left to right", 3)
+    said = report_faces(PHOTO, faces, [half_seen], "left to right", 3)
+    assert "cuts the face, 58% lies outside" in said and said.endswith(
+        "Its middle too: too little is seen to parse it."
+    )
     assert "outside" not in report_faces(PHOTO, faces[1:], faces[1:], ALL_FACES)
+
+
+def make_cut(width: float, outside: float) -> Face:
+    """At the left border, with a part of it outside."""
+    box = np.array((-outside * width, 0, (1 - outside) * width, 100), dtype=np.float32)
+    return Face(box, np.zeros((5, 2)), 0.9, None)
+
+
+def test_the_largest_is_one_that_the_border_does_not_cut():
+    """Unless all others are less than half as wide: then it is the person of the photo."""
+    whole = Face(np.array((100, 0, 160, 100), dtype=np.float32), np.zeros((5, 2)), 0.6, None)
+    for outside, first in ((0.05, "cut"), (0.2, "whole"), (0.45, "whole")):
+        cut = make_cut(100, outside)
+        assert (select_face([cut, whole], PHOTO) is cut) == (first == "cut"), outside
+        assert select_face([cut, whole], PHOTO, "left to right") is cut
+        assert select_face([cut, whole], PHOTO, "highest score") is cut
+    tiny = Face(np.array((150, 0, 170, 100), dtype=np.float32), np.zeros((5, 2)), 0.6, None)
+    cut = make_cut(100, 0.2)
+    assert select_face([cut, tiny], PHOTO) is cut
+
+
+def test_report_says_that_the_border_cuts_the_face():
+    cut, whole = make_cut(100, 0.3), BIG_RIGHT
+    assert report_faces(PHOTO, [cut, whole], [cut], "largest").endswith(
+        " The border cuts the face, 30% lies outside: a photo that shows it whole tells more."
+    )
+    assert "cuts one of the faces, 30%" in report_faces(PHOTO, [cut, whole], [cut, whole], ALL_FACES)
+    assert "border" not in report_faces(PHOTO, [cut, whole], [whole], "largest")
+    assert "border" not in report_faces(PHOTO, [make_cut(100, 0.05)], [make_cut(100, 0.05)], "largest")
 
 
 def test_nobody_seen_whole_is_nobody_found():

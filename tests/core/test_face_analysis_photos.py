@@ -68,13 +68,15 @@ def test_report_tells_what_was_taken_and_why():
 
 
 def test_report_warns_of_a_small_face():
+    """By its pixels: a small part of a large photo has enough of them."""
     photo = np.zeros((500, 1000, 3), dtype=np.uint8)
-    big, small = make_face(100, 200), make_face(600, 45)
+    big, small = make_face(100, 51), make_face(600, 45)
+    assert "closer" not in report_faces(np.zeros((5000, 8000, 3), np.uint8), [big], [big], "largest")
     assert "closer" not in report_faces(photo, [big, small], [big], "largest")
     assert report_faces(photo, [small], [small], "largest").endswith(
-        "The face is 9% of the photo's shorter side: a closer photo tells more."
+        "The face is only 45 px wide: a larger or closer photo tells more, from 50 px."
     )
-    assert "The smallest face is 9%" in report_faces(photo, [big, small], [big, small], ALL_FACES)
+    assert "The smallest face is only 45 px" in report_faces(photo, [big, small], [big, small], ALL_FACES)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -52,6 +52,10 @@ FAULTS = {
     "cut off below": (make_regions(Face=FACE, Upper_Lip=(760, 798, 300, 400)), ["mouth: reaches the border"]),
     "two faces": (make_regions(Face=[FACE, (250, 450, 550, 700)]), ["face: in 2 parts"]),
     "blurred": (make_regions((100, 120), Face=(20, 80, 30, 80)), ["photo: the square CLIP sees has only 100 px"]),
+    "blurred head of a large photo": (
+        make_regions((800, 800), frame=(300, 300, 400, 400), Face=(320, 380, 330, 380)),
+        ["head: the square CLIP sees has only 100 px, so it is blurred; use a larger or closer photo."],
+    ),
     "several": (
         make_regions(Face=(200, 500, 0, 300), Nose=(300, 308, 300, 310)),
         ["face: reaches the border", "nose: only 6 of CLIP's"],

@@ -123,7 +123,8 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
         raise ConsistentIDError(f"No face by '{selection}', number {index}; choose {', '.join(orders)}, from 0.")
     if not faces:
         raise FaceNotFoundError(
-            f"No face found in the photo ({width}x{height}). Use a sharper, frontal photo with room around the head."
+            f"No face found in the photo ({width}x{height}). Use a sharper, frontal photo with room around the head; "
+            "where the face is a small part of the photo, crop it to the person."
         )
     if index >= len(faces):
         found, choice = ("1 face", "0") if len(faces) == 1 else (f"{len(faces)} faces", f"from 0 to {len(faces) - 1}")

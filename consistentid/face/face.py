@@ -10,6 +10,7 @@ from .photo import identify_photo
 
 CROP_PX = 112
 HALF_SHARP = 100.0
+"""Faces in photos have a sharpness of 342 (median), 55 when blurred by 1% of their width (docs/real_photos.md)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,12 +26,23 @@ class IdentityFileError(ConsistentIDError):
 
 
 class MissingPackageError(ConsistentIDError):
-    """An optional Python package that this step needs is not installed."""
+    """An optional Python package that this step needs is not installed, or cannot be imported."""
 
     def __init__(self, package: str, purpose: str, cause: Exception | None = None):
         reason = f" ({type(cause).__name__}: {cause})" if cause else ""
-        command = f'"{package}"' if ">" in package else package
+        command = f'"{package}"' if set(package) & set("<>[") else package
         super().__init__(
             f"{purpose} needs the Python package '{package}', which could not be imported{reason}. "
             f"Install it into the Python that runs ComfyUI: python -m pip install {command}"
         )
+
+    @classmethod
+    def broken(cls, package: str, purpose: str, culprit: str, reason: str, step: str) -> "MissingPackageError":
+        """For a package that is there and fails: culprit is the one that raised, reason what it said."""
+        error = cls(package, purpose)
+        through = f", because of '{culprit}'" if culprit != package else ""
+        error.args = (
+            f"{purpose} needs the Python package '{package}', which is installed but does not work{through} ({reason})."
+            f" {step}. Use the Python that runs ComfyUI, and restart it.",
+        )
+        return error

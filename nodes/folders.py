@@ -1,7 +1,7 @@
 """Where ComfyUI keeps the files of this pack, and what a loader node offers."""
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import folder_paths
 
@@ -51,13 +51,22 @@ def find_file(name: str, id: str) -> str:
     """Full path of a file a loader offered, or of the same model under another of its names."""
     models = read_manifest()
     for kind in models[id].kinds:
-        path = folder_paths.get_full_path(kind, name)
+        path = find_path(kind, name)
         if path:
             return path
-    named = next((model for model in models.values() if Path(name).name in model.names), None)
+    named = next((model for model in models.values() if PureWindowsPath(name).name in model.names), None)
     if named:
         return str(find_model(named, list_search_folders(named)))
     raise describe_missing(models[id], name, list_search_folders(models[id]))
+
+
+def find_path(kind: str, name: str) -> str | None:
+    """Full path of a file in ComfyUI's folders of a kind, also by the name that it had on another system.
+
+    A workflow that was saved on Windows calls it `folder\\file`.
+    """
+    spellings = (name, PureWindowsPath(name).as_posix())
+    return next((path for spelling in spellings if (path := folder_paths.get_full_path(kind, spelling))), None)
 
 
 def list_folders(id: str) -> list[str]:
@@ -71,8 +80,9 @@ def find_folder(name: str, id: str) -> Path:
     model = read_manifest()[id]
     folders = list_search_folders(model)
     found = list_model_folders(model, folders)
-    if name in found:
-        return found[name]
+    last = PureWindowsPath(name).name
+    if name in found or last in found:
+        return found.get(name) or found[last]
     raise describe_missing(model, name, folders)
 
 

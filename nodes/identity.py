@@ -105,20 +105,20 @@ class LoadIdentity(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, name) -> bool | str:
-        if name is not None and folder_paths.get_full_path(folders.IDENTITIES, name) is None:
+        if name is not None and folders.find_path(folders.IDENTITIES, name) is None:
             return f"Identity '{name}' was not found. Save one with 'Save Identity' first, then press R."
         return True
 
     @classmethod
     def execute(cls, name) -> io.NodeOutput:
-        identity = load_identity(folder_paths.get_full_path_or_raise(folders.IDENTITIES, name))
+        identity = load_identity(folders.find_path(folders.IDENTITIES, name) or name)
         unknown = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
         thumbnail = make_preview(unknown if identity.thumbnail is None else identity.thumbnail)
         return io.NodeOutput(identity, thumbnail, identity.describe())
 
     @classmethod
     def fingerprint_inputs(cls, name) -> str:
-        path = None if name is None else folder_paths.get_full_path(folders.IDENTITIES, name)
+        path = None if name is None else folders.find_path(folders.IDENTITIES, name)
         return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 

@@ -6,6 +6,7 @@ on each cross-attention adds attention to them. A wrapper around sampling places
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from comfy.model_patcher import ModelPatcher, set_model_options_patch_replace
@@ -14,6 +15,7 @@ from comfy.weight_adapter import LoRAAdapter
 from torch import nn
 
 from ..consistentid.adapter.config import CONFIGS, AdapterConfig
+from ..consistentid.adapter.merged import MOST, check_unmerged, measure_share
 from ..consistentid.adapter.schedule import Schedule
 from ..consistentid.adapter.sites import Site, list_sites
 from ..consistentid.errors import IncompatibleModelError
@@ -31,6 +33,8 @@ RUN_WRAPPERS = (
     (WrappersMP.CALC_COND_BATCH, mark_rows),
     (WrappersMP.APPLY_MODEL, run_unet),
 )
+
+_own_shares: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def detect_base(model: ModelPatcher) -> AdapterConfig | None:
@@ -130,6 +134,8 @@ def find_missing_loras(
         share = lora_weight - _find_share(model.patches.get(key, []), patch)
         if share > 0:
             missing.setdefault(share, {})[key] = patch
+    if missing:
+        check_unmerged(_measure_own_share(model, hosted), hosted.adapter.source)
     return missing
 
 
@@ -167,6 +173,27 @@ def _find_share(applied: list[tuple], patch: LoRAAdapter) -> float:
         elif isinstance(content, LoRAAdapter) and torch.equal(content.weights[0], patch.weights[0]):
             share += strength
     return share
+
+
+def _measure_own_share(model: ModelPatcher, hosted: HostedAdapter) -> float:
+    """How much of the low-rank weights is in the model's own weights, once for each pair of the two."""
+    adapter, share = _own_shares.get(model.model, (None, 0.0))
+    if adapter is None or adapter() is not hosted.adapter:
+        loras = list(hosted.adapter.loras.items())[:: -(-len(hosted.adapter.loras) // MOST)]
+        pairs = [(_find_own_weight(model, _weight_key(*place)), lora) for place, lora in loras]
+        fits = ((weight, lora) for weight, lora in pairs if weight is not None)
+        pairs = [(one, lora) for one, lora in fits if one.shape == (lora.up.shape[0], lora.down.shape[1])]
+        share = measure_share(pairs)
+        _own_shares[model.model] = ref(hosted.adapter), share
+    return share
+
+
+def _find_own_weight(model: ModelPatcher, key: str) -> torch.Tensor | None:
+    """A weight as it was loaded, whatever is patched into it now; None where it is packed."""
+    kept = model.hook_backup.get(key, [None])[0]
+    weight = kept if kept is not None else getattr(model.backup.get(key), "weight", None)
+    weight = model.get_model_object(key) if weight is None else weight
+    return weight if type(weight) in (torch.Tensor, nn.Parameter) and weight.is_floating_point() else None
 
 
 def _make_lora_patches(model: ModelPatcher, hosted: HostedAdapter) -> dict[str, LoRAAdapter]:

@@ -26,6 +26,7 @@ PARTS = {
     "adapter_modules": "adapter_modules",
 }
 _ADVICE = "Download ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin (SDXL) again."
+_HEADS = ("unet.", *PARTS)
 _ENTRY = re.compile(r"(\d+)\.(to_(?:q|k|v|out)_lora\.(?:up|down)|to_[kv]_ip)\.weight")
 
 
@@ -59,7 +60,7 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     """Sort a checkpoint's tensors into its three parts, whichever key spelling it uses."""
     parts: dict[str, dict[str, Tensor]] = {}
     foreign = []
-    for key, value in content.items():
+    for key, value in _unwrap(content).items():
         head, _, rest = key.partition(".")
         if key in PARTS and isinstance(value, dict) and PARTS[key] not in parts:
             _check_tensors(value, f"{source}: {key}")
@@ -78,6 +79,28 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     if foreign:
         raise CheckpointError(f"{source} has {len(foreign)} unexpected top-level keys: {', '.join(foreign[:5])}.")
     return parts
+
+
+def _unwrap(content: dict) -> dict:
+    """The adapter's part of what a trainer saved: out of `state_dict`, without `module.`, without the frozen `unet.`.
+
+    The authors' trainer saves {unet.*, image_proj_model.*, adapter_modules.*, FacialEncoder.*}: its UNet is the base
+    model's, and what was trained in it is among adapter_modules too.
+    """
+    for name in ("state_dict", "model", "module"):
+        inner = content.get(name)
+        if isinstance(inner, dict) and any(str(key).removeprefix("module.").startswith(_HEADS) for key in inner):
+            content = inner
+    content = {key.removeprefix("module."): value for key, value in content.items() if isinstance(key, str)}
+    trained = {key: value for key, value in content.items() if not key.startswith("unet.") and key != "unet"}
+    heads = {PARTS.get(key.partition(".")[0]) for key in trained}
+    if not heads >= set(PARTS.values()) and len(trained) < len(content):
+        raise CheckpointError(
+            "This is a training checkpoint that holds a UNet (keys unet.*) but not all of FacialEncoder, "
+            f"image_proj_model and adapter_modules; found {', '.join(sorted(filter(None, heads))) or 'none of them'}. "
+            "Save the three parts of the trained model, as the authors' own conversion does, and load that file."
+        )
+    return trained
 
 
 def _check_tensors(part: dict, place: str) -> None:

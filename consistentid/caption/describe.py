@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError, MissingPackageError
+from ..packages import needed
 from .quantisation import build_options, check_precision, is_quantised
 
 QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
@@ -61,10 +62,8 @@ class Captioner:
 
 def check_captioner(folder: str | Path, precision: str = "full", device: torch.device | str = "cpu") -> None:
     """Raise what load_captioner would raise before it reads weights: packages, precision, files."""
-    try:
+    with needed("transformers>=4.56", "Describing a face"):
         from transformers import __version__
-    except ImportError as error:
-        raise MissingPackageError("transformers>=4.56", "Describing a face", error) from error
     if tuple(int(part) for part in __version__.split(".")[:2]) < (4, 56):
         raise MissingPackageError("transformers>=4.56", f"Describing a face (transformers {__version__} is installed)")
     check_precision(precision, device)
@@ -87,8 +86,8 @@ def load_captioner(
     precision "full": on the CPU, in `dtype`; "8-bit" and "4-bit": on `device`, from which it cannot be moved.
     """
     check_captioner(folder, precision, device)
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
+    with needed("transformers>=4.56", "Describing a face"):
+        from transformers import AutoModelForImageTextToText, AutoProcessor
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model, report = AutoModelForImageTextToText.from_pretrained(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ..errors import ConsistentIDError, MissingPackageError
+from ..errors import ConsistentIDError
+from ..packages import needed
 
 PRECISIONS = ("full", "8-bit", "4-bit")
 # Bytes per weight on the device: embeddings and norms stay in 16 bits, and blocks of weights share scales.
@@ -25,10 +26,8 @@ def check_precision(precision: str, device: torch.device | str) -> None:
             f"A {precision} captioner needs a CUDA device, but this one is '{device}'. Choose the precision 'full'."
         )
     for package in ("bitsandbytes", "accelerate"):
-        try:
+        with needed(package, f"A {precision} captioner"):
             importlib.import_module(package)
-        except Exception as error:  # bitsandbytes without a matching CUDA library raises what it likes
-            raise MissingPackageError(package, f"A {precision} captioner", error) from error
 
 
 def build_options(precision: str, dtype: torch.dtype, device: torch.device | str) -> dict:

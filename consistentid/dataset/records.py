@@ -25,27 +25,9 @@ from ..face.parsing import LABELS
 from ..face.photo import open_photo
 from ..face.preview import draw_labels
 from ..whole_file import replace_file
+from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, find_json
 
-MERGED = "JSON_all.json"
-JSON_FOLDERS = ("all_JSON", "FGID_JSON")
 SHOWN = 5
-
-# The first name is the one that is written.
-KEYS = {
-    "image": ("resize_IMG", "IMG"),
-    "mask": ("parsing_mask_IMG",),
-    "overlay": ("parsing_color_IMG",),
-    "embedding": ("id_embed_file_origin", "id_embed_file_resize"),
-    "caption": ("vqa_llva",),
-    "facial_caption": ("vqa_llva_more_face_detail", "vqa_llva_facial", "vqa_llva_face_caption"),
-}
-FOLDERS = {
-    "image": ("resize_IMG", "FGID_resize"),
-    "mask": ("parsing_mask_IMG", "FGID_parsing_mask"),
-    "overlay": ("parsing_color_IMG", "FGID_parsing_color"),
-    "embedding": ("all_faceID", "FGID_faceID"),
-}
-ENDINGS = {"image": "_resize.png", "mask": "_mask.png", "overlay": "_color.png", "embedding": "_faceid.bin"}
 
 
 class DatasetError(ConsistentIDError):
@@ -133,7 +115,7 @@ def make_record(root: Path, name: str, entry: dict) -> Record:
             f"Record {name or values['image'] or values['mask'] or entry} names no {' and no '.join(absent)}; "
             f"expected one of the keys {', '.join(key for part in absent for key in KEYS[part])}."
         )
-    files = {part: find_folder(root, part) / values[part] for part in FOLDERS if values[part]}
+    files = {part: find_file(root, part, values[part]) for part in FOLDERS if values[part]}
     return Record(
         name=name or Path(values["image"]).stem.removesuffix("_resize"),
         image=files["image"],
@@ -143,12 +125,6 @@ def make_record(root: Path, name: str, entry: dict) -> Record:
         caption=values["caption"].strip(),
         facial_caption=values["facial_caption"].strip(),
     )
-
-
-def find_folder(root: Path, part: str) -> Path:
-    """The folder of one part of the records, by the spelling that is there; else the one that is written."""
-    names = FOLDERS[part]
-    return next((root / name for name in names if (root / name).is_dir()), root / names[0])
 
 
 def write_record(
@@ -179,10 +155,6 @@ def write_record(
             torch.save(torch.from_numpy(np.asarray(embedding, dtype=np.float32))[None], path)
     entry = {KEYS[part][0]: file for part, file in files.items()}
     write_json(find_json(root, name), entry | {KEYS[key][0] if key in KEYS else key: more[key] for key in more})
-
-
-def find_json(root: Path, name: str) -> Path:
-    return root / JSON_FOLDERS[0] / f"{name}.json"
 
 
 def write_json(path: Path, content) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, MissingPackageError
+from ..errors import CheckpointError
+from ..packages import needed
 
 
 class Clip:
@@ -37,10 +38,8 @@ class Clip:
 def load_clip(folder: str | Path) -> Clip:
     """A CLIP from a local folder of transformers, in float32 on the CPU. Never downloads. CheckpointError."""
     folder = Path(folder)
-    try:
+    with needed("transformers", "CLIP-T and CLIP-I"):
         from transformers import CLIPModel, CLIPProcessor
-    except ImportError as error:
-        raise MissingPackageError("transformers", "CLIP-T and CLIP-I", error) from error
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
     local = {"local_files_only": True, "trust_remote_code": False}

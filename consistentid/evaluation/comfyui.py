@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..errors import MissingPackageError
+from ..packages import needed
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import hash_path
 from .workflow import Workflow
@@ -22,10 +22,8 @@ class ComfyUI:
     """address: http://HOST:PORT. timeout_s: how long one picture may take. poll_s: between two looks at the server."""
 
     def __init__(self, address: str, workflow: Workflow, timeout_s: float = 1800, poll_s: float = 0.5):
-        try:
+        with needed("requests", "Asking a ComfyUI server"):
             import requests
-        except ImportError as error:
-            raise MissingPackageError("requests", "Asking a ComfyUI server", error) from error
         self._session, self._broken = requests.Session(), requests.RequestException
         self.address, self.workflow = address.rstrip("/"), workflow
         self.timeout_s, self.poll_s = timeout_s, poll_s

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
+from ..packages import needed
 from ..weights import read_weights
 
 FEATURES = 2048
@@ -40,13 +41,13 @@ def load_fid(network: str | Path | torch.nn.Module):
         )
     if is_file:
         read_weights(network)  # torch-fidelity unpickles whatever is in the file: let nothing but tensors through
-    try:
+    with needed("torchmetrics[image]", "FID"):
         from torchmetrics.image.fid import FrechetInceptionDistance
-
+    try:
         if is_file:
             return FrechetInceptionDistance(feature=FEATURES, feature_extractor_weights_path=str(network))
         return FrechetInceptionDistance(feature=network)
-    except ImportError as error:
+    except ModuleNotFoundError as error:  # torchmetrics names torch-fidelity here
         raise MissingPackageError("torchmetrics[image]", "FID", error) from error
     except Exception as error:
         raise CheckpointError(f"{network} does not hold the weights of torch-fidelity's Inception: {error}") from error

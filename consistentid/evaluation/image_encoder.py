@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import CheckpointError, IncompatibleModelError, MissingPackageError
+from ..errors import CheckpointError, IncompatibleModelError
+from ..packages import needed
 
 KINDS = ("dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
 """transformers' model types whose first token stands for the whole picture; DINO of 2021 is a "vit"."""
@@ -35,10 +36,8 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
     Raises MissingPackageError, CheckpointError, or IncompatibleModelError for a model that is not of KINDS.
     """
     folder = Path(folder)
-    try:
+    with needed("transformers", "Comparing facial regions"):
         from transformers import AutoConfig, AutoImageProcessor, AutoModel
-    except ImportError as error:
-        raise MissingPackageError("transformers", "Comparing facial regions", error) from error
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
     local = {"local_files_only": True, "trust_remote_code": False}

@@ -5,8 +5,8 @@ import io
 import json
 from pathlib import Path
 
-from ..errors import MissingPackageError
 from ..face.photo import open_photo
+from ..packages import needed
 from .metrics import FID, METRICS
 from .plan import read_plan
 from .tables import make_tables
@@ -31,10 +31,8 @@ def write_markdown(outcomes: list[dict]) -> str:
 
 def write_page(outcomes: list[dict], folders: list[Path]) -> str:
     """One HTML page that asks for nothing else. folders: where each run's pictures are."""
-    try:
+    with needed("jinja2", "The HTML report"):
         from jinja2 import Environment
-    except ImportError as error:
-        raise MissingPackageError("jinja2", "The HTML report", error) from error
     template = Environment(autoescape=True, trim_blocks=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         title=_join_titles(outcomes),

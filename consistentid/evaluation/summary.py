@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..packages import needed
 from .metrics import METRICS
 
 CONFIDENCE = 0.95
@@ -101,7 +102,8 @@ def compare_pairs(first: list[dict], second: list[dict], metrics: Iterable[str])
 
 def _resample(groups: list[list[float]]) -> tuple[float, float]:
     """Interval of the mean over all values when groups are drawn anew; the same for the same values."""
-    from scipy.stats import bootstrap
+    with needed("scipy", "The interval of a mean"):
+        from scipy.stats import bootstrap
 
     sums, counts = np.array([(sum(group), len(group)) for group in groups], dtype=float).T
     if np.ptp(sums / counts) == 0:

@@ -1,60 +1,22 @@
 """Face detection and ID embedding with InsightFace (SCRFD and ArcFace, the buffalo_l package)."""
 
-import logging
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
-from ..errors import CheckpointError, ConsistentIDError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
-from .detector import DETECTOR_SIZES_PX, find_faces
+from ..errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
+from .detector import find_faces
 from .face import Face, align_face, align_landmarks, introduce_faces, measure_sharpness
 from .framing import LEAST_SEEN, holds_middle, measure_seen
+from .package import PROVIDERS, FoundFace, load_face_analysis
 from .photo import check_photo, identify_photo
 
-TASKS = ("detection", "recognition", "genderage")
-PROVIDERS = {
-    "CPU": "CPUExecutionProvider",
-    "CUDA": "CUDAExecutionProvider",
-    "CoreML": "CoreMLExecutionProvider",
-    "DirectML": "DmlExecutionProvider",
-}
+__all__ = ("PROVIDERS", "Face", "align_face", "load_face_analysis")
+
 ALL_FACES = "all, left to right"
 SELECTIONS = ("largest", "most central", "left to right", "highest score", ALL_FACES)
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
-
-
-def load_face_analysis(folder: str | Path, provider: str = "auto"):
-    """InsightFace's FaceAnalysis with the detector, the recogniser and, if there, the age model of one package.
-
-    folder: holds the .onnx files. provider: "auto" takes what onnxruntime prefers, else a key of PROVIDERS.
-    Never downloads. Raises MissingPackageError, CheckpointError or IncompatibleModelError.
-    """
-    folder = Path(folder)
-    try:
-        import onnxruntime
-        from insightface.app import FaceAnalysis
-    except (ImportError, ValueError, OSError) as error:
-        module = (getattr(error, "name", None) or "insightface").partition(".")[0]
-        package = {"cv2": "opencv-python"}.get(module, module)
-        raise MissingPackageError(package, "Face analysis", error) from error
-    files = sorted(file.name for file in folder.glob("*.onnx"))
-    if not files:
-        raise CheckpointError(f"No .onnx models in {folder}. Unpack buffalo_l.zip of InsightFace there.")
-    _warn_of_two_runtimes()
-    providers = _choose_providers(provider, onnxruntime.get_available_providers())
-    try:
-        analysis = FaceAnalysis(name=str(folder.resolve()), providers=providers, allowed_modules=list(TASKS))
-    except AssertionError as error:
-        raise CheckpointError(f"No face detector among {files} in {folder}; expected det_10g.onnx.") from error
-    except Exception as error:
-        raise CheckpointError(f"InsightFace cannot read the models in {folder} ({files}): {error}") from error
-    if "recognition" not in analysis.models:
-        raise CheckpointError(f"No face recogniser among {files} in {folder}; expected {SD15.recogniser}.")
-    analysis.prepare(ctx_id=0, det_size=(DETECTOR_SIZES_PX[0],) * 2)
-    return analysis
 
 
 def detect_faces(
@@ -62,9 +24,10 @@ def detect_faces(
 ) -> list[Face]:
     """All faces of an RGB photo [H, W, 3], left to right; see find_faces for what is tried when there are none.
 
-    analysis: InsightFace's FaceAnalysis, of this pack or another; left as found. channel_order: what it is given.
-    "BGR" is what it and the training data use; "RGB" reproduces the released SD1.5 inference code. any_recogniser:
-    also embeddings that ConsistentID cannot use, for comparing faces; without it they raise IncompatibleModelError.
+    analysis: of load_face_analysis, or insightface's own of another pack (0.7.3 or newer); left as found.
+    channel_order: what it is given. "BGR" is what it and the training data use; "RGB"
+    reproduces the released SD1.5 inference code. any_recogniser: also embeddings that ConsistentID cannot use, for
+    comparing faces; without it they raise IncompatibleModelError.
     """
     if channel_order not in ("BGR", "RGB"):
         raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
@@ -149,44 +112,9 @@ def _name_recogniser(analysis) -> str:
     return Path(getattr(recogniser, "model_file", None) or "").name
 
 
-def _warn_of_two_runtimes() -> None:
-    """onnxruntime's builds share one folder: with two installed, the provider depends on which came last."""
-    builds = [name for name in RUNTIMES if _is_installed(name)]
-    if len(builds) > 1:
-        logging.warning(
-            "%s are installed together, so face analysis may run on the wrong device. Uninstall all of them and "
-            "install the one you need.",
-            " and ".join(builds),
-        )
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def _choose_providers(provider: str, available: list[str]) -> list[str]:
-    if provider == "auto":
-        order = ("CUDA", "CoreML", "DirectML")
-        return [PROVIDERS[name] for name in order if PROVIDERS[name] in available] + [PROVIDERS["CPU"]]
-    if provider not in PROVIDERS:
-        raise ConsistentIDError(f"Unknown provider '{provider}'; choose auto, {', '.join(PROVIDERS)}.")
-    if PROVIDERS[provider] not in available:
-        raise MissingPackageError(
-            {"CUDA": "onnxruntime-gpu", "DirectML": "onnxruntime-directml"}.get(provider, "onnxruntime"),
-            f"The provider {provider} (this onnxruntime offers {', '.join(available)})",
-        )
-    return list(dict.fromkeys((PROVIDERS[provider], PROVIDERS["CPU"])))
-
-
 def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
     """The face with its ID embedding and, if the package can tell, age and gender."""
-    from insightface.app.common import Face as Answers
-
-    answers = Answers(bbox=face.box, kps=face.landmarks, det_score=face.score)
+    answers = FoundFace(bbox=face.box, kps=face.landmarks, det_score=face.score)
     recogniser = analysis.models["recognition"]
     answers.embedding = recogniser.get_feat(align_landmarks(pixels, face.landmarks, recogniser.input_size[0]))[0]
     if "genderage" in analysis.models:

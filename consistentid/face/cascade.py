@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import MissingPackageError
+from ..packages import needed
 from .face import Face, align_face, measure_sharpness
 from .photo import check_photo, identify_photo
 
@@ -49,11 +49,9 @@ class FaceCascade:
 
 def load_face_cascade() -> FaceCascade:
     """The cascade in scikit-image's own folder; nothing is downloaded. Raises MissingPackageError."""
-    try:
+    with needed("scikit-image", "Finding faces without InsightFace"):
         from skimage.data import lbp_frontal_face_cascade_filename
         from skimage.feature import Cascade
-    except (ImportError, ValueError, OSError) as error:
-        raise MissingPackageError("scikit-image", "Finding faces without InsightFace", error) from error
     return FaceCascade(Cascade(lbp_frontal_face_cascade_filename()))
 
 

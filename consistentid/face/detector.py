@@ -16,7 +16,7 @@ def find_faces(detector, pixels: np.ndarray, threshold: float) -> list[Face]:
     A face that fills the frame is too large for the detector: it gets the picture smaller and smaller, then all over
     again with a black margin of half its longer side. The detector is left as found.
     """
-    fixed = getattr(detector, "static_input_size", None)
+    fixed = _find_fixed_size(detector)
     sizes = [tuple(fixed)] if fixed else [(px, px) for px in DETECTOR_SIZES_PX]
     margin = max(pixels.shape[:2]) // 2
     usual, detector.det_thresh = detector.det_thresh, threshold
@@ -30,6 +30,14 @@ def find_faces(detector, pixels: np.ndarray, threshold: float) -> list[Face]:
     finally:
         detector.det_thresh = usual
     return []
+
+
+def _find_fixed_size(detector) -> tuple[int, int] | None:
+    """(width, height) of a detector that takes no other; insightface 0.7.3 does not say so itself."""
+    if hasattr(detector, "static_input_size") or not hasattr(detector, "session"):
+        return getattr(detector, "static_input_size", None)
+    height, width = detector.session.get_inputs()[0].shape[2:4]
+    return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
 
 def _make_faces(boxes: np.ndarray, landmarks: np.ndarray | None, margin: int, detector_px: int) -> list[Face]:

@@ -7,10 +7,15 @@ from PIL import Image
 
 from ..errors import ConsistentIDError
 from .photo import identify_photo
+from .resampling import warp
 
 CROP_PX = 112
 HALF_SHARP = 100.0
 """Faces in photos have a sharpness of 342 (median), 55 when blurred by 1% of their width (docs/real_photos.md)."""
+# Eyes, nose and mouth corners in a crop of 112 px: insightface's arcface_dst.
+ARCFACE_PLACES = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,23 +72,23 @@ def align_face(photo: np.ndarray, face: Face) -> np.ndarray:
 def align_landmarks(photo: np.ndarray, landmarks: np.ndarray, side_px: int = CROP_PX) -> np.ndarray:
     """Part of a photo, [side_px, side_px, 3], with the five landmarks where InsightFace's recognisers want them.
 
-    side_px: a multiple of 112 or 128. As insightface.utils.face_align.norm_crop does it, bit for bit, but not by what
-    scikit-image 0.26 deprecates.
+    side_px: a multiple of 112 or 128. As insightface.utils.face_align.norm_crop does it.
     """
-    import cv2
-    from insightface.utils.face_align import arcface_dst
-    from skimage.transform import SimilarityTransform
-
     is_wide = side_px % CROP_PX != 0  # as for 128 px, which show 8 px more on each side
     scale = side_px / (CROP_PX + 16 * is_wide)
-    places = arcface_dst * scale
+    places = ARCFACE_PLACES * scale
     places[:, 0] += 8 * scale * is_wide
-    if hasattr(SimilarityTransform, "from_estimate"):
-        fit = SimilarityTransform.from_estimate(landmarks, places)
-    else:
-        fit = SimilarityTransform()
-        fit.estimate(landmarks, places)
-    return cv2.warpAffine(photo, fit.params[:2], (side_px, side_px), borderValue=0.0)
+    return warp(photo, _fit(landmarks, places), side_px)
+
+
+def _fit(points: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The turn, scale and shift [2, 3] that bring points [N, 2] nearest to places (Umeyama 1991)."""
+    middle, target = points.mean(axis=0), places.mean(axis=0)
+    away, wanted = (points - middle).astype(np.float64), places - target
+    left, sizes, right = np.linalg.svd(wanted.T @ away)
+    sign = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
+    turn = (left * sign) @ right * ((sizes * sign).sum() / max((away**2).sum(), 1e-12))
+    return np.column_stack([turn, target - turn @ middle])
 
 
 def check_same_photo(face: Face | None, photo: np.ndarray) -> None:
@@ -97,6 +102,7 @@ def check_same_photo(face: Face | None, photo: np.ndarray) -> None:
 
 def measure_sharpness(crop: np.ndarray) -> float:
     """Variance of the Laplacian of an aligned face, RGB uint8 [112, 112, 3], as grey 0..255: 0 for a flat one."""
-    import cv2
-
-    return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
+    grey = np.rint(crop @ np.array([0.299, 0.587, 0.114]))
+    around = np.pad(grey, 1, mode="reflect")
+    edges = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:] - 4 * grey
+    return float(edges.var())

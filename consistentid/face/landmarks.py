@@ -19,21 +19,26 @@ def draw_landmarks(height: int, width: int, faces: list[Face]) -> np.ndarray:
 
     Dots and sticks grow with the picture. A face without landmarks is left out.
     """
-    import cv2
-
     picture = np.zeros((height, width, 3), dtype=np.uint8)
     scale = min(height, width) / DRAWN_PX
     dot, stick = (max(1, round(px * scale)) for px in (DOT_RADIUS_PX, STICK_RADIUS_PX))
     known = [face.landmarks for face in faces if face.landmarks is not None]
     for points in known:
         for point, colour in zip(points, COLOURS, strict=True):
-            dx, dy = (float(value) for value in point - points[NOSE])
-            middle = tuple(int(value) for value in (point + points[NOSE]) / 2)
-            axes = (int(math.hypot(dx, dy) / 2), stick)
             dim = tuple(int(value * STICK_BRIGHTNESS) for value in colour)
-            if axes[0]:
-                cv2.ellipse(picture, middle, axes, math.degrees(math.atan2(dy, dx)), 0, 360, dim, cv2.FILLED)
+            _draw_ellipse(picture, (point + points[NOSE]) / 2, point - points[NOSE], stick, dim)
     for points in known:
         for point, colour in zip(points, COLOURS, strict=True):
-            cv2.circle(picture, tuple(int(value) for value in point), dot, colour, cv2.FILLED)
+            _draw_ellipse(picture, point, np.array([2.0 * dot, 0.0]), dot, colour)
     return picture
+
+
+def _draw_ellipse(picture: np.ndarray, middle, along, radius_px: int, colour) -> None:
+    """Fill an ellipse as long as `along` [2] and radius_px to each side of it."""
+    half = math.hypot(*along) / 2
+    if not int(half):
+        return
+    y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    x, y = x - int(middle[0]), y - int(middle[1])
+    turned = (x * along[0] + y * along[1]) / (2 * half), (y * along[0] - x * along[1]) / (2 * half)
+    picture[(turned[0] / int(half)) ** 2 + (turned[1] / radius_px) ** 2 <= 1] = colour

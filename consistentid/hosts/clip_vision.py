@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
-from ..errors import CheckpointError, IncompatibleModelError, MissingPackageError
+from ..errors import CheckpointError, IncompatibleModelError
 from ..face.regions import CLIP_SIZE_PX, preprocess_clip
+from ..packages import needed
 from ..weights import load_strictly, read_weights
 
 
@@ -18,10 +19,8 @@ def load_clip_vision(path: str | Path, base: AdapterConfig):
     base: of the adapter that reads its features. Raises CheckpointError for a missing or foreign file,
     IncompatibleModelError for a CLIP of another size.
     """
-    try:
+    with needed("transformers", "The image encoder"):
         from transformers import CLIPVisionModelWithProjection
-    except ImportError as error:
-        raise MissingPackageError("transformers", "The image encoder", error) from error
     path = Path(path)
     if path.is_dir():
         try:
@@ -55,7 +54,8 @@ def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
 
 def _read_file(path: Path, base: AdapterConfig):
     """The encoder in a file with transformers' key names; what the file does not say is as the adapter needs it."""
-    from accelerate import init_empty_weights
+    with needed("accelerate", "The image encoder"):
+        from accelerate import init_empty_weights
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     weights = {key: value for key, value in read_weights(path).items() if not key.endswith("position_ids")}

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from ..adapter.config import AdapterConfig
-from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
+from ..errors import CheckpointError, ConsistentIDError
 from ..merge import merge_step
+from ..packages import needed
 from .conditioning import Conditioning
 from .diffusers_unet import check_base
 from .schedulers import SCHEDULERS
@@ -87,10 +88,8 @@ def _describe_error(error: Exception) -> str:
 
 
 def import_diffusers():
-    try:
+    with needed("diffusers", "Drawing without ComfyUI"):
         import diffusers
-    except ImportError as error:
-        raise MissingPackageError("diffusers", "Drawing without ComfyUI", error) from error
     return diffusers
 
 
@@ -105,10 +104,8 @@ def set_scheduler(pipeline, name: str) -> None:
 
 def load_loras(pipeline, loras: list[tuple[str, float]]) -> None:
     """Load LoRA files (`.safetensors`) of any kind diffusers knows, each with its weight. Raises CheckpointError."""
-    try:
+    with needed("peft", "LoRA files"):
         import peft  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError("peft", "LoRA files", error) from error
     names = [f"lora_{number}" for number in range(len(loras))]
     for name, (path, _) in zip(names, loras, strict=True):
         path = Path(path)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ..adapter.attention import PROJECTIONS, IDLayer, Lora, add_id_attention, attend
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import CONFIGS, AdapterConfig
-from ..adapter.sites import list_sites
+from ..adapter.merged import MOST, check_unmerged, measure_share
+from ..adapter.sites import Site, list_sites
 from ..errors import IncompatibleModelError
 
 PLAIN_PROCESSORS = ("AttnProcessor", "AttnProcessor2_0", "XFormersAttnProcessor", "SlicedAttnProcessor")
@@ -126,6 +127,8 @@ def install_adapter(unet: nn.Module, adapter: Adapter, weight: float = 1.0, lora
     """
     _check_fit(unet, adapter)
     replaced = unet.attn_processors
+    if lora_weight:
+        check_unmerged(measure_share(_list_weights(unet, adapter)), adapter.source)
     factory = {"device": unet.device, "dtype": unet.dtype, "lora_weight": lora_weight}
     processors = {}
     for site, id_layer in zip(list_sites(adapter.config), adapter.id_layers, strict=True):
@@ -158,7 +161,7 @@ def _check_fit(unet: nn.Module, adapter: Adapter) -> None:
             f"The UNet's attention is changed already ({', '.join(sorted(others))}). Remove that first."
         )
     for (site, attention, projection), lora in adapter.loras.items():
-        layer = unet.get_submodule(f"{site.diffusers}.{attention}.{projection}{'.0' if projection == 'to_out' else ''}")
+        layer = _find_layer(unet, site, attention, projection)
         expected = (lora.up.shape[0], lora.down.shape[1])
         if (layer.out_features, layer.in_features) != expected:
             raise IncompatibleModelError(
@@ -166,6 +169,16 @@ def _check_fit(unet: nn.Module, adapter: Adapter) -> None:
                 f"shape {[layer.out_features, layer.in_features]}, the adapter expects {list(expected)}. Use a "
                 f"standard checkpoint of {adapter.config.title}."
             )
+
+
+def _find_layer(unet: nn.Module, site: Site, attention: str, projection: str) -> nn.Module:
+    return unet.get_submodule(f"{site.diffusers}.{attention}.{projection}{'.0' if projection == 'to_out' else ''}")
+
+
+def _list_weights(unet: nn.Module, adapter: Adapter) -> list[tuple[Tensor, Lora]]:
+    """Some of the weights that get low-rank additions, and these."""
+    loras = list(adapter.loras.items())[:: -(-len(adapter.loras) // MOST)]
+    return [(_find_layer(unet, *place).weight, lora) for place, lora in loras]
 
 
 def _make_linear(weight: Tensor, device=None, dtype=None) -> nn.Linear:

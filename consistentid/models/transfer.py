@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConsistentIDError, MissingPackageError
+from ..errors import ConsistentIDError
+from ..packages import needed
 
 RETRIES = 5
 PAUSE_S = 1.0
@@ -109,10 +110,8 @@ def finish(partial: Path, target: Path) -> None:
 
 
 def _try_once(address: Address, partial: Path, watch: Watch) -> None:
-    try:
+    with needed("requests", "Downloading models"):
         import requests
-    except ImportError as error:
-        raise MissingPackageError("requests", "Downloading models", error) from error
     start = _measure(partial)
     tag = _read_tag(partial)
     if start and (not (tag or address.sha256) or (address.size is not None and start > address.size)):

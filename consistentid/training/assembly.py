@@ -8,9 +8,9 @@ import torch
 
 from ..adapter.config import CONFIGS, AdapterConfig
 from ..dataset.records import read_records
-from ..errors import MissingPackageError
 from ..hosts.clip_vision import load_clip_vision
 from ..hosts.diffusers_pipeline import load_pipeline
+from ..packages import needed
 from .checkpoints import load_checkpoint
 from .config import ConfigError, TrainingConfig
 from .inputs import FrozenModels
@@ -78,10 +78,8 @@ def build_model(config: TrainingConfig, unet: torch.nn.Module, base: AdapterConf
 
 def start_accelerator(config: TrainingConfig):
     """The Accelerator of this process, and how many micro-batches it adds up."""
-    try:
+    with needed("accelerate", "Training"):
         from accelerate import Accelerator
-    except ImportError as error:
-        raise MissingPackageError("accelerate", "Training", error) from error
     accelerator = Accelerator(mixed_precision=config.precision)
     started = int(os.environ.get("WORLD_SIZE", 1))
     if accelerator.num_processes != started:
@@ -96,7 +94,8 @@ def start_accelerator(config: TrainingConfig):
 def make_ema(config: TrainingConfig, parameters: list[torch.nn.Parameter]):
     if not config.ema:
         return None
-    from diffusers.training_utils import EMAModel
+    with needed("diffusers", "ema"):
+        from diffusers.training_utils import EMAModel
 
     return EMAModel(parameters, decay=config.ema)
 

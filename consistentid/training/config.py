@@ -7,7 +7,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 from ..adapter.config import CONFIGS
-from ..errors import ConsistentIDError, MissingPackageError
+from ..errors import ConsistentIDError
+from ..packages import needed
 
 PRECISIONS = ("no", "bf16", "fp16")
 ALIGNMENTS = ("auto", "published", "matched")
@@ -115,10 +116,8 @@ class TrainingConfig:
 
 def read_config(path: str | Path) -> TrainingConfig:
     """The configuration in a YAML file, every key checked; ConfigError names what is wrong with it."""
-    try:
+    with needed("pyyaml", "Reading the configuration"):
         import yaml
-    except ImportError as error:
-        raise MissingPackageError("pyyaml", "Reading the configuration", error) from error
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from ..errors import MissingPackageError
+from ..packages import needed
 from ..whole_file import replace_file
 from .config import TrainingConfig
 
@@ -57,8 +57,6 @@ def read_log(path: Path) -> list[dict]:
 
 
 def _open_board(config: TrainingConfig, step: int):
-    try:
+    with needed("tensorboard", "tensorboard: true"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingPackageError("tensorboard", "tensorboard: true", error) from error
     return SummaryWriter(str(Path(config.output) / "tensorboard"), purge_step=step + 1)

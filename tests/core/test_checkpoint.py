@@ -205,3 +205,21 @@ def test_face_parser_and_adapter_confused(tmp_path, parts):
         load_face_parser(tmp_path / "adapter.bin")
     torch.save(network | {"cp.resnet.fc.weight": torch.zeros(1000, 512)}, tmp_path / "with_fc.pth")
     assert load_face_parser(tmp_path / "with_fc.pth").conv_out.conv_out.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("wrap", [None, "state_dict", "module"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_what_the_authors_trainer_saves(wrap, prefix, tmp_path):
+    """The frozen UNet beside the three parts, as accelerate and DeepSpeed wrap it."""
+    content = {f"{prefix}{key}": value for key, value in flatten(make_parts("sd15", "image_proj_model")).items()}
+    content |= {f"{prefix}unet.conv_in.weight": torch.zeros(1)}
+    torch.save({wrap: content, "epoch": 3} if wrap else content, tmp_path / "pytorch_model.bin")
+    assert load_adapter(tmp_path / "pytorch_model.bin").config is SD15
+
+
+def test_a_training_checkpoint_without_the_parts_is_named(tmp_path):
+    torch.save(
+        {"unet.conv_in.weight": torch.zeros(1), "image_proj_model.norm.weight": torch.zeros(1)}, tmp_path / "x.bin"
+    )
+    with pytest.raises(CheckpointError, match=r"training checkpoint.*found image_proj\. Save the three parts"):
+        load_adapter(tmp_path / "x.bin")

@@ -193,3 +193,20 @@ def test_a_file_takes_the_place_of_another_only_when_it_is_whole(tmp_path):
         part.write_text("hal")
         raise OSError("No space left on device")
     assert path.read_text() == "whole" and os.listdir(path.parent) == ["one.txt"]
+
+
+@pytest.mark.parametrize("ending", ["", ".jpg", ".png"])
+@pytest.mark.parametrize("named", ["", ".jpg"])
+def test_names_with_and_without_the_ending_of_the_photo(tmp_path, labels, ending, named):
+    """Those of the authors' scripts and those of their published set; some records know the original alone."""
+    write_record(tmp_path, f"1{ending}", IMAGE, labels, EMBEDDING)
+    entry = {"resize_IMG": f"1{named}_resize.png", "parsing_mask_IMG": f"1{named}_mask.png"}
+    (tmp_path / "list.json").write_text(json.dumps([entry]))
+    (record,) = read_records(tmp_path / "list.json")
+    assert record.image.is_file() and record.mask.is_file()
+    (tmp_path / "origin_IMG").mkdir()
+    record.image.rename(tmp_path / "origin_IMG" / "1.jpg")
+    entry = {"origin_IMG": "1.jpg", "parsing_mask_IMG": f"1{named}_mask.png"}
+    (tmp_path / "list.json").write_text(json.dumps([entry]))
+    (record,) = read_records(tmp_path / "list.json")
+    assert record.read_image().shape == IMAGE.shape

@@ -1,17 +1,26 @@
 """Face detection and ID embedding, with a tiny stand-in package that knows one face: the astronaut's."""
 
-import warnings
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from insightface.app.common import Face as Answers
+from insightface.app import FaceAnalysis
 from insightface.utils.face_align import norm_crop
+from onnxruntime import InferenceSession
+
+sys.path.append(str(Path(__file__).parent))
+
+from analysis_variants import write_genderage
 
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
 from consistentid.face.analysis import ALL_FACES, SELECTIONS, Face, align_face, detect_faces, select_face, select_faces
 from consistentid.face.face import align_landmarks
+from consistentid.face.onnx_models import AgeModel
+from consistentid.face.package import FoundFace
 from consistentid.face.report import report_faces
+from consistentid.face.resampling import resize
 
 HER_BOX = (178, 62, 272, 180)
 
@@ -78,19 +87,53 @@ def test_pixels_and_threshold_seen_by_insightface(astronaut):
     assert (low, high, stub.det_model.det_thresh) == (0.3, 0.4, 0.7), "the threshold is put back"
 
 
-@pytest.mark.filterwarnings("error::FutureWarning")
-def test_recognised_as_insightface_does_but_without_its_warning(analysis, astronaut):
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_found_and_recognised_as_insightface_does(face_package, analysis, astronaut):
+    """On the same files; interpolated values are rounded to within one grey level of OpenCV's."""
+    theirs = FaceAnalysis(name=str(face_package), providers=["CPUExecutionProvider"])
+    theirs.prepare(ctx_id=-1, det_size=(640, 640))
+    both = np.hstack([astronaut, astronaut])
+    for photo in (astronaut, both):
+        ours, found = detect_faces(analysis, photo), detect_faces(theirs, photo)
+        answers = sorted(analysis.get(np.ascontiguousarray(photo[:, :, ::-1])), key=lambda face: face.bbox[0])
+        assert len(ours) == len(found) == len(answers) == photo.shape[1] // 512
+        for face, other, answer in zip(ours, found, answers, strict=True):
+            np.testing.assert_allclose(face.box, other.box, atol=0.1)
+            np.testing.assert_allclose(face.landmarks, other.landmarks, atol=0.1)
+            np.testing.assert_allclose(answer["bbox"], face.box, atol=1e-3)
+            assert face.score == pytest.approx(other.score, abs=0.01)
+            assert face.id_embedding @ other.id_embedding > 0.9999 < face.id_embedding @ answer.normed_embedding
     (face,) = detect_faces(analysis, astronaut)
-    pixels = np.ascontiguousarray(astronaut[:, :, ::-1])
-    answers = Answers(kps=face.landmarks)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        analysis.models["recognition"].get(pixels, answers)
-        crops = {side: norm_crop(astronaut, face.landmarks, side) for side in (112, 128, 224, 256)}
-    assert np.array_equal(face.id_embedding, answers.normed_embedding)
-    assert np.array_equal(align_face(astronaut, face), crops[112])
-    for side, crop in crops.items():
-        assert np.array_equal(align_landmarks(astronaut, face.landmarks, side), crop), side
+    for side in (112, 128, 224, 256):
+        crop = norm_crop(astronaut, face.landmarks, side).astype(int)
+        assert np.abs(align_landmarks(astronaut, face.landmarks, side) - crop).max() <= 1, side
+    assert np.array_equal(align_face(astronaut, face), align_landmarks(astronaut, face.landmarks))
+
+
+def test_age_and_input_range_are_those_of_insightface(tmp_path, astronaut):
+    from insightface.model_zoo import Attribute
+    from onnx import load, save
+
+    write_genderage(tmp_path / "genderage.onnx", female=0.2, male=0.7, age=0.34)
+    model = load(tmp_path / "genderage.onnx")
+    for number, names in enumerate((["", ""], ["_minusscalar0", "_mulscalar0"], ["Sub_1", "other"], ["x", "bn_data"])):
+        for node, name in zip(model.graph.node, names, strict=False):
+            node.name = name
+        path = tmp_path / f"{number}.onnx"
+        save(model, path)
+        session = InferenceSession(str(path))
+        ours, theirs = AgeModel(path, session), Attribute(str(path), session)
+        assert (ours.input_mean, ours.input_std) == (theirs.input_mean, theirs.input_std), names
+        face, other = FoundFace(bbox=np.array(HER_BOX)), FoundFace(bbox=np.array(HER_BOX))
+        assert ours.get(astronaut, face) == theirs.get(astronaut, other) == (1, 34) and face.sex == "M"
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 50), (640, 640), (1, 7), (900, 300)])
+def test_resized_as_opencv_does(astronaut, height, width):
+    import cv2
+
+    expected = cv2.resize(astronaut, (width, height)).astype(int)
+    assert np.abs(resize(astronaut, width, height) - expected).max() <= 1
 
 
 def test_nobody(analysis):

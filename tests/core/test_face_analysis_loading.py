@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
@@ -34,13 +35,61 @@ def test_other_files_in_the_folder_are_ignored(folder, face_package):
     assert set(load_face_analysis(folder, "CPU").models) == {"detection", "recognition"}
 
 
-@pytest.mark.parametrize("package", ["insightface", "onnxruntime"])
-def test_missing_package(package, face_package, monkeypatch):
+def hide(monkeypatch, package):
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingPackageError, match=rf"'{package}'.*python -m pip install {package}$"):
+
+
+def test_missing_package(face_package, monkeypatch):
+    hide(monkeypatch, "onnxruntime")
+    with pytest.raises(MissingPackageError, match=r"'onnxruntime'.*python -m pip install onnxruntime$"):
         load_face_analysis(face_package)
+
+
+def test_neither_insightface_nor_opencv_is_needed(face_package, astronaut, monkeypatch):
+    for package in ("insightface", "cv2", "onnx", "skimage"):
+        hide(monkeypatch, package)
+    assert len(detect_faces(load_face_analysis(face_package, "CPU"), astronaut)) == 1
+
+
+@pytest.mark.parametrize("name", ["a [b] c", "[!a]*", "{x}%s $HOME ;?"])
+def test_characters_of_a_pattern_in_the_path(name, face_package, tmp_path, astronaut):
+    if sys.platform == "win32":
+        name = "a [b] c"
+    folder = shutil.copytree(face_package, tmp_path / name / "face [1]")
+    assert len(detect_faces(load_face_analysis(folder, "CPU"), astronaut)) == 1
+
+
+def test_only_what_is_wanted_is_opened(folder, monkeypatch, astronaut):
+    """Damaged neighbours of no use, another recogniser whose name comes first, and what a file manager leaves."""
+    for name in ("1k3d68.onnx", "2d106det.onnx", "inswapper_128.onnx", "._det_10g.onnx"):
+        (folder / name).write_bytes(b"damaged")
+    shutil.copy(folder / "w600k_r50.onnx", folder / "arcface_other.onnx")
+    (folder / "a folder.onnx").mkdir()
+    (folder / "dangling.onnx").symlink_to(folder / "nowhere")
+    opened, start = [], onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        "onnxruntime.InferenceSession", lambda path, **more: opened.append(Path(path).name) or start(path, **more)
+    )
+    (face,) = detect_faces(load_face_analysis(folder, "CPU"), astronaut)
+    assert opened == ["det_10g.onnx", "w600k_r50.onnx"] and face.recogniser == "w600k_r50.onnx"
+
+
+def test_files_of_other_names_are_found_past_damaged_ones(folder):
+    (folder / "det_10g.onnx").rename(folder / "x.onnx")
+    (folder / "w600k_r50.onnx").rename(folder / "y.onnx")
+    (folder / "1k3d68.onnx").write_bytes(b"damaged")
+    assert set(load_face_analysis(folder, "CPU").models) == {"detection", "recognition"}
+    (folder / "y.onnx").unlink()
+    with pytest.raises(CheckpointError, match=r"No face recogniser.*expected w600k_r50\.onnx\. 1k3d68\.onnx could not"):
+        load_face_analysis(folder, "CPU")
+
+
+def test_damaged_age_model_costs_the_age_alone(folder, caplog):
+    (folder / "genderage.onnx").write_bytes(b"damaged")
+    assert set(load_face_analysis(folder, "CPU").models) == {"detection", "recognition"}
+    assert "genderage.onnx cannot be read" in caplog.text
 
 
 def test_pip_command_can_be_pasted_into_a_shell():
@@ -123,20 +172,17 @@ def test_provider_that_does_not_exist(face_package):
     ids=["CPU", "CUDA", "Azure"],
 )
 def test_automatic_provider_prefers_the_gpu(available, chosen, face_package, monkeypatch):
-    seen = []
+    seen, start = [], onnxruntime.InferenceSession
 
-    class Recorder:
-        def __init__(self, name, providers, allowed_modules):
-            seen.append(providers)
-            self.models = {"recognition": None}
-
-        def prepare(self, **_options):
-            pass
+    def record(path, providers):
+        seen.append(providers)
+        return start(path, providers=["CPUExecutionProvider"])
 
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: available)
-    monkeypatch.setattr("insightface.app.FaceAnalysis", Recorder)
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr("onnxruntime.InferenceSession", record)
     load_face_analysis(face_package)
-    assert seen == [chosen]
+    assert seen == [chosen] * 2
 
 
 def test_two_runtimes_are_reported(face_package, monkeypatch, caplog):

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -145,7 +146,20 @@ def test_analysis_prepared_by_another_pack(face_package, astronaut):
     (face,) = detect_faces(analysis, astronaut)
     assert face.detector_px == 640 and np.array_equal(face.id_embedding, expected.id_embedding)
     detector = analysis.det_model
-    assert (detector.det_thresh, detector.input_size, detector.input_sizes) == (0.9, (160, 160), [(160, 160)])
+    assert (detector.det_thresh, detector.input_size) == (0.9, (160, 160))
+
+
+def test_detector_of_one_size_that_does_not_say_so():
+    """insightface 0.7.3 has no static_input_size."""
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(shape=[1, 3, 480, 640])])
+    for shape, sizes in (
+        ([1, 3, 480, 640], {(640, 480)}),
+        ([1, 3, "?", "?"], {(px, px) for px in (640, 512, 320, 160)}),
+    ):
+        session = SimpleNamespace(get_inputs=lambda shape=shape: [SimpleNamespace(shape=shape)])
+        detector = RecordingDetector(session=session)
+        detect_faces(RecordingAnalysis(detector), np.zeros((64, 64, 3), dtype=np.uint8))
+        assert {size for _, size, _ in detector.calls} == sizes
 
 
 def test_huge_photo(near_sighted, astronaut):

@@ -37,6 +37,6 @@ def test_nothing_of_comfyuis_changes(online, comfyui, tmp_path):
     alone = resolve(tmp_path, comfyui / "requirements.txt")
     together = resolve(tmp_path, comfyui / "requirements.txt", REQUIREMENTS)
     assert {"torch", "numpy", "transformers", "aiohttp"} <= alone.keys()
-    assert "insightface" in together.keys() - alone.keys()
+    assert "onnxruntime" in together.keys() - alone.keys()
     changed = {name: (version, together.get(name)) for name, version in alone.items() if together.get(name) != version}
     assert changed == {}

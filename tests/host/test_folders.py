@@ -91,3 +91,20 @@ def test_registering_keeps_the_folders_of_the_user(folders, tmp_path):
     paths = folder_paths.get_folder_paths("consistentid")
     assert paths[:2] == [str(tmp_path / root / "consistentid") for root in ("models", "extra")]
     assert paths[2:] == [str(Path(folder_paths.models_dir) / "consistentid")]
+
+
+def test_a_name_saved_on_windows_is_found(host, folders, tmp_path, monkeypatch):
+    import folder_paths
+
+    place = ([str(tmp_path / "models/consistentid/identities")], {".safetensors"})
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "consistentid_identities", place)
+    put(tmp_path / "models/consistentid/sub/mine.safetensors")
+    put(tmp_path / "models/consistentid/identities/family/anna.safetensors")
+    for name in ("sub/mine.safetensors", "sub\\mine.safetensors"):
+        assert folders.find_file(name, "adapter_sd15").endswith("mine.safetensors")
+    for name in ("family/anna.safetensors", "family\\anna.safetensors"):
+        assert host.nodes.identity.LoadIdentity.validate_inputs(name) is True
+        assert host.nodes.identity.LoadIdentity.fingerprint_inputs(name)
+    assert "not found" in host.nodes.identity.LoadIdentity.validate_inputs("family\\nobody.safetensors")
+    put(tmp_path / "models/insightface/models/buffalo_l/det_10g.onnx")
+    assert folders.find_folder("old\\buffalo_l", "face_analysis").name == "buffalo_l"

@@ -107,7 +107,7 @@ def test_a_damaged_adapter_names_the_file(host, models):
 
 @pytest.mark.parametrize(
     ("module", "call"),
-    [("insightface.app", "face_analysis"), ("onnxruntime", "face_analysis"), ("transformers", "captioner")],
+    [("onnxruntime", "face_analysis"), ("transformers", "captioner")],
 )
 def test_missing_packages_are_named_when_needed(host, models, monkeypatch, module, call):
     import sys

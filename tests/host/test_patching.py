@@ -349,3 +349,21 @@ def test_float32_attention_where_the_host_wants_it(host, monkeypatch):
         options = {"n_heads": 2, "cond_or_uncond": [1, 0], "attn_precision": precision}
         assert patch(query, query, query, options).dtype == torch.float16
     assert seen == [(torch.float16,) * 2, (torch.float32,) * 2]
+
+
+def test_a_saved_model_gets_its_low_rank_weights_once(host, tiny, person, apply, tmp_path):
+    """By ComfyUI's own saving, which knows no place for a mark that a loader would keep."""
+    import comfy.sd
+    import comfy.utils
+
+    error = host.consistentid.errors.IncompatibleModelError
+    comfy.sd.save_checkpoint(str(tmp_path / "merged.safetensors"), apply(tiny.make_model(), *person))
+    saved = comfy.utils.load_torch_file(str(tmp_path / "merged.safetensors"))
+    start = "model.diffusion_model."
+    weights = {key.removeprefix(start): value for key, value in saved.items() if key.startswith(start)}
+    model = tiny.make_model()
+    model.model.diffusion_model.load_state_dict(weights)
+    with pytest.raises(error, match=r"saved with the low-rank weights .*Set lora_weight to 0"):
+        apply(model, *person)
+    once, twice = sample(apply(model, *person, 1.0, 0.0)), sample(apply(tiny.make_model(), *person))
+    assert (once - twice).abs().max() < 0.05 * twice.abs().max()

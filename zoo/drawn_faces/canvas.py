@@ -1,6 +1,7 @@
 """A picture and its label map, painted together shape by shape."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from .coverage import measure_cover
 
@@ -53,9 +54,7 @@ class Canvas:
 
     def blur(self, sigma_px: float) -> None:
         """Blur all that was painted so far."""
-        import cv2
-
-        self.image = cv2.GaussianBlur(self.image, (0, 0), max(sigma_px, 0.01))
+        self.image = _soften(self.image, max(sigma_px, 0.01), "mirror")
 
     def finish(self) -> np.ndarray:
         """RGB uint8 [S, S, 3]."""
@@ -73,9 +72,7 @@ class Canvas:
             return None
         cover = measure_cover(outlines, low, int(width), int(height))
         if soft > 0.2:
-            import cv2
-
-            cover = cv2.GaussianBlur(cover, (0, 0), soft, borderType=cv2.BORDER_REPLICATE)
+            cover = _soften(cover, soft, "nearest")
         return slice(low[1], high[1]), slice(low[0], high[0]), cover
 
     def _blend(self, rows, columns, cover, colour, fade) -> None:
@@ -85,3 +82,9 @@ class Canvas:
             ramp = np.linspace(0, 1, part.shape[0], dtype=np.float32)[:, None, None]
             target = target + (np.asarray(fade, dtype=np.float32) - target) * ramp
         part += (target - part) * cover[..., None]
+
+
+def _soften(image: np.ndarray, sigma_px: float, beyond: str) -> np.ndarray:
+    """Blur rows and columns of float32 [H, W] or [H, W, C]; beyond: what scipy takes for pixels outside."""
+    radius = round(8 * sigma_px + 1) // 2
+    return gaussian_filter(image, sigma_px, mode=beyond, radius=radius, axes=(0, 1))

@@ -7,6 +7,7 @@ import numpy as np
 
 from consistentid.adapter.config import ZOO
 from consistentid.evaluation.fingerprint import hash_path
+from consistentid.face.package import FoundFace, load_face_analysis
 from consistentid.training.config import TrainingConfig
 from consistentid.training.loop import train
 from zoo.drawn_faces import Portrait
@@ -37,13 +38,10 @@ def write_records(folder: Path, face_models: Path, people: range, scenes: int, h
 
 def load_embedder(face_models: Path):
     """What gives a drawn portrait its ID embedding [512], of unit length, by its true landmarks."""
-    from insightface.app.common import Face
-    from insightface.model_zoo import get_model
-
-    recogniser = get_model(str(face_models / ZOO.recogniser), providers=["CPUExecutionProvider"])
+    recogniser = load_face_analysis(face_models, "CPU").models["recognition"]
 
     def embed(portrait: Portrait) -> np.ndarray:
-        face = Face(kps=portrait.landmarks)
+        face = FoundFace(kps=portrait.landmarks)
         recogniser.get(np.ascontiguousarray(portrait.image[:, :, ::-1]), face)
         return face.normed_embedding
 

@@ -1,0 +1,48 @@
+"""Where the parts of a training set are: keys, folders and file names, in every spelling of the authors."""
+
+from pathlib import Path
+
+MERGED = "JSON_all.json"
+JSON_FOLDERS = ("all_JSON", "FGID_JSON")
+
+# The first name is the one that is written.
+KEYS = {
+    "image": ("resize_IMG", "IMG", "origin_IMG"),
+    "mask": ("parsing_mask_IMG",),
+    "overlay": ("parsing_color_IMG",),
+    "embedding": ("id_embed_file_origin", "id_embed_file_resize"),
+    "caption": ("vqa_llva",),
+    "facial_caption": ("vqa_llva_more_face_detail", "vqa_llva_facial", "vqa_llva_face_caption"),
+}
+FOLDERS = {
+    "image": ("resize_IMG", "FGID_resize", "origin_IMG", "IMG"),
+    "mask": ("parsing_mask_IMG", "FGID_parsing_mask"),
+    "overlay": ("parsing_color_IMG", "FGID_parsing_color"),
+    "embedding": ("all_faceID", "FGID_faceID"),
+}
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+ENDINGS = {"image": "_resize.png", "mask": "_mask.png", "overlay": "_color.png", "embedding": "_faceid.bin"}
+
+
+def find_folder(root: Path, part: str) -> Path:
+    """The folder of one part of the records, by the spelling that is there; else the one that is written."""
+    names = FOLDERS[part]
+    return next((root / name for name in names if (root / name).is_dir()), root / names[0])
+
+
+def find_file(root: Path, part: str, name: str) -> Path:
+    """A file that a record names, also where the name leaves out, or keeps, the ending of the photo it was made from:
+    `1_resize.png` for `1.jpg_resize.png`; and a photo in any folder of photos."""
+    ending = ENDINGS[part]
+    start = name.removesuffix(ending)
+    names = [name]
+    if start != name:
+        plain = start.removesuffix(Path(start).suffix) if Path(start).suffix.lower() in SUFFIXES else start
+        names += [plain + ending, *(f"{plain}{suffix}{ending}" for suffix in SUFFIXES)]
+    folders = [find_folder(root, part), *(root / folder for folder in FOLDERS[part])]
+    places = (folder / one for folder in folders for one in names)
+    return next((place for place in places if place.is_file()), find_folder(root, part) / name)
+
+
+def find_json(root: Path, name: str) -> Path:
+    return root / JSON_FOLDERS[0] / f"{name}.json"

@@ -1,8 +1,27 @@
 """Every error a user can meet: each says what was found, where, and what to do."""
 
+import sys
+
+
+def make_encodable(text: str) -> str:
+    r"""The text with `\uXXXX` for what UTF-8 or the terminal's and the log's encoding cannot take.
+
+    Half an emoji is such a letter, and so is what Python makes of a file's name that is no UTF-8. Printed or logged as
+    they are, they end the thread that does it.
+
+    >>> make_encodable("\ud83d is half an emoji")
+    '\\ud83d is half an emoji'
+    """
+    for encoding in {"utf-8", *(getattr(stream, "encoding", None) or "utf-8" for stream in (sys.stdout, sys.stderr))}:
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
 
 class ConsistentIDError(ValueError):
-    """Base of all errors this package raises on purpose."""
+    """Base of all errors this package raises on purpose. Its text can always be printed and logged."""
+
+    def __str__(self) -> str:
+        return make_encodable(super().__str__())
 
 
 class CheckpointError(ConsistentIDError):

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..adapter.config import AdapterConfig
 from ..errors import CheckpointError, IncompatibleModelError, MissingPackageError
 from ..face.regions import CLIP_SIZE_PX, preprocess_clip
-from ..weights import load_strictly, read_weights
+from ..weights import load_strictly, own_memory, read_weights
 
 
 def load_clip_vision(path: str | Path, base: AdapterConfig):
@@ -33,7 +33,7 @@ def load_clip_vision(path: str | Path, base: AdapterConfig):
     found = (model.config.hidden_size, model.config.image_size, model.config.patch_size)
     if found != (base.sizes.image_width, CLIP_SIZE_PX, base.sizes.patch_px):
         raise _wrong_encoder(path, "width {}, {} px, patch {}".format(*found), base)
-    return model.eval().requires_grad_(False)
+    return own_memory(model).eval().requires_grad_(False)
 
 
 @torch.inference_mode()

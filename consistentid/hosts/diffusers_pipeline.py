@@ -7,8 +7,8 @@ import torch
 
 from ..adapter.config import AdapterConfig
 from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
-from ..weights import own_memory
 from ..merge import merge_step
+from ..weights import own_memory
 from .conditioning import Conditioning
 from .diffusers_unet import check_base
 from .schedulers import SCHEDULERS

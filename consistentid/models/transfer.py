@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConsistentIDError, MissingPackageError
+from .aside import POLL_S, Aside
 
 RETRIES = 5
 PAUSE_S = 1.0
@@ -47,7 +48,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Watch:
-    """How a caller follows a download, and stops it: both are called for every block, in the same thread."""
+    """How a caller follows a download, and stops it: both are called in the caller's thread.
+
+    report for every block, is_cancelled several times a second, however slow the server is.
+    """
 
     report: Callable[[Progress], None] = lambda progress: None
     is_cancelled: Callable[[], bool] = lambda: False
@@ -86,8 +90,7 @@ def transfer(address: Address, partial: Path, watch: Watch) -> None:
                     f"{address.url} stopped at {size:,} bytes, {failures} times: {cut}. Try again later"
                     + (f"; {partial} is kept and goes on from there." if size else ".")
                 ) from cut
-            watch.check()
-            time.sleep(PAUSE_S * failures)
+            _pause(PAUSE_S * failures, watch)
         except DownloadError:
             if not _measure(partial):
                 discard(partial)
@@ -126,15 +129,36 @@ def _try_once(address: Address, partial: Path, watch: Watch) -> None:
         if tag:
             headers["If-Range"] = tag
     try:
-        with requests.get(address.url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            _receive(response, address, partial, start, watch)
-    except requests.exceptions.InvalidURL as error:
-        raise DownloadError(f"{address.url} is no address: {error}") from error
+        with Aside(watch.check) as aside:
+            response = aside.run(lambda: requests.get(address.url, headers=headers, stream=True, timeout=TIMEOUT_S))
+            try:
+                _receive(response, address, partial, start, watch, aside)
+            finally:
+                _close(response, aside)
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        raise DownloadError(f"{address.url} is no address of a file, or leads to none: {error}") from error
+    except requests.exceptions.TooManyRedirects as error:
+        raise DownloadError(f"{address.url} leads round in circles: {error}") from error
     except requests.RequestException as error:
         raise _Cut(f"{type(error).__name__}: {error}") from error
 
 
-def _receive(response, address: Address, partial: Path, start: int, watch: Watch) -> None:
+def _close(response, aside: Aside) -> None:
+    """Let go of a connection; one that is being read would make the caller wait, and is cut instead."""
+    if aside.is_busy and hasattr(response.raw, "shutdown"):
+        response.raw.shutdown()
+    aside.leave(response.close)
+
+
+def _pause(seconds: float, watch: Watch) -> None:
+    end = time.monotonic() + seconds
+    watch.check()
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, POLL_S))
+        watch.check()
+
+
+def _receive(response, address: Address, partial: Path, start: int, watch: Watch, aside: Aside) -> None:
     if response.status_code == 416:
         if response.headers.get("Content-Range") == f"bytes */{start}":
             return
@@ -149,8 +173,8 @@ def _receive(response, address: Address, partial: Path, start: int, watch: Watch
     _tag_file(partial).write_text("" if tag.startswith("W/") else tag, encoding="utf-8")
     done = begin
     with partial.open("ab" if begin else "wb") as file:
-        for block in response.iter_content(_BLOCK):
-            watch.check()
+        blocks = response.iter_content(_BLOCK)
+        while block := aside.run(lambda: next(blocks, b"")):
             if done == 0 and block.lstrip().lower().startswith(_PAGES):
                 raise _not_a_file(address.url)
             done += len(block)
@@ -193,7 +217,7 @@ def _check_status(response, address: Address) -> None:
 def _read_total(response, address: Address, begin: int) -> int | None:
     """Bytes of the whole file; DownloadError when the server states another size than expected."""
     length = response.headers.get("Content-Length", "")
-    stated = begin + int(length) if length.isdigit() else None
+    stated = begin + int(length) if length.isascii() and length.isdigit() and len(length) < 20 else None
     if None not in (stated, address.size) and stated != address.size:
         raise DownloadError(
             f"{address.url} has {stated:,} bytes instead of {address.size:,}: it is another file than the one known."

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .errors import CheckpointError
+from .errors import CheckpointError, naming_file
 from .safetensors_file import METADATA, is_safetensors, read_header, read_tensors
 from .whole_file import replace_file
 
@@ -64,7 +64,7 @@ def write_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     from safetensors.torch import save
 
     content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)
-    with replace_file(path) as part:
+    with naming_file(path), replace_file(path) as part:
         part.write_bytes(content)  # safetensors' save_file would keep it from other users
 
 

@@ -6,7 +6,7 @@ from functools import wraps
 
 from comfy_api.latest import io
 
-from ..consistentid.errors import ConsistentIDError, make_encodable
+from ..consistentid.errors import ConsistentIDError, describe_os_error, make_encodable
 
 METHODS = ("execute", "validate_inputs", "fingerprint_inputs")
 
@@ -26,6 +26,8 @@ def _guard_method(method):
             if method.__name__ == "execute":
                 check_choices(cls, inputs)
             result = method(cls, *values, **inputs)
+        except OSError as error:
+            _raise_encodable(_explain(error))
         except Exception as error:
             _raise_encodable(error)
         return make_encodable(result) if isinstance(result, str) else result
@@ -50,6 +52,12 @@ def check_choices(node: type[io.ComfyNode], inputs: dict) -> None:
                     f"{item.id} is {value!r:.200}, which is no choice of this node. Choose one of: "
                     f"{', '.join(map(str, item.options))}."
                 )
+
+
+def _explain(error: OSError) -> Exception:
+    """The error, or one that says which file it is about and what to do, where that is known."""
+    text = describe_os_error(error)
+    return error if text == str(error) else ConsistentIDError(text).with_traceback(error.__traceback__)
 
 
 def _raise_encodable(error: Exception):

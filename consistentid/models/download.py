@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import naming_file
 from .archive import require_space, unpack
 from .aside import run_aside
 from .find import PARTIAL, Places, compute_sha256, search_model
@@ -42,9 +43,10 @@ def get_model(model: Model, models_folder: Path, watch: Watch | None = None, pla
             return Fetched(found)
         _require_permission(model, records)
         target = found or places.target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fetch = _fetch_folder if model.is_folder else _fetch_single
-        files = fetch(model, target, watch)
+        with naming_file(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fetch = _fetch_folder if model.is_folder else _fetch_single
+            files = fetch(model, target, watch)
         records.remember(files)
         unstated = tuple(path.name for path in files if not _is_stated(model, path.name))
         return Fetched(target, True, unstated)

@@ -6,12 +6,12 @@ huggingface_hub's resuming download serves its own repositories only, with a pro
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConsistentIDError, MissingPackageError
+from ..errors import MissingPackageError
 from .aside import POLL_S, Aside
+from .watch import DownloadError, Progress, Watch
 
 RETRIES = 5
 PAUSE_S = 1.0
@@ -21,44 +21,12 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _PAGES = (b"<!doctype html", b"<html", b"version https://git-lfs")
 
 
-class DownloadError(ConsistentIDError):
-    """A file that could not be downloaded, or is not what it should be."""
-
-
 class WrongContentError(DownloadError):
     """What came is whole, but damaged, not the known file, or not to be trusted; it is deleted."""
 
 
-class DownloadCancelled(DownloadError):
-    """The user stopped a download; what has come is kept."""
-
-
 class _Cut(Exception):
     """The connection ended early, or the server is busy: worth another try."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Bytes of one file so far; total is None where the server does not say."""
-
-    file: str
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True)
-class Watch:
-    """How a caller follows a download, and stops it: both are called in the caller's thread.
-
-    report for every block, is_cancelled several times a second, however slow the server is.
-    """
-
-    report: Callable[[Progress], None] = lambda progress: None
-    is_cancelled: Callable[[], bool] = lambda: False
-
-    def check(self) -> None:
-        if self.is_cancelled():
-            raise DownloadCancelled("The download was stopped. Start it again to go on where it stopped.")
 
 
 @dataclass(frozen=True)

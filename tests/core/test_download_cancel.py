@@ -116,7 +116,7 @@ def test_a_slow_server(serve, fetch, kind, scheme):
 
 
 def test_a_new_start_goes_on_while_the_old_connection_still_waits(serve, fetch):
-    port, asked = serve(stopped_body)
+    port, _ = serve(stopped_body)
     for _ in range(3):
         downloads = fetch(f"http://127.0.0.1:{port}/file")
         time.sleep(0.3)

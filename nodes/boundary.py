@@ -1,6 +1,7 @@
 """What every node of this pack keeps to where it meets the host: choices that exist, and errors that a log can take."""
 
 import inspect
+import re
 import traceback
 from functools import wraps
 
@@ -8,6 +9,8 @@ from comfy_api.latest import io
 
 from ..consistentid.errors import ConsistentIDError, describe_os_error, make_encodable
 
+BROKEN = re.compile("[\ud800-\udfff]")
+WIDGETS = (io.String.Input, io.Int.Input, io.Float.Input, io.Boolean.Input)
 METHODS = ("execute", "validate_inputs", "fingerprint_inputs")
 
 
@@ -24,7 +27,7 @@ def _guard_method(method):
     def guarded(cls, *values, **inputs):
         try:
             if method.__name__ == "execute":
-                check_choices(cls, inputs)
+                check_inputs(cls, inputs)
             result = method(cls, *values, **inputs)
         except OSError as error:
             _raise_encodable(_explain(error))
@@ -36,22 +39,33 @@ def _guard_method(method):
     return guarded
 
 
-def check_choices(node: type[io.ComfyNode], inputs: dict) -> None:
-    """ConsistentIDError for a value that its combo does not offer: hosts check none that comes from another node.
+def check_inputs(node: type[io.ComfyNode], inputs: dict) -> None:
+    """ConsistentIDError for a value that cannot be meant: hosts check few of them.
 
     Names of files are left to the loader, which knows the same file under its other names.
     """
     by_loader = list(inspect.signature(node.validate_inputs).parameters)[:1] if "validate_inputs" in vars(node) else []
     for item in node.define_schema().inputs:
-        if not isinstance(item, io.Combo.Input) or item.id not in inputs or item.id in by_loader:
-            continue
-        given = inputs[item.id]
+        given = inputs.get(item.id)
         for value in given if isinstance(given, list) else [given]:
-            if value is not None and value not in item.options:
-                raise ConsistentIDError(
-                    f"{item.id} is {value!r:.200}, which is no choice of this node. Choose one of: "
-                    f"{', '.join(map(str, item.options))}."
-                )
+            if value is not None:
+                _check_value(item, value, item.id in by_loader)
+
+
+def _check_value(item: io.Input, value, is_file: bool) -> None:
+    if isinstance(item, io.Combo.Input):
+        if not is_file and value not in item.options:
+            raise ConsistentIDError(
+                f"{item.id} is {value!r:.200}, which is no choice of this node. Choose one of: "
+                f"{', '.join(map(str, item.options))}."
+            )
+    elif not isinstance(item, WIDGETS) and isinstance(value, str | int | float):
+        raise ConsistentIDError(f"{item.id} is {value!r:.200}: connect the output of another node to it.")
+    elif isinstance(value, str) and (broken := BROKEN.search(value)):
+        raise ConsistentIDError(
+            f"{item.id} holds half a letter, {broken[0]!r} at place {broken.start() + 1}, as a cut emoji leaves it. "
+            "Type it again."
+        )
 
 
 def _explain(error: OSError) -> Exception:

@@ -4,15 +4,13 @@ import hashlib
 import json
 import os
 import shutil
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 import comfyui_server
 from comfyui_queue import run_graph
-from comfyui_server import get_json, log_tail, running_server
+from comfyui_server import log_tail, running_server
 from quickstart_failure import Failure
 
 pytestmark = [pytest.mark.host, pytest.mark.server, pytest.mark.slow]
@@ -47,7 +45,7 @@ def address(comfyui, models, folder):
 
 
 def make_graph(**changes) -> dict:
-    """The small models' portrait, in two steps, with the adapter of the models folder. changes: {node: {input: value}}."""
+    """The small models' portrait in two steps, with the adapter of the models folder. changes: {n + node: inputs}."""
     graph = json.loads((ROOT / "workflows" / "api" / "small_portrait_zoo.json").read_text(encoding="utf-8"))
     graph["2a"] = {"class_type": "ConsistentID_LoadAdapter", "inputs": {"adapter_name": ADAPTER}}
     graph["13"]["inputs"]["batch_size"], graph["14"]["inputs"]["steps"] = 1, 2
@@ -94,7 +92,8 @@ def test_an_adapter_that_is_written_over(address, models, folder):
 
 
 WRONG = {
-    "half an emoji": {"n11": {"prompt": "<Z> \ud83d"}},
+    "half an emoji": {"n11": {"prompt": "a \ud83d"}},
+    "a text for a face": {"n8": {"face": "山水"}},
     "Chinese": {"n5": {"left_out": "山水"}},
     "Chinese and half an emoji": {"n5": {"left_out": "山\udfff水"}},
     "an unknown choice": {"n3": {"select": "山"}},
@@ -110,14 +109,8 @@ def test_what_is_wrong_is_told_and_the_next_run_is_the_same(address, folder, cha
     first = run_again(address, folder, 7)
     with pytest.raises(Failure) as caught:
         draw(address, folder, **changes)
-    assert not any(raw in str(caught.value) for raw in ("KeyError", "invalid literal", "UnicodeEncodeError"))
+    assert not any(
+        raw in str(caught.value)
+        for raw in ("KeyError", "AttributeError", "TypeError", "invalid literal", "UnicodeEncodeError")
+    )
     assert run_again(address, folder, 7) == first, log_tail(folder)
-
-
-@pytest.mark.parametrize("path", ["x%00.js", "%ff.js", "a" * 5000, "..%2f..%2fx", "%ed%a0%bd"])
-def test_a_name_that_no_file_has_is_not_there(address, path):
-    for start in ("extensions/comfyui-consistentid", "workflow_templates/comfyui-consistentid", "consistentid"):
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{address}/{start}/{path}", timeout=30)
-        assert 400 <= caught.value.code < 500
-    assert get_json(f"{address}/system_stats")

@@ -1,6 +1,7 @@
 """What every node of this pack keeps to where it meets the host: choices that exist, and errors that a log can take."""
 
 import inspect
+import math
 import re
 import traceback
 from functools import wraps
@@ -59,8 +60,12 @@ def _check_value(item: io.Input, value, is_file: bool) -> None:
                 f"{item.id} is {value!r:.200}, which is no choice of this node. Choose one of: "
                 f"{', '.join(map(str, item.options))}."
             )
-    elif not isinstance(item, WIDGETS) and isinstance(value, str | int | float):
+    elif not isinstance(item, WIDGETS) and (
+        isinstance(value, str | int | float) or (isinstance(value, dict) and not value)
+    ):
         raise ConsistentIDError(f"{item.id} is {value!r:.200}: connect the output of another node to it.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConsistentIDError(f"{item.id} is {value}, which is no number. Type another.")
     elif isinstance(value, str) and (broken := BROKEN.search(value)):
         raise ConsistentIDError(
             f"{item.id} holds half a letter, {broken[0]!r} at place {broken.start() + 1}, as a cut emoji leaves it. "

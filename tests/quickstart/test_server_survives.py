@@ -93,6 +93,8 @@ def test_an_adapter_that_is_written_over(address, models, folder):
 
 WRONG = {
     "half an emoji": {"n11": {"prompt": "a \ud83d"}},
+    "no number at all": {"n12": {"weight": float("nan")}},
+    "nothing for a face": {"n8": {"face": {}}},
     "a text for a face": {"n8": {"face": "山水"}},
     "Chinese": {"n5": {"left_out": "山水"}},
     "Chinese and half an emoji": {"n5": {"left_out": "山\udfff水"}},

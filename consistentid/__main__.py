@@ -17,7 +17,7 @@ if not __package__:
 import argparse
 
 from .dataset.command import add_command as add_dataset
-from .errors import ConsistentIDError
+from .errors import ConsistentIDError, describe_os_error
 from .evaluation.command import add_command as add_evaluate
 from .hosts.command import add_command as add_portrait
 from .models.command import add_command as add_models
@@ -40,7 +40,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except (ConsistentIDError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(describe_os_error(error) if isinstance(error, OSError) else error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

@@ -1,8 +1,64 @@
 """Every error a user can meet: each says what was found, where, and what to do."""
 
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ADVICE = {
+    errno.ENOSPC: "The disk is full: make room on it, or choose another folder.",
+    errno.EDQUOT: "The disk space allowed to this user is used up: make room, or choose another folder.",
+    errno.EROFS: "The disk can only be read: choose a folder on another one, or mount it for writing.",
+    errno.EACCES: "This user may not do that there: change the rights of the file or folder, or choose another.",
+    errno.EPERM: "This user may not do that there: change the rights of the file or folder, or choose another.",
+    errno.EIO: "The disk, or the network it is on, fails: check it, or choose another folder.",
+    errno.ENAMETOOLONG: "The name is too long: choose a shorter one.",
+}
+
+
+def describe_os_error(error: OSError) -> str:
+    """Which file it is about, what the system says, and what to do; what Python says where nothing is known.
+
+    >>> describe_os_error(OSError(errno.ENOSPC, "No space left on device", "x.bin"))
+    'x.bin: No space left on device. The disk is full: make room on it, or choose another folder.'
+    """
+    if error.errno not in _ADVICE:
+        return make_encodable(str(error))
+    file = f"{error.filename}: " if error.filename else ""
+    return make_encodable(f"{file}{error.strerror}. {_ADVICE[error.errno]}")
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Errors of the system inside are about this file, where they do not say themselves: those of writing do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+def make_encodable(text: str) -> str:
+    r"""The text with `\uXXXX` for what UTF-8 or the terminal's and the log's encoding cannot take.
+
+    Half an emoji is such a letter, and so is what Python makes of a file's name that is no UTF-8. Printed or logged as
+    they are, they end the thread that does it.
+
+    >>> make_encodable("\ud83d is half an emoji")
+    '\\ud83d is half an emoji'
+    """
+    for encoding in {"utf-8", *(getattr(stream, "encoding", None) or "utf-8" for stream in (sys.stdout, sys.stderr))}:
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
 
 class ConsistentIDError(ValueError):
-    """Base of all errors this package raises on purpose."""
+    """Base of all errors this package raises on purpose. Its text can always be printed and logged."""
+
+    def __str__(self) -> str:
+        return make_encodable(super().__str__())
 
 
 class CheckpointError(ConsistentIDError):

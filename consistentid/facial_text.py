@@ -11,6 +11,7 @@ from .caption.group import GroupPrompt, compose_group
 from .errors import CaptionError
 from .face.regions import REGION_WORDS
 from .identity import Identity
+from .identity.person import check_caption
 
 
 def compose_for_identity(
@@ -97,6 +98,7 @@ def repeat_text(text: Tensor, length: int) -> Tensor:
 
 def _choose_caption(caption: str, identity: Identity, config: AdapterConfig) -> str:
     caption = caption.strip() or identity.caption
+    check_caption(caption)
     return config.fixed_sentence if not caption or caption in FIXED_SENTENCES else caption
 
 

@@ -4,17 +4,16 @@ The container is told by its first bytes, not by its name: safetensors, or a tor
 read with `weights_only`, which refuses code.
 """
 
-import json
 import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .errors import CheckpointError
+from .errors import CheckpointError, naming_file
+from .safetensors_file import METADATA, is_safetensors, read_header, read_tensors
 from .whole_file import replace_file
 
-_LARGEST_SAFETENSORS_HEADER = 100 << 20
 _SHOWN_KEYS = 5
 _ADVICE = "Use the file named in models_manifest.json, or download it again."
 
@@ -22,6 +21,7 @@ _ADVICE = "Use the file named in models_manifest.json, or download it again."
 def read_weights(path: str | Path) -> dict:
     """The content of a `.safetensors`, `.bin`, `.pt`, `.pth` or `.ckpt` file: tensors, or dicts of tensors.
 
+    All is memory of our own: whatever becomes of the file, the tensors stay as they are.
     Raises CheckpointError for a missing, truncated, foreign or code-carrying file.
     """
     path = Path(path)
@@ -30,12 +30,10 @@ def read_weights(path: str | Path) -> dict:
     with path.open("rb") as file:
         head = file.read(64)
     try:
-        if _is_safetensors(head):
-            from safetensors.torch import load_file
-
-            return load_file(path)
+        if is_safetensors(head):
+            return read_tensors(path)
         if head[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
         else:
             raise CheckpointError(
                 f"{_describe(path)} is not a weights file: {_guess_content(head)} Delete it and download it again."
@@ -66,7 +64,7 @@ def write_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     from safetensors.torch import save
 
     content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)
-    with replace_file(path) as part:
+    with naming_file(path), replace_file(path) as part:
         part.write_bytes(content)  # safetensors' save_file would keep it from other users
 
 
@@ -81,6 +79,14 @@ def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> N
         raise CheckpointError(f"{source} does not fit {type(module).__name__}: tensors {'; '.join(parts)}. {_ADVICE}")
     module.load_state_dict(state, assign=True)
     module.eval().requires_grad_(False)
+
+
+def own_memory(module: nn.Module) -> nn.Module:
+    """The module with its weights in memory of our own: the loaders of transformers and diffusers map their files."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
+    return module
 
 
 def _list_differences(expected: dict[str, Tensor], state: dict) -> dict[str, list[str]]:
@@ -108,11 +114,6 @@ def _shorten(items: list[str]) -> str:
     return f"{', '.join(items[:_SHOWN_KEYS])}{', ...' if len(items) > _SHOWN_KEYS else ''}"
 
 
-def _is_safetensors(head: bytes) -> bool:
-    size = int.from_bytes(head[:8], "little")
-    return 0 < size < _LARGEST_SAFETENSORS_HEADER and head[8:9] == b"{"
-
-
 def _describe(path: Path) -> str:
     return f"{path} ({path.stat().st_size:,} bytes)"
 
@@ -133,11 +134,10 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     path = Path(path)
     with path.open("rb") as file:
         head = file.read(9)
-        if not _is_safetensors(head):
+        if not is_safetensors(head):
             raise CheckpointError(f"{_describe(path)} is not a safetensors file.")
-        file.seek(8)
-        header = file.read(int.from_bytes(head[:8], "little"))
-    try:
-        return json.loads(header).get("__metadata__", {})
-    except ValueError as error:
-        raise CheckpointError(f"{_describe(path)} is truncated or damaged: its header is not JSON.") from error
+        file.seek(0)
+        try:
+            return read_header(file).get(METADATA, {})
+        except ValueError as error:
+            raise CheckpointError(f"{_describe(path)} is truncated or damaged: {error}.") from error

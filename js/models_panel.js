@@ -33,9 +33,12 @@ const STYLE = `
 .consistentid-model-problem:not(:empty) { margin: 6px 0 0; color: var(--error-text); }
 `;
 
+// The second one no page of another site can send: it tells the server that the request is this panel's own.
+const HEADERS = { "Content-Type": "application/json", "X-Requested-With": "ConsistentID" };
+
 /** What the server answers; throws its error text. */
 async function ask(path, body) {
-  const request = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const request = body && { method: "POST", headers: HEADERS, body: JSON.stringify(body) };
   const response = await api.fetchApi(`/consistentid/${path}`, request);
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);

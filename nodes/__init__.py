@@ -1,6 +1,7 @@
 """The ComfyUI side: schemas and a few lines each. The only code that imports comfy."""
 
 from . import folders
+from .boundary import guard
 from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
 from .detail import CropHead, PasteHead
@@ -54,3 +55,6 @@ NODES = [
     LikenessScore,
     RegionLikeness,
 ]
+
+for node in NODES:
+    guard(node)

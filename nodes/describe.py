@@ -65,10 +65,18 @@ class LoadCaptioner(io.ComfyNode):
         return model_folder in find_cached() or folders.check(folders.find_folder, model_folder, "captioner")
 
     @classmethod
+    def fingerprint_inputs(cls, model_folder, precision="full", keep_loaded=False) -> str:
+        return folders.fingerprint(_find_captioner, model_folder, "captioner")
+
+    @classmethod
     def execute(cls, model_folder, precision="full", keep_loaded=False) -> io.NodeOutput:
-        folder = find_cached().get(model_folder) or folders.find_folder(model_folder, "captioner")
+        folder = _find_captioner(model_folder, "captioner")
         check_captioner(folder, precision, comfy.model_management.get_torch_device())
         return io.NodeOutput(HostedCaptioner(folder, precision, keep_loaded))
+
+
+def _find_captioner(name: str, id: str) -> Path:
+    return find_cached().get(name) or folders.find_folder(name, id)
 
 
 class HostedCaptioner:

@@ -1,6 +1,5 @@
 """What a run tells the editor: plain data that the files in js/ read, and pictures in ComfyUI's temp folder."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from ..consistentid.caption.align import FacialPrompt
 from ..consistentid.caption.group import GroupPrompt
-from ..consistentid.caption.mark import MARKER
+from ..consistentid.caption.mark import MARKER, split_last_word
 from ..consistentid.face.analysis import ALL_FACES, SELECTIONS, select_face
 from ..consistentid.face.face import Face
 from ..consistentid.face.framing import holds_middle
@@ -75,7 +74,7 @@ def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:
     *before, last = composed.marked.split(MARKER)
     parts = []
     for number, text in enumerate(before[:count]):
-        start, word, rest = re.fullmatch(r"(.*?)(\w*)(\W*)", text, re.DOTALL).groups()
+        start, word, rest = split_last_word(text)
         key = composed.regions[number] if number < len(composed.regions) else None
         owner = letters[number] if key else ""
         parts += [{"text": start}, {"text": word, **_describe_token(key, owner)}, {"text": rest.removesuffix(" ")}]

@@ -52,6 +52,10 @@ class LoadFaceAnalysis(io.ComfyNode):
         return folders.check(folders.find_folder, package, "face_analysis")
 
     @classmethod
+    def fingerprint_inputs(cls, package, provider="auto") -> str:
+        return folders.fingerprint(folders.find_folder, package, "face_analysis")
+
+    @classmethod
     def execute(cls, package, provider) -> io.NodeOutput:
         return io.NodeOutput(load_face_analysis(folders.find_folder(package, "face_analysis"), provider))
 

@@ -40,6 +40,10 @@ class LoadFace2Diffusion(io.ComfyNode):
         return folders.check(folders.find_folder, package, "face2diffusion")
 
     @classmethod
+    def fingerprint_inputs(cls, package) -> str:
+        return folders.fingerprint(folders.find_folder, package, "face2diffusion")
+
+    @classmethod
     def execute(cls, package) -> io.NodeOutput:
         return io.NodeOutput(make_patcher(load_face2diffusion(folders.find_folder(package, "face2diffusion"))))
 

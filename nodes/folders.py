@@ -100,6 +100,23 @@ def check(find: Callable[[str, str], object], name: str | None, id: str) -> bool
     return True
 
 
+def fingerprint(find: Callable[[str, str], str | Path], name: str | None, id: str) -> str:
+    """For a loader's `fingerprint_inputs`: another text when the file, or one in the folder, was replaced."""
+    if name is None:
+        return ""
+    try:
+        return describe_files(Path(find(name, id)))
+    except (CheckpointError, OSError):
+        return ""
+
+
+def describe_files(*paths: Path) -> str:
+    """Size, time and inode of files and of all that is in folders: what tells a file from the one before it."""
+    files = sorted(file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]))
+    states = [(file.as_posix(), file.stat()) for file in files if file.is_file()]
+    return repr([(name, state.st_size, state.st_mtime_ns, state.st_ino) for name, state in states])
+
+
 def _is_claimed(file: Path, others: list[Model]) -> bool:
     """Whether a file is another model, is inside one, or is an identity."""
     inside = {model.name for model in others if model.is_folder} | {"identities"}

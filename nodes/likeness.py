@@ -115,6 +115,10 @@ class LoadImageEncoder(io.ComfyNode):
         return folders.check(folders.find_folder, model_folder, "region_encoder")
 
     @classmethod
+    def fingerprint_inputs(cls, model_folder) -> str:
+        return folders.fingerprint(folders.find_folder, model_folder, "region_encoder")
+
+    @classmethod
     def execute(cls, model_folder) -> io.NodeOutput:
         return io.NodeOutput(
             HostedImageEncoder(load_image_encoder(folders.find_folder(model_folder, "region_encoder")))

@@ -37,6 +37,10 @@ class LoadAdapter(io.ComfyNode):
         return folders.check(folders.find_file, adapter_name, "adapter_sd15")
 
     @classmethod
+    def fingerprint_inputs(cls, adapter_name) -> str:
+        return folders.fingerprint(folders.find_file, adapter_name, "adapter_sd15")
+
+    @classmethod
     def execute(cls, adapter_name) -> io.NodeOutput:
         return io.NodeOutput(HostedAdapter.load(folders.find_file(adapter_name, "adapter_sd15")))
 

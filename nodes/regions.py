@@ -51,6 +51,10 @@ class LoadFaceParser(io.ComfyNode):
         return folders.check(folders.find_file, parser_name, "face_parser")
 
     @classmethod
+    def fingerprint_inputs(cls, parser_name) -> str:
+        return folders.fingerprint(folders.find_file, parser_name, "face_parser")
+
+    @classmethod
     def execute(cls, parser_name) -> io.NodeOutput:
         return io.NodeOutput(make_patcher(load_face_parser(folders.find_file(parser_name, "face_parser"))))
 

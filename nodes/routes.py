@@ -15,7 +15,7 @@ from pathlib import Path
 import folder_paths
 from aiohttp import web
 
-from ..consistentid.errors import ConsistentIDError
+from ..consistentid.errors import ConsistentIDError, describe_os_error
 from ..consistentid.models.background import Downloads
 from ..consistentid.models.find import Places
 from ..consistentid.models.manifest import Model, read_manifest
@@ -62,7 +62,7 @@ def answer(handle: Callable[[web.Request], Awaitable[dict]]):
         except ConsistentIDError as error:
             return web.json_response({"error": str(error)}, status=409)
         except OSError as error:
-            return web.json_response({"error": str(error)}, status=500)
+            return web.json_response({"error": describe_os_error(error)}, status=500)
 
     return handler
 
@@ -191,11 +191,17 @@ async def _read_body(request: web.Request, kinds: dict[str, type]) -> dict:
 
 
 def _require_same_origin(request: web.Request) -> None:
-    """Browsers state where a request comes from, and no page can change that; programs state nothing."""
+    """Browsers state where a request comes from, and no page can change that; programs state nothing.
+
+    On plain http they state the origin alone, which is another than the host where a proxy gives the server's own
+    address as that. Then the panel is known by a header that no page of another site can send: browsers would ask the
+    server first, and ComfyUI allows it to nobody, not even with --enable-cors-header.
+    """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site:
         foreign = site != "same-origin"
     else:
-        foreign = origin is not None and origin.partition("://")[2].lower() != request.host.lower()
+        is_host = origin is None or origin.partition("://")[2].lower() == request.host.lower()
+        foreign = not is_host and request.headers.get("X-Requested-With") != "ConsistentID"
     if foreign:
         raise RequestError(403, "The request comes from another site.")

@@ -23,6 +23,7 @@ from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer
 from torch import Tensor, nn
 
 from ..consistentid.errors import CheckpointError
+from ..consistentid.weights import read_weights
 from .hosting import make_patcher
 
 CLIP_WORDS = 49408
@@ -150,7 +151,7 @@ def _read(folder: Path) -> tuple[dict[str, Tensor], dict]:
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
         raise CheckpointError(f"One .safetensors file is needed in {folder}; there are {len(files)}.")
-    tensors = comfy.utils.load_torch_file(str(files[0]), safe_load=True)
+    tensors = read_weights(files[0])
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return {name: tensor.float() for name, tensor in tensors.items()}, config
 

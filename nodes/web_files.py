@@ -37,8 +37,12 @@ def list_unserved_names(folder: str) -> list[str]:
 def _make_handler(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def send_file(request: web.Request) -> web.StreamResponse:
         root = folder.resolve()
-        path = (root / request.match_info["file"]).resolve()
-        if not (path.is_relative_to(root) and path.is_file()):
+        try:
+            path = (root / request.match_info["file"]).resolve()
+            is_there = path.is_relative_to(root) and path.is_file()
+        except (ValueError, OSError) as error:  # a name that no file can have: with a NUL, or too long
+            raise web.HTTPNotFound from error
+        if not is_there:
             raise web.HTTPNotFound
         return web.FileResponse(path)
 

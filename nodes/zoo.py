@@ -7,7 +7,7 @@ from ..consistentid.face.analysis import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.hosts.model_files import find_zoo
 from ..zoo.drawn_faces import EXAMPLE_SCENES, draw_example
-from . import sockets
+from . import folders, sockets
 from .hosting import HostedAdapter, make_patcher
 from .layout import make_preview
 from .small_model import load_clip, load_clip_vision, load_unet, load_vae
@@ -38,6 +38,10 @@ class LoadZoo(io.ComfyNode):
                 sockets.FaceParser.Output("face_parser", display_name="face_parser", tooltip="For Parse Face"),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls) -> str:
+        return folders.describe_files(*find_zoo().values())
 
     @classmethod
     def execute(cls) -> io.NodeOutput:

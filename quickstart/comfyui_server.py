@@ -69,9 +69,12 @@ def _command(comfyui, folder, port, model_paths, on_cpu):
 
 
 def _environment():
-    """With two cores, OpenMP's spinning threads starve each other: ten times slower."""
+    """With two cores, OpenMP's spinning threads starve each other: ten times slower.
+
+    ComfyUI runs nothing more after an error text that its log cannot take, so the log takes every letter.
+    """
     passive = {"OMP_WAIT_POLICY": "PASSIVE"} if (os.cpu_count() or 1) <= 2 else {}
-    return {**passive, **os.environ, "PYTHONUNBUFFERED": "1"}
+    return {**passive, **os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 def _link_pack(link):

@@ -27,7 +27,8 @@ PARTS = {
 }
 _ADVICE = "Download ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin (SDXL) again."
 _HEADS = ("unet.", *PARTS)
-_ENTRY = re.compile(r"(\d+)\.(to_(?:q|k|v|out)_lora\.(?:up|down)|to_[kv]_ip)\.weight")
+_NUMBER = re.compile("[0-9]{1,6}")
+_ENTRY = re.compile(rf"({_NUMBER.pattern})\.(to_(?:q|k|v|out)_lora\.(?:up|down)|to_[kv]_ip)\.weight")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def detect_config(parts: dict[str, dict[str, Tensor]], source: str) -> AdapterCo
     """Which base model the adapter is for, by the width of its facial tokens and its number of sites."""
     norm = parts["FacialEncoder"].get("fuse_module.layer_norm.weight")
     width = norm.shape[0] if norm is not None and norm.ndim == 1 else None
-    numbers = {int(key.split(".")[0]) for key in parts["adapter_modules"] if key.split(".")[0].isdigit()}
+    numbers = {int(key.split(".")[0]) for key in parts["adapter_modules"] if _NUMBER.fullmatch(key.split(".")[0])}
     entries = len(numbers)
     for config in CONFIGS:
         if (width, entries) == (config.width, 2 * config.sites):

@@ -8,6 +8,8 @@ from .mark import EMBEDDING, MARKER, PUBLISHED_WORDS, SYNONYMS, WORDS, find_word
 LONGEST = 12
 """Words in a clause, at most."""
 
+_REACH = 200  # words before and behind a mention that are looked at, so that long texts take no longer by the word
+
 _NEUTRAL = {"face": "a face", "ears": "two ears", "eyes": "two eyes", "nose": "a nose", "mouth": "a mouth"}
 """For a word without a description. Words that are not here get a clause only where the caption describes them."""
 
@@ -104,7 +106,9 @@ def _describe_word(sentences: list[list[tuple[str, str | None]]], word: str) -> 
             texts = [_REGION if region else text for text, region in tokens]
             for index, (text, region) in enumerate(tokens):
                 if region == word and re.fullmatch(name, text):
-                    clause = _describe_mention(texts[:index], text, texts[index + 1 :])
+                    clause = _describe_mention(
+                        texts[max(0, index - _REACH) : index], text, texts[index + 1 : index + 1 + _REACH]
+                    )
                     if clause and _is_normal([clause], (word,)):
                         return clause
     return None

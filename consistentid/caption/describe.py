@@ -8,6 +8,7 @@ import torch
 
 from ..errors import CheckpointError, MissingPackageError
 from ..packages import needed
+from ..weights import own_memory
 from .quantisation import build_options, check_precision, is_quantised
 
 QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
@@ -105,4 +106,4 @@ def load_captioner(
         raise CheckpointError(f"{folder} is not a vision-language model that transformers can load: {error}") from error
     if report["missing_keys"]:
         raise CheckpointError(f"{folder} lacks weights: {sorted(report['missing_keys'])[:5]}. Download it again.")
-    return Captioner(model.eval(), processor)
+    return Captioner((own_memory(model) if precision == "full" else model).eval(), processor)

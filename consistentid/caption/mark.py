@@ -156,6 +156,25 @@ def find_word(clauses: list[str], word: str) -> tuple[int, int] | None:
     return None
 
 
+def split_last_word(text: str) -> tuple[str, str, str]:
+    """A text up to its last word, that word, and what follows it. Looks at each letter once.
+
+    >>> split_last_word("her blue eyes, ")
+    ('her blue ', 'eyes', ', ')
+    """
+    end = len(text)
+    while end and not _is_letter(text[end - 1]):
+        end -= 1
+    start = end
+    while start and _is_letter(text[start - 1]):
+        start -= 1
+    return text[:start], text[start:end], text[end:]
+
+
+def _is_letter(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
 def _list_first(regions: Iterable[str]) -> dict[str, str]:
     """{word: the first region key it stands for}"""
     keys: dict[str, str] = {}

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from ..packages import needed
+from ..weights import own_memory
 
 
 class Clip:
@@ -50,7 +51,7 @@ def load_clip(folder: str | Path) -> Clip:
         raise CheckpointError(f"{folder} is not a CLIP that transformers can load: {error}") from error
     if missing := sorted(report["missing_keys"]):
         raise CheckpointError(f"{folder} lacks weights: {missing[:5]}. Name a whole CLIP, texts and pictures.")
-    return Clip(model.float().eval(), processor)
+    return Clip(own_memory(model).float().eval(), processor)
 
 
 def _normalise(vectors: Tensor) -> np.ndarray:

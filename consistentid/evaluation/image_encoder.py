@@ -7,6 +7,7 @@ import torch
 
 from ..errors import CheckpointError, IncompatibleModelError
 from ..packages import needed
+from ..weights import own_memory
 
 KINDS = ("dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
 """transformers' model types whose first token stands for the whole picture; DINO of 2021 is a "vit"."""
@@ -61,4 +62,4 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise CheckpointError(f"{folder} lacks weights: {missing[:5]}. Download it again.")
-    return ImageEncoder(model.float().eval(), processor)
+    return ImageEncoder(own_memory(model).float().eval(), processor)

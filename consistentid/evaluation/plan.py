@@ -135,7 +135,7 @@ def _read_json(text: str, path: Path):
             if "seeds" in record:
                 seeds = [_read_seed(seed, str(path)) for seed in record["seeds"]]
                 rows = [(person, prompt, seed) for person, prompt, _ in rows for seed in seeds]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ConsistentIDError):
             raise
         raise PlanError(
@@ -151,7 +151,7 @@ def _read_json(text: str, path: Path):
 def _read_seed(text, where: str) -> int:
     try:
         seed = int(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seed = -1
     if not 0 <= seed < 2**63:
         raise PlanError(f"{where}: the seed is {text!r}; it is a whole number from 0.")

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -41,5 +43,5 @@ def decode_png(text: str) -> np.ndarray:
             if image.mode != "RGB" or max(image.size) > THUMBNAIL_PX:
                 raise ValueError(f"a picture of {image.size} px in {image.mode}")
             return np.array(image)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, struct.error, zlib.error, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from error

@@ -10,7 +10,7 @@ from ..adapter.config import AdapterConfig
 from ..errors import CheckpointError, IncompatibleModelError
 from ..face.regions import CLIP_SIZE_PX, preprocess_clip
 from ..packages import needed
-from ..weights import load_strictly, read_weights
+from ..weights import load_strictly, own_memory, read_weights
 
 
 def load_clip_vision(path: str | Path, base: AdapterConfig):
@@ -32,7 +32,7 @@ def load_clip_vision(path: str | Path, base: AdapterConfig):
     found = (model.config.hidden_size, model.config.image_size, model.config.patch_size)
     if found != (base.sizes.image_width, CLIP_SIZE_PX, base.sizes.patch_px):
         raise _wrong_encoder(path, "width {}, {} px, patch {}".format(*found), base)
-    return model.eval().requires_grad_(False)
+    return own_memory(model).eval().requires_grad_(False)
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from ..adapter.config import AdapterConfig
 from ..errors import CheckpointError, ConsistentIDError
 from ..merge import merge_step
 from ..packages import needed
+from ..weights import own_memory
 from .conditioning import Conditioning
 from .diffusers_unet import check_base
 from .schedulers import SCHEDULERS
@@ -79,7 +80,14 @@ def load_pipeline(
             f"diffusers cannot load {path} as a checkpoint of {config.title} ({_describe_error(error)}).{advice}"
         ) from error
     check_base(pipeline.unet, config, "The adapter", path.name)
+    _own_parts(pipeline)
     return pipeline
+
+
+def _own_parts(pipeline) -> None:
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            own_memory(part)
 
 
 def _describe_error(error: Exception) -> str:
@@ -120,6 +128,7 @@ def load_loras(pipeline, loras: list[tuple[str, float]]) -> None:
             raise CheckpointError(
                 f"{path} is no LoRA that diffusers can load for this base model ({_describe_error(error)})."
             ) from error
+    _own_parts(pipeline)
     pipeline.set_adapters(names, [weight for _, weight in loras])
 
 

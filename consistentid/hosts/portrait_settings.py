@@ -143,7 +143,15 @@ def read_settings(path: str | Path) -> PortraitSettings:
             record = json.loads(image.info[PNG_KEY])
         version, settings = record["format"], record["settings"]
         names = settings.keys()
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        Image.DecompressionBombError,
+    ) as error:
         raise ConsistentIDError(
             f"{path} cannot be repeated: it is missing, or holds no settings of this program."
         ) from error

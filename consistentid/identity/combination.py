@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from ..caption.mark import WORDS
 from ..errors import ConsistentIDError
 from .compatibility import check_same_models
-from .person import Identity
+from .person import Identity, check_caption
 
 METHODS = ("mean", "weighted by quality", "best")
 """By cosine to a photo that was held out, real people and another 512-d recogniser: mean 0.80, best 0.71."""
@@ -45,6 +45,7 @@ def combine_identities(
     shares = _share_out(identities, method, weights, outliers)
     combined = _average([(person, share) for person, share in zip(identities, shares, strict=True) if share])
     if caption.strip():
+        check_caption(caption.strip())
         combined = replace(combined, caption=caption.strip())
     return combined, _report_shares(identities, shares, central, cosines, outliers, outlier_below)
 

@@ -6,19 +6,21 @@ import re
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
-from ..errors import CheckpointError, IdentityFileError
+from ..errors import CaptionError, CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
 from ..weights import read_metadata, read_weights, write_weights
-from .person import HIGHEST_STRENGTH, Identity
+from .person import HIGHEST_STRENGTH, Identity, check_caption
 
 FORMAT = "consistentid-identity"
 VERSION = 1
 LONGEST_NAME = 200
 _REGION_PREFIX = "region."
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 # The name under which ComfyUI and others look for a picture of a model.
 _THUMBNAIL = "modelspec.thumbnail"
 _PNG = "data:image/png;base64,"
@@ -52,8 +54,7 @@ def load_identity(path: str | Path) -> Identity:
     try:
         metadata = read_metadata(path)
         person = _read_person(metadata, path)
-        # Copies: Windows lets nobody delete or replace a file that is mapped into memory.
-        tensors = {name: tensor.clone() for name, tensor in read_weights(path).items()}
+        tensors = read_weights(path)
     except CheckpointError as error:
         raise IdentityFileError(f"Not a readable identity file, encode the photo again: {error}") from error
     keys = person.pop("regions")
@@ -73,10 +74,10 @@ def _read_person(metadata: dict[str, str], path: Path) -> dict:
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise IdentityFileError(f"{path.name} is a safetensors file, but not an identity saved by this pack.")
     version = str(metadata.get("version", ""))
-    if not version.isdecimal() or int(version) != VERSION:
+    if version != str(VERSION):
         raise IdentityFileError(
-            f"{path.name} is an identity file of version {version or 'unknown'}; this pack reads version {VERSION}. "
-            "Update the pack, or encode the identity again from the photo."
+            f"{path.name} is an identity file of version {version[:20] or 'unknown'}; this pack reads version "
+            f"{VERSION}. Update the pack, or encode the identity again from the photo."
         )
     try:
         person = json.loads(metadata["person"])
@@ -89,12 +90,21 @@ def _read_person(metadata: dict[str, str], path: Path) -> dict:
             "sources": isinstance(person["sources"], list) and all(isinstance(x, str) for x in person["sources"]),
             "notes": all(isinstance(text, str) for text in person["notes"].values()),
         }
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise IdentityFileError(f"{path.name} is damaged: its description of the person ({error!r}).") from error
+    if checks["caption"]:
+        _check_caption(person["caption"], path)
     wrong = [f"{name} {person[name]!r:.200}" for name, is_right in checks.items() if not is_right]
     if wrong or person.keys() != checks.keys():
         raise IdentityFileError(f"{path.name} is damaged: {'; '.join(wrong) or f'it describes {sorted(person)}'}.")
     return person | {"sources": tuple(person["sources"])}
+
+
+def _check_caption(caption: str, path: Path) -> None:
+    try:
+        check_caption(caption)
+    except CaptionError as error:
+        raise IdentityFileError(f"{path.name}: {error}") from error
 
 
 def _read_thumbnail(metadata: dict[str, str], path: Path) -> np.ndarray | None:
@@ -117,7 +127,7 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
         for name, shape in expected.items()
         if name not in tensors
         or tensors[name].shape != shape
-        or not tensors[name].is_floating_point()
+        or tensors[name].dtype not in _DTYPES
         or not tensors[name].isfinite().all()
     ]
     if wrong or tensors.keys() - expected.keys():

@@ -8,12 +8,15 @@ from torch import Tensor
 
 from .. import __version__
 from ..adapter.config import ID_EMBEDDING_WIDTH
+from ..errors import CaptionError
 from ..face.face import Face, check_same_photo
 from ..face.photo import identify_photo
 from ..face.regions import REGION_WORDS, Regions
 from ..face.thumbnail import make_thumbnail
 
 HIGHEST_STRENGTH = 2.0
+LONGEST_CAPTION = 100_000
+"""Letters; a captioner asked for its longest answer gives about a tenth of that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,15 @@ class Identity:
         return "\n".join(lines + [f"{name}: {text}" for name, text in self.notes.items()])
 
 
+def check_caption(caption: str) -> None:
+    """CaptionError for one that is longer than a description of a face can be."""
+    if len(caption) > LONGEST_CAPTION:
+        raise CaptionError(
+            f"The caption has {len(caption):,} letters, at most {LONGEST_CAPTION:,} are taken: '{caption[:60]}...'. "
+            "Say what face, ears, eyes, nose and mouth look like, and no more."
+        )
+
+
 def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: Tensor, caption: str = "") -> Identity:
     """The person in a photo.
 
@@ -86,6 +98,7 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
     face: None, or one without an ID embedding, is known less of. ConsistentIDError when it is of another photo.
     """
     check_same_photo(face, regions.photo)
+    check_caption(caption.strip())
     source = face.photo if face and face.photo else identify_photo(regions.photo)
     notes = {"pack version": __version__, **regions.notes}
     embedding = None

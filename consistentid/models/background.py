@@ -5,11 +5,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ConsistentIDError
+from ..errors import ConsistentIDError, describe_os_error, make_encodable
 from .download import get_model
 from .find import Places
 from .manifest import Model
-from .transfer import DownloadCancelled, DownloadError, Progress, Watch
+from .watch import DownloadCancelled, DownloadError, Progress, Watch
 
 RUNNING = "downloading"
 STOPPING = "stopping"
@@ -82,11 +82,13 @@ class Downloads:
             get_model(model, models_folder, Watch(report, download.stop.is_set), places)
         except DownloadCancelled:
             pass
-        except (ConsistentIDError, OSError) as error:
+        except ConsistentIDError as error:
             download.error = str(error)
+        except OSError as error:
+            download.error = describe_os_error(error)
         except Exception as error:
-            logging.exception("Download of %s", model.id)
-            download.error = f"{type(error).__name__}: {error}"
+            download.error = make_encodable(f"{type(error).__name__}: {error}")
+            logging.error("Download of %s: %s", model.id, download.error)
         if not download.error:
             with self._lock:
                 del self._downloads[model.id]

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from ..errors import ConsistentIDError
+from ..errors import ConsistentIDError, describe_os_error
 from .find import VARIABLE, choose_models_folder, describe_missing, list_search_folders, search_by_hash, search_model
 from .manifest import Model, read_manifest
 from .table import format_size, render_markdown
@@ -66,7 +66,8 @@ def _get(arguments) -> int:
             with ProgressBar() as bar:
                 fetched = get_model(model, folder, bar.watch)
         except (ConsistentIDError, OSError) as error:
-            print(f"{model.id}: {error}", file=sys.stderr)
+            text = describe_os_error(error) if isinstance(error, OSError) else error
+            print(f"{model.id}: {text}", file=sys.stderr)
             failed.append(model.id)
             continue
         except KeyboardInterrupt:

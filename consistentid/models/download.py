@@ -5,7 +5,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import naming_file
 from .archive import require_space, unpack
+from .aside import run_aside
 from .find import PARTIAL, Places, compute_sha256, search_model
 from .hub import is_offline, list_snapshot, locate_file
 from .manifest import File, Model
@@ -41,9 +43,10 @@ def get_model(model: Model, models_folder: Path, watch: Watch | None = None, pla
             return Fetched(found)
         _require_permission(model, records)
         target = found or places.target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fetch = _fetch_folder if model.is_folder else _fetch_single
-        files = fetch(model, target, watch)
+        with naming_file(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fetch = _fetch_folder if model.is_folder else _fetch_single
+            files = fetch(model, target, watch)
         records.remember(files)
         unstated = tuple(path.name for path in files if not _is_stated(model, path.name))
         return Fetched(target, True, unstated)
@@ -76,7 +79,7 @@ def _require_permission(model: Model, records: Records) -> None:
 
 def _fetch_single(model: Model, target: Path, watch: Watch) -> dict[Path, tuple[str, str]]:
     (file,) = model.files
-    address = locate_file(file)
+    address = _locate(file, watch)
     partial = target.with_name(target.name + PARTIAL)
     _require_space_for([(address, partial)], target.parent)
     sha256 = _fetch_checked(address, partial, watch)
@@ -103,7 +106,7 @@ def _fetch_folder(model: Model, target: Path, watch: Watch) -> dict[Path, tuple[
 
 
 def _gather_archive(model: Model, target: Path, gathered: Path, watch: Watch) -> dict[str, tuple[str, str]]:
-    address = locate_file(model.archive)
+    address = _locate(model.archive, watch)
     partial = gathered.parent / (model.archive.path + PARTIAL)
     _require_space_for([(address, partial)], gathered)
     _fetch_checked(address, partial, watch)
@@ -120,11 +123,11 @@ def _gather_archive(model: Model, target: Path, gathered: Path, watch: Watch) ->
 
 
 def _gather_files(model: Model, target: Path, gathered: Path, watch: Watch) -> dict[str, tuple[str, str]]:
-    listed = list_snapshot(model.snapshot) if model.snapshot else model.files
+    listed = run_aside(lambda: list_snapshot(model.snapshot), watch.check) if model.snapshot else model.files
     if model.snapshot:
         _keep_commit(listed[0].source.revision, gathered)
     files = [file for file in listed if not _is_there(target / file.path, file, watch)]
-    plan = [(locate_file(file), gathered / file.path) for file in files]
+    plan = [(_locate(file, watch), gathered / file.path) for file in files]
     missing = [(address, path.with_name(path.name + PARTIAL)) for address, path in plan if not path.exists()]
     _require_space_for(missing, gathered)
     hashes = {}
@@ -164,6 +167,10 @@ def _keep_commit(commit: str, gathered: Path) -> None:
 def _require_space_for(plan: list[tuple[Address, Path]], folder: Path) -> None:
     missing = [(address.size or 0) - (path.stat().st_size if path.exists() else 0) for address, path in plan]
     require_space(folder, sum(max(size, 0) for size in missing))
+
+
+def _locate(file: File, watch: Watch) -> Address:
+    return run_aside(lambda: locate_file(file), watch.check)
 
 
 def _fetch_checked(address: Address, partial: Path, watch: Watch) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..errors import ConsistentIDError
+from ..errors import ConsistentIDError, naming_file
 from .manifest import Model
 
 RETRIES = 5
@@ -90,7 +90,7 @@ class Records:
                 if not isinstance(entry, dict):
                     raise TypeError(f"'{name}' is {entry!r}")
             return parts
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConsistentIDError(
                 f"{self.path} is damaged ({error}). Delete it: licences are then asked for again, and files whose "
                 "hash nobody states can no longer be compared with their first download."
@@ -102,7 +102,8 @@ class Records:
             content = self._read()
             yield content
             written = self.path.with_suffix(".json.new")
-            written.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            with naming_file(self.path):
+                written.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             _replace(written, self.path)
 
 

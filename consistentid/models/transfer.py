@@ -6,12 +6,12 @@ huggingface_hub's resuming download serves its own repositories only, with a pro
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConsistentIDError
 from ..packages import needed
+from .aside import POLL_S, Aside
+from .watch import DownloadError, Progress, Watch
 
 RETRIES = 5
 PAUSE_S = 1.0
@@ -21,41 +21,12 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _PAGES = (b"<!doctype html", b"<html", b"version https://git-lfs")
 
 
-class DownloadError(ConsistentIDError):
-    """A file that could not be downloaded, or is not what it should be."""
-
-
 class WrongContentError(DownloadError):
     """What came is whole, but damaged, not the known file, or not to be trusted; it is deleted."""
 
 
-class DownloadCancelled(DownloadError):
-    """The user stopped a download; what has come is kept."""
-
-
 class _Cut(Exception):
     """The connection ended early, or the server is busy: worth another try."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Bytes of one file so far; total is None where the server does not say."""
-
-    file: str
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True)
-class Watch:
-    """How a caller follows a download, and stops it: both are called for every block, in the same thread."""
-
-    report: Callable[[Progress], None] = lambda progress: None
-    is_cancelled: Callable[[], bool] = lambda: False
-
-    def check(self) -> None:
-        if self.is_cancelled():
-            raise DownloadCancelled("The download was stopped. Start it again to go on where it stopped.")
 
 
 @dataclass(frozen=True)
@@ -87,8 +58,7 @@ def transfer(address: Address, partial: Path, watch: Watch) -> None:
                     f"{address.url} stopped at {size:,} bytes, {failures} times: {cut}. Try again later"
                     + (f"; {partial} is kept and goes on from there." if size else ".")
                 ) from cut
-            watch.check()
-            time.sleep(PAUSE_S * failures)
+            _pause(PAUSE_S * failures, watch)
         except DownloadError:
             if not _measure(partial):
                 discard(partial)
@@ -125,15 +95,36 @@ def _try_once(address: Address, partial: Path, watch: Watch) -> None:
         if tag:
             headers["If-Range"] = tag
     try:
-        with requests.get(address.url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            _receive(response, address, partial, start, watch)
-    except requests.exceptions.InvalidURL as error:
-        raise DownloadError(f"{address.url} is no address: {error}") from error
+        with Aside(watch.check) as aside:
+            response = aside.run(lambda: requests.get(address.url, headers=headers, stream=True, timeout=TIMEOUT_S))
+            try:
+                _receive(response, address, partial, start, watch, aside)
+            finally:
+                _close(response, aside)
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        raise DownloadError(f"{address.url} is no address of a file, or leads to none: {error}") from error
+    except requests.exceptions.TooManyRedirects as error:
+        raise DownloadError(f"{address.url} leads round in circles: {error}") from error
     except requests.RequestException as error:
         raise _Cut(f"{type(error).__name__}: {error}") from error
 
 
-def _receive(response, address: Address, partial: Path, start: int, watch: Watch) -> None:
+def _close(response, aside: Aside) -> None:
+    """Let go of a connection; one that is being read would make the caller wait, and is cut instead."""
+    if aside.is_busy and hasattr(response.raw, "shutdown"):
+        response.raw.shutdown()
+    aside.leave(response.close)
+
+
+def _pause(seconds: float, watch: Watch) -> None:
+    end = time.monotonic() + seconds
+    watch.check()
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, POLL_S))
+        watch.check()
+
+
+def _receive(response, address: Address, partial: Path, start: int, watch: Watch, aside: Aside) -> None:
     if response.status_code == 416:
         if response.headers.get("Content-Range") == f"bytes */{start}":
             return
@@ -148,8 +139,8 @@ def _receive(response, address: Address, partial: Path, start: int, watch: Watch
     _tag_file(partial).write_text("" if tag.startswith("W/") else tag, encoding="utf-8")
     done = begin
     with partial.open("ab" if begin else "wb") as file:
-        for block in response.iter_content(_BLOCK):
-            watch.check()
+        blocks = response.iter_content(_BLOCK)
+        while block := aside.run(lambda: next(blocks, b"")):
             if done == 0 and block.lstrip().lower().startswith(_PAGES):
                 raise _not_a_file(address.url)
             done += len(block)
@@ -192,7 +183,7 @@ def _check_status(response, address: Address) -> None:
 def _read_total(response, address: Address, begin: int) -> int | None:
     """Bytes of the whole file; DownloadError when the server states another size than expected."""
     length = response.headers.get("Content-Length", "")
-    stated = begin + int(length) if length.isdigit() else None
+    stated = begin + int(length) if length.isascii() and length.isdigit() and len(length) < 20 else None
     if None not in (stated, address.size) and stated != address.size:
         raise DownloadError(
             f"{address.url} has {stated:,} bytes instead of {address.size:,}: it is another file than the one known."

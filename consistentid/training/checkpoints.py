@@ -58,7 +58,7 @@ def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[
 def list_checkpoints(config: TrainingConfig) -> list[Path]:
     """Whole checkpoints of a run, the oldest first."""
     folder = Path(config.output) / FOLDER
-    return sorted(path for path in folder.glob("*") if path.name.isdigit() and (path / RUN).is_file())
+    return sorted(path for path in folder.glob("*") if path.name.isdecimal() and (path / RUN).is_file())
 
 
 def load_checkpoint(config: TrainingConfig) -> tuple[int, dict[str, Tensor], dict] | None:

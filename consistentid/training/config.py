@@ -139,7 +139,7 @@ def read_config(path: str | Path) -> TrainingConfig:
 def _convert(item, value, path):
     """A value as YAML read it -> one of the field's type; 1e-4, which YAML takes for text, is a number."""
     if item.type is float and isinstance(value, int | str) and not isinstance(value, bool):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             value = float(value)
     if item.type == tuple[str, ...] and isinstance(value, list) and all(isinstance(text, str) for text in value):
         return tuple(value)

@@ -18,8 +18,9 @@ from consistentid.models import download, records, transfer
 from consistentid.models.download import get_model
 from consistentid.models.manifest import File, Model, Source
 from consistentid.models.records import Records
-from consistentid.models.transfer import Address, DownloadCancelled, DownloadError, Watch
+from consistentid.models.transfer import Address, DownloadError, Watch
 from consistentid.models.verify import AS_DOWNLOADED, CHANGED, MISSING, SOUND, UNKNOWN, verify_model
+from consistentid.models.watch import DownloadCancelled
 
 spec = importlib.util.spec_from_file_location("file_server", Path(__file__).with_name("file_server.py"))
 file_server = sys.modules["file_server"] = importlib.util.module_from_spec(spec)

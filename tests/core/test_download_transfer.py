@@ -3,11 +3,13 @@
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from consistentid.models import transfer as module
-from consistentid.models.transfer import Address, DownloadCancelled, DownloadError, Watch, discard, finish, transfer
+from consistentid.models.transfer import Address, DownloadError, Watch, discard, finish, transfer
+from consistentid.models.watch import DownloadCancelled
 
 spec = importlib.util.spec_from_file_location("file_server", Path(__file__).with_name("file_server.py"))
 file_server = sys.modules["file_server"] = importlib.util.module_from_spec(spec)
@@ -243,3 +245,30 @@ def test_no_server_at_all(partial, monkeypatch):
     monkeypatch.setattr(module, "PAUSE_S", 0)
     with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:9/file stopped at 0 bytes"):
         transfer(Address("http://127.0.0.1:9/file"), partial, Watch())
+
+
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [("file:///etc/hostname", "no address"), ("/file", "in circles"), ("ftp://127.0.0.1/x", "no address")],
+)
+def test_a_redirect_to_nowhere_is_told_at_once(files, partial, place, advice):
+    files["/file"].faults = [answer(302, Location=place)] * 40
+    with pytest.raises(DownloadError, match=advice):
+        fetch(files, partial)
+    assert len(files.asked) == (31 if place == "/file" else 1) and not partial.exists()
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", "x"])
+def test_a_length_that_is_no_number_is_not_taken_for_one(length):
+    response = SimpleNamespace(headers={"Content-Length": length})
+    assert module._read_total(response, Address("https://e.x/file"), 0) is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_told_with_the_file_and_what_to_do(tmp_path):
+    from consistentid.errors import describe_os_error, naming_file
+
+    with pytest.raises(OSError) as caught, naming_file(tmp_path / "x.bin"), open("/dev/full", "wb", 0) as full:
+        full.write(b"x")
+    text = describe_os_error(caught.value)
+    assert text.startswith(f"{tmp_path / 'x.bin'}: No space left") and "make room" in text

@@ -133,7 +133,8 @@ def test_get_goes_on_after_a_model_that_failed(models, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert "clip_vision: now at" in out and "face_analysis: now at" in out
     assert err.splitlines() == [
-        "adapter_sd15: [Errno 13] Permission denied: 'adapter'",
+        "adapter_sd15: adapter: Permission denied. This user may not do that there: change the rights of the file or "
+        "folder, or choose another.",
         "face_parser: gone",
         "2 of 4 models failed: adapter_sd15, face_parser.",
     ]

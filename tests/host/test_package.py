@@ -191,3 +191,20 @@ def list_imports(file: Path) -> set[str]:
 )
 def test_only_names_that_the_host_does_not_serve_get_routes(host, folder, names):
     assert host.nodes.web_files.list_unserved_names(folder) == names
+
+
+@pytest.mark.parametrize("name", ["x%00.js", "%ff.js", "a" * 5000, "%ed%a0%bd", "..%2f..%2fpyproject.toml"])
+def test_a_name_that_no_file_can_have_is_not_there(host, name):
+    import asyncio
+
+    from aiohttp import web
+    from aiohttp.test_utils import TestClient, TestServer
+    from yarl import URL
+
+    async def visit():
+        app = web.Application()
+        app.router.add_get("/{file:.+}", host.nodes.web_files._make_handler(ROOT / "js"))
+        async with TestClient(TestServer(app)) as client, client.get(URL(f"/{name}", encoded=True)) as response:
+            return response.status
+
+    assert asyncio.run(visit()) == 404

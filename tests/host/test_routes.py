@@ -197,6 +197,8 @@ def test_a_failed_download_says_why_until_it_is_tried_again(visit, folders, sour
         ({"Sec-Fetch-Site": "", "Origin": "http://elsewhere.example"}, 403),
         ({"Sec-Fetch-Site": "", "Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "", "Origin": "http://["}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "X-Requested-With": "ConsistentID"}, 403),
+        ({"Sec-Fetch-Site": "", "Origin": "http://elsewhere.example", "X-Requested-With": "x"}, 403),
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
         ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
@@ -218,6 +220,16 @@ def test_this_server_s_own_page_may(visit, folders):
         return await post(client, "cancel", {"model": "adapter_sdxl"}, **own)
 
     assert visit(scenario) == (409, {"error": "ConsistentID adapter for SDXL is not being downloaded."})
+
+
+def test_nor_is_the_panel_refused_behind_a_proxy_on_plain_http(visit, folders):
+    """Browsers then state the origin alone, and the proxy the server's own address as host."""
+
+    async def scenario(client):
+        panel = {"Sec-Fetch-Site": "", "Origin": "http://pictures.example", "X-Requested-With": "ConsistentID"}
+        return await post(client, "cancel", {"model": "adapter_sdxl"}, **panel)
+
+    assert visit(scenario)[0] == 409
 
 
 ODD = (

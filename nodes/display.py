@@ -93,8 +93,7 @@ def _describe_token(key: str | None, owner: str) -> dict:
 
 
 def _describe_face(face: Face) -> str:
-    words = [] if face.landmarks is None else [f"score {face.score:.2f}"]
-    words += [face.gender] if face.gender else []
+    words = [f"score {face.score:.2f}", *([face.gender] if face.gender else [])]
     return ", ".join(words + ([] if face.age is None else [f"about {face.age} years"]))
 
 

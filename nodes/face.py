@@ -119,7 +119,7 @@ class DetectFace(io.ComfyNode):
                     min=0.05,
                     max=0.95,
                     step=0.05,
-                    tooltip="Lowest detection score; the cascade has none",
+                    tooltip="Lowest detection score; the cascade takes none",
                     **sockets.ADVANCED,
                 ),
                 io.Combo.Input(

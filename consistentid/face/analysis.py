@@ -16,6 +16,8 @@ from .photo import check_photo, identify_photo
 __all__ = ("PROVIDERS", "Face", "align_face", "load_face_analysis")
 
 ALL_FACES = "all, left to right"
+UNSURE = 0.2
+"""Faces of lower scores count as half as wide: of a cascade those that the fewest windows find (face/cascade.py)."""
 SELECTIONS = ("largest", "most central", "left to right", "highest score", ALL_FACES)
 
 
@@ -72,12 +74,12 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
     """The index-th face, from 0, by the given order: size, nearness to the middle, position or score.
 
     Those whose middle lies outside the photo come last, except by position. By size, a face that the border cuts
-    counts as half as wide.
+    counts as half as wide, and so does an unsure one.
     """
     height, width = photo.shape[:2]
     middle = np.array([width, height]) / 2
     orders = {
-        "largest": lambda face: -face.area / (4 if measure_seen(photo, face.box) < LEAST_SEEN else 1),
+        "largest": lambda face: _judge_size(face, photo),
         "most central": lambda face: float(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle)),
         "left to right": _left_to_right,
         "highest score": lambda face: -face.score,
@@ -99,6 +101,11 @@ def select_face(faces: list[Face], photo: np.ndarray, selection: str = "largest"
     if selection != "left to right":
         ordered.sort(key=lambda face: not holds_middle(photo, face.box))
     return ordered[index]
+
+
+def _judge_size(face: Face, photo: np.ndarray) -> float:
+    doubts = (measure_seen(photo, face.box) < LEAST_SEEN) + (face.score < UNSURE)
+    return -face.area / 4**doubts
 
 
 def _left_to_right(face: Face) -> float:

@@ -23,7 +23,7 @@ class Face:
     """One detected face.
 
     box: [x0, y0, x1, y1] in pixels. landmarks: [5, 2] pixels (eyes, nose, mouth corners), None from a cascade.
-    score: 0..1; 1 from a cascade, which gives none. id_embedding: [512] of unit length, None when the person goes
+    score: 0..1. id_embedding: [512] of unit length, None when the person goes
     without one; recogniser: the file that made it. sharpness: see measure_sharpness. age (years) and gender ("female"
     or "male"): None when the model package cannot tell. detector_px: side of the square the detector saw; padded: it
     needed a black margin around the photo. photo: of which it is, see identify_photo. others: boxes of the other faces

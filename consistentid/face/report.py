@@ -54,9 +54,7 @@ def _warn_of_half_seen(photo: np.ndarray, faces: list[Face], chosen: list[Face],
 
 
 def _describe_face(face: Face) -> str:
-    words = [f"box {_write_box(face)}", f"seen at {face.detector_px} px"]
-    if face.landmarks is not None:
-        words.insert(0, f"score {face.score:.2f}")
+    words = [f"score {face.score:.2f}", f"box {_write_box(face)}", f"seen at {face.detector_px} px"]
     if face.padded:
         words.append("with a margin around the photo")
     words.append(f"quality {face.quality:.2f}")

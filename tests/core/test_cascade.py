@@ -11,7 +11,8 @@ sys.path.append(str(Path(__file__).parent))
 from photo_set import FACE_BOX, SEEN, make_photo
 
 from consistentid.errors import FaceNotFoundError, MissingPackageError
-from consistentid.face.cascade import load_face_cascade
+from consistentid.face.analysis import select_face
+from consistentid.face.cascade import _keep_apart, load_face_cascade
 from consistentid.face.face import align_face
 
 
@@ -52,6 +53,32 @@ def test_large_photo_is_searched_small_and_answered_large(cascade, astronaut):
     large = astronaut.repeat(4, axis=0).repeat(4, axis=1)
     (face,) = cascade.find_faces(large)
     assert overlap(face.box / 4, np.array(FACE_BOX)) > 0.7 and face.detector_px == 512
+
+
+def test_close_up_is_found_with_a_margin(cascade, astronaut):
+    left, top, right, bottom = (round(edge) + inset for edge, inset in zip(FACE_BOX, (5, 5, -5, -5), strict=True))
+    (face,) = cascade.find_faces(np.ascontiguousarray(astronaut[top:bottom, left:right]))
+    assert face.padded and overlap(face.box, np.array([0, 0, right - left, bottom - top])) > 0.5
+
+
+def test_group_photo(cascade):
+    """InsightFace's own: three of its faces are seen, and a lamp that is larger but no surer."""
+    from insightface.data import get_image
+
+    photo = np.ascontiguousarray(get_image("t1")[..., ::-1])
+    faces = cascade.find_faces(photo)
+    largest = select_face(faces, photo)
+    lamp = max(faces, key=lambda face: face.area)
+    assert len(faces) == 4 and overlap(lamp.box, np.array([635, 110, 907, 382])) > 0.9
+    assert (
+        lamp.score == min(face.score for face in faces) and overlap(largest.box, np.array([445, 257, 612, 425])) > 0.9
+    )
+
+
+def test_one_face_is_one_box():
+    """A larger box around a face, one beside it that overlaps by a third, and another face."""
+    votes = {(0, 0, 100, 100): 20, (-40, -40, 140, 140): 12, (40, 0, 140, 100): 9, (300, 0, 400, 100): 8}
+    assert _keep_apart(votes) == {(0, 0, 100, 100): 20, (300, 0, 400, 100): 8}
 
 
 @pytest.mark.parametrize(

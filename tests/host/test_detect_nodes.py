@@ -291,7 +291,7 @@ def test_the_editor_gets_every_face_with_its_place_in_each_order(host, astronaut
     assert json.loads(json.dumps(shown)) == shown
     boxes = [face["box"] for face in shown["faces"]]
     np.testing.assert_allclose(boxes, [[0, 0, 0.05, 60 / 512], [300 / 1024, 100 / 512, 420 / 1024, 0.5]])
-    assert [face["about"] for face in shown["faces"]] == ["", "score 0.80, female, about 31 years"]
+    assert [face["about"] for face in shown["faces"]] == ["score 1.00", "score 0.80, female, about 31 years"]
     assert shown["orders"] == {
         "largest": [1, 0],
         "most central": [1, 0],

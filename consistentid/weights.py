@@ -62,12 +62,17 @@ def read_weights(path: str | Path) -> dict:
 
 
 def write_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a `.safetensors` file that is whole or not there, and that other users can read; its folder exists."""
+    """Write a `.safetensors` file that is whole or not there; its folder exists."""
+    with replace_file(path) as part:
+        write_bare_weights(part, tensors, metadata)
+
+
+def write_bare_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a `.safetensors` file that other users can read, bit by bit under its own name."""
     from safetensors.torch import save
 
-    content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)
-    with replace_file(path) as part:
-        part.write_bytes(content)  # safetensors' save_file would keep it from other users
+    # safetensors' save_file would keep it from other users
+    path.write_bytes(save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata))
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CheckpointError
+from .finite import list_not_finite
 from .whole_file import replace_file
 
 _LARGEST_SAFETENSORS_HEADER = 100 << 20
@@ -78,7 +79,8 @@ def write_bare_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[st
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Give `module` (built on the meta device) the tensors of `state`, in the file's own dtype.
 
-    Every key and shape must match, and floating point be floating point; CheckpointError names what is otherwise.
+    Every key and shape must match, and floating point be floating point, without NaN and infinity; CheckpointError
+    names what is otherwise.
     """
     wrong = _list_differences(module.state_dict(), state)
     parts = [f"{len(keys)} {kind} ({_shorten(keys)})" for kind, keys in wrong.items() if keys]
@@ -106,6 +108,7 @@ def _list_differences(expected: dict[str, Tensor], state: dict) -> dict[str, lis
             for key, tensor in tensors.items()
             if expected[key].is_floating_point() and not tensor.is_floating_point()
         ],
+        "with values that are no numbers (NaN or infinite)": list_not_finite(tensors),
     }
 
 

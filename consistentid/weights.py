@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .errors import CheckpointError, naming_file
+from .errors import CheckpointError
+from .finite import list_not_finite
 from .safetensors_file import METADATA, is_safetensors, read_header, read_tensors
 from .whole_file import replace_file
 
@@ -60,18 +61,24 @@ def read_weights(path: str | Path) -> dict:
 
 
 def write_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a `.safetensors` file that is whole or not there, and that other users can read; its folder exists."""
+    """Write a `.safetensors` file that is whole or not there; its folder exists."""
+    with replace_file(path) as part:
+        write_bare_weights(part, tensors, metadata)
+
+
+def write_bare_weights(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a `.safetensors` file that other users can read, bit by bit under its own name."""
     from safetensors.torch import save
 
-    content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)
-    with naming_file(path), replace_file(path) as part:
-        part.write_bytes(content)  # safetensors' save_file would keep it from other users
+    # safetensors' save_file would keep it from other users
+    path.write_bytes(save({key: tensor.contiguous() for key, tensor in tensors.items()}, metadata))
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Give `module` (built on the meta device) the tensors of `state`, in the file's own dtype.
 
-    Every key and shape must match, and floating point be floating point; CheckpointError names what is otherwise.
+    Every key and shape must match, and floating point be floating point, without NaN and infinity; CheckpointError
+    names what is otherwise.
     """
     wrong = _list_differences(module.state_dict(), state)
     parts = [f"{len(keys)} {kind} ({_shorten(keys)})" for kind, keys in wrong.items() if keys]
@@ -107,6 +114,7 @@ def _list_differences(expected: dict[str, Tensor], state: dict) -> dict[str, lis
             for key, tensor in tensors.items()
             if expected[key].is_floating_point() and not tensor.is_floating_point()
         ],
+        "with values that are no numbers (NaN or infinite)": list_not_finite(tensors),
     }
 
 

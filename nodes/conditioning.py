@@ -20,6 +20,7 @@ from ..consistentid.facial_text import (
     stack_strengths,
     stack_tokens,
 )
+from ..consistentid.finite import require_finite
 from . import sockets
 from .display import show_prompt
 from .hosting import HostedAdapter
@@ -102,6 +103,7 @@ class InjectTokens(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, adapter, identity, prompt, negative, merge_at, alignment, caption="") -> io.NodeOutput:
+        require_finite(merge_at=merge_at)
         check_encoders(clip, adapter.config, adapter.adapter.source)
         people = list_people(identity)
         composed = compose(clip, adapter.config, people, prompt, caption, alignment)

@@ -6,6 +6,7 @@ from torch import Tensor
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
 from ..consistentid.face.face import check_same_photo
+from ..consistentid.finite import require_finite
 from . import sockets
 from .layout import read_photo, split_batches
 
@@ -40,6 +41,7 @@ class CropHead(io.ComfyNode):
                 f"Crop Head takes one picture, but got a batch of {image.shape[0]}. Connect 'photo' of 'Detect Face', "
                 "which gives them one by one with their faces."
             )
+        require_finite(extra=extra)
         check_same_photo(face, read_photo(image))
         picture = image[0]
         placement = Placement(picture, None) if face is None else place_head(picture, face.box, extra)
@@ -74,6 +76,7 @@ class PasteHead(io.ComfyNode):
 
     @classmethod
     def execute(cls, crop, placement, feather) -> io.NodeOutput:
+        require_finite(feather=feather[0])
         crops = split_batches(crop)
         if len(crops) != len(placement):
             raise ConsistentIDError(

@@ -6,6 +6,7 @@ from ..consistentid.face.face import check_same_photo
 from ..consistentid.face2diffusion.encoder import align_for_text, encode_face, load_face2diffusion
 from ..consistentid.face2diffusion.expression import parse_expression
 from ..consistentid.face2diffusion.word import PUBLISHED_WORD, normalise_word, require_word
+from ..consistentid.finite import require_finite
 from . import folders, sockets
 from .hosting import load_to_device, make_patcher
 from .layout import make_preview, read_photo
@@ -89,6 +90,7 @@ class EncodeTextIdentity(io.ComfyNode):
         check_same_photo(face, photo)
         crop, code = align_for_text(photo, face), parse_expression(expression)
         load_to_device(face2diffusion, whole=True)
+        require_finite(expression_strength=expression_strength)
         person = encode_face(face2diffusion.model, crop, code, expression_strength)
         return io.NodeOutput(person, make_preview(crop))
 

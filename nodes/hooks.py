@@ -14,6 +14,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 from comfy_api.latest import io
 
+from ..consistentid.finite import require_finite
 from . import sockets
 from .hosting import HostedAdapter
 from .model import list_strength_inputs
@@ -78,6 +79,7 @@ def _attend_to_people(people, strength, executor, x, t, c_concat, c_crossattn, c
 
 def make_hooks(hosted: HostedAdapter, people, weight=1.0, lora_weight=1.0, schedule=None, avoid=None) -> HookGroup:
     """What apply_adapter does to a MODEL, as hooks; an adapter that does not fit the MODEL is found when sampling."""
+    require_finite(weight=weight, lora_weight=lora_weight)
     layers = tuple(project_people(hosted, people, weight, schedule, avoid))
     group = HookGroup()
     group.add(LowRankHook(hosted, lora_weight))

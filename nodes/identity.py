@@ -16,7 +16,7 @@ from ..consistentid.errors import IncompatibleModelError
 from ..consistentid.face.regions import CLIP_SIZE_PX, preprocess_clip
 from ..consistentid.face.thumbnail import THUMBNAIL_PX
 from ..consistentid.identity import build_identity
-from ..consistentid.identity.file import find_free_path, load_identity, save_identity
+from ..consistentid.identity.file import load_identity, save_new_identity
 from . import folders, sockets
 from .layout import make_preview
 
@@ -74,7 +74,7 @@ class SaveIdentity(io.ComfyNode):
     def execute(cls, identity, name) -> io.NodeOutput:
         folder = Path(folder_paths.get_folder_paths(folders.IDENTITIES)[0])
         folder.mkdir(parents=True, exist_ok=True)
-        path = save_identity(identity, find_free_path(folder, name))
+        path = save_new_identity(identity, folder, name)
         return io.NodeOutput(str(path), ui={"text": [f"Saved {path.name}"]})
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
+from ..consistentid.finite import is_finite
 
 # Added to a score this leaves an attention weight of exactly 0, in half precision too.
 _NEVER = -1e4
@@ -22,6 +23,8 @@ class AttentionMask:
     """A MASK [M, H, W] 0..1 of any resolution; M masks go to the images one by one, and start over when they end."""
 
     def __init__(self, mask: Tensor):
+        if not is_finite(mask):
+            raise ConsistentIDError("The mask holds values that are no numbers (NaN). Connect a mask of 0 to 1.")
         self.mask = mask.reshape(-1, *mask.shape[-2:])
         self._fitted: dict[tuple, Tensor] = {}
         self._sized: dict[tuple[int, int], Tensor] = {}

@@ -19,6 +19,7 @@ from ..consistentid.adapter.merged import MOST, check_unmerged, measure_share
 from ..consistentid.adapter.schedule import Schedule
 from ..consistentid.adapter.sites import Site, list_sites
 from ..consistentid.errors import IncompatibleModelError
+from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
 from .attention import SITES, IDAttentionPatch, IDKeyValue, keep_own_patches, run_unet
 from .hosting import HostedAdapter, make_patcher
@@ -87,6 +88,7 @@ def apply_adapter(
     share when the adapter is applied again. avoid: a person to stay away from, in place of nobody, in the negative.
     Raises IncompatibleModelError.
     """
+    require_finite(weight=weight, lora_weight=lora_weight)
     missing = find_missing_loras(model, hosted, lora_weight)
     clone = model.clone()
     for share, patches in missing.items():

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import mask_head
 from ..consistentid.face.face import check_same_photo
+from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
 from . import sockets
 from .layout import read_photo
@@ -60,6 +61,7 @@ class MaskHead(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, face, scale, feather) -> io.NodeOutput:
+        require_finite(scale=scale, feather=feather)
         if face is None:
             return io.NodeOutput(torch.zeros(1, *image.shape[1:3]))
         check_same_photo(face, read_photo(image))
@@ -89,4 +91,5 @@ class AddPerson(io.ComfyNode):
 
     @classmethod
     def execute(cls, identity, mask, weight, people=()) -> io.NodeOutput:
+        require_finite(weight=weight)
         return io.NodeOutput((*people, Person(identity, AttentionMask(mask), weight)))

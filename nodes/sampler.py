@@ -6,8 +6,10 @@ import comfy.samplers
 import node_helpers
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
+from torch import Tensor
 
-from ..consistentid.errors import IncompatibleModelError
+from ..consistentid.errors import ConsistentIDError, IncompatibleModelError
+from ..consistentid.finite import is_finite, require_finite
 from . import sockets
 from .hooks import IdentityHook
 from .patching import KEY
@@ -104,11 +106,21 @@ class SamplePortrait(io.ComfyNode):
                 start_merge_step,
                 steps,
             )
+        require_finite(cfg=cfg, denoise=denoise)
         positive, negative = (set_merge_step(cond, start_merge_step) for cond in (positive, negative))
-        return io.NodeOutput(
-            *common_ksampler(
-                model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
-            )
+        (latent,) = common_ksampler(
+            model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
+        )
+        check_latent(latent["samples"])
+        return io.NodeOutput(latent)
+
+
+def check_latent(samples) -> None:
+    """ConsistentIDError for what would be decoded to a black picture."""
+    if isinstance(samples, Tensor) and not is_finite(samples):
+        raise ConsistentIDError(
+            "The model drew values that are no numbers (NaN), which would be a black picture. Start ComfyUI with "
+            "--force-fp32 or --fp32-unet, lower cfg, or load the checkpoint again: it may be damaged."
         )
 
 

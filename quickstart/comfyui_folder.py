@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
+from held_file import holding
 from quickstart_failure import Failure
 
 REPO = Path(__file__).resolve().parent.parent
@@ -15,6 +17,7 @@ CLONE = Path.home() / "comfy" / "ComfyUI"
 
 # Where comfy-cli installs: on Linux, then on Windows and macOS.
 USUAL_FOLDERS = (CLONE, Path.home() / "Documents" / "comfy" / "ComfyUI")
+PART = ".quickstart-clone-"
 BESIDE = "ComfyUI*"  # others beside CLONE, of any version
 
 
@@ -85,16 +88,32 @@ def write_version(version):
 
 def clone_comfyui():
     """A shallow clone of ComfyUI at CLONE; leaves nothing behind when it fails."""
+    with holding(CLONE.parent / ".quickstart.lock", "clones ComfyUI"):
+        return require_version(CLONE if is_comfyui(CLONE) else _clone())
+
+
+def _clone():
+    """Under another name until it is whole: what a stopped clone holds may look like a ComfyUI."""
     if CLONE.exists() and any(CLONE.iterdir()):
         raise Failure(f"{CLONE} exists but holds no complete ComfyUI. Remove it, or name a ComfyUI with --comfyui.")
     print(f"No ComfyUI found; cloning {SOURCE} to {CLONE}", flush=True)
     if not shutil.which("git"):
         raise Failure(f"git is not installed, so ComfyUI could not be cloned.\n{_advice()}")
-    result = subprocess.run(["git", "clone", "--depth", "1", SOURCE, str(CLONE)], capture_output=True, text=True)
-    if result.returncode:
-        shutil.rmtree(CLONE, ignore_errors=True)
-        raise Failure(f"Cloning ComfyUI failed:\n  {result.stderr.strip()}\n{_advice()}")
-    return require_version(CLONE)
+    for left in CLONE.parent.glob(f"{PART}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    part = Path(tempfile.mkdtemp(prefix=PART, dir=CLONE.parent))
+    try:
+        command = ["git", "clone", "--depth", "1", SOURCE, str(part)]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            raise Failure(f"Cloning ComfyUI failed:\n  {result.stderr.strip()}\n{_advice()}")
+        part.chmod(0o755)  # mkdtemp keeps it from others
+        if CLONE.exists():
+            CLONE.rmdir()
+        part.rename(CLONE)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return CLONE
 
 
 def _advice():

@@ -7,7 +7,8 @@ import ast
 import shutil
 import subprocess
 
-from project_environment import FOLDER, PIP_INSTALL, PYTHON, STAMP, name_layer, run
+from held_file import holding
+from project_environment import FOLDER, PIP_INSTALL, PYTHON, REPO, STAMP, name_layer, run
 
 FIND_PACKAGES = "import sysconfig; print(ascii(sysconfig.get_path('purelib')))"
 
@@ -17,12 +18,17 @@ def prepare_layer(comfyui, lines):
 
     A layer that is unfinished, or over what `.venv` was before, is made anew: that takes seconds.
     """
-    folder = name_layer(comfyui)
+    with holding(REPO / ".cache" / "environment.lock", "makes the environment"):
+        return _prepare(name_layer(comfyui), lines)
+
+
+def _prepare(folder, lines):
     python, stamp = folder / PYTHON.relative_to(FOLDER), folder / STAMP.name
     below = _ask(PYTHON, FIND_PACKAGES)
     made = "\n".join((_ask(PYTHON, "import sys; print(sys.version)"), below, STAMP.read_text(encoding="utf-8"), *lines))
     if stamp.exists() and stamp.read_text(encoding="utf-8") == made:
         return python
+    stamp.unlink(missing_ok=True)  # before the rest: half a layer is none
     if folder.exists():
         shutil.rmtree(folder)
     print(f"Creating the environment {folder}, over {FOLDER.name}", flush=True)

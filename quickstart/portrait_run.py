@@ -10,6 +10,7 @@ from PIL import Image
 
 from comfyui_queue import node_title, run_graph
 from comfyui_server import HOST_FOLDER, running_server
+from held_file import holding
 from model_choice import choose_models
 from packages import load_package
 from portrait_defaults import read_graph
@@ -26,7 +27,8 @@ def make_portrait(args, comfyui):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     on_cpu = not torch.accelerator.is_available()
     print(f"Starting ComfyUI ({comfyui}) on the {'CPU' if on_cpu else 'GPU'}", flush=True)
-    with running_server(comfyui, [comfyui / "models"], on_cpu) as address:
+    alone = holding(HOST_FOLDER.with_name("host.lock"), "draws with a server in the same folder")
+    with alone, running_server(comfyui, [comfyui / "models"], on_cpu) as address:
         chosen = choose_models(address, args.base, args.checkpoint)
         print("Models:")
         for slot, name in chosen.items():

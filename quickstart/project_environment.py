@@ -5,11 +5,14 @@ It is made for one ComfyUI; the tests give each further one an environment over 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from comfyui_folder import read_version, write_version
+from held_file import holding
+from kept_process import await_kept, start_kept
 from quickstart_failure import Failure
 
 REPO = Path(__file__).resolve().parent.parent
@@ -41,8 +44,18 @@ def prepare_environment(comfyui=None):
         return
     lines = list_requirements(comfyui)
     stamp = "\n".join((*TORCH, *lines))
-    if STAMP.exists() and set(stamp.splitlines()) <= set(STAMP.read_text(encoding="utf-8").splitlines()):
+    if _is_installed(stamp):
         return
+    with holding(REPO / ".cache" / "environment.lock", "makes the environment"):
+        if not _is_installed(stamp):
+            _install(stamp, lines)
+
+
+def _is_installed(stamp):
+    return STAMP.exists() and set(stamp.splitlines()) <= set(STAMP.read_text(encoding="utf-8").splitlines())
+
+
+def _install(stamp, lines):
     STAMP.unlink(missing_ok=True)
     _make_whole()
     if not _succeeds("-c", "import torch, torchvision, torchaudio"):
@@ -78,8 +91,16 @@ def _make_whole():
     if not _succeeds("-c", ""):
         print(f"Creating the environment {FOLDER}", flush=True)
         run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], "Could not create the environment")
+    _forget_half_installed()
     if not _succeeds("-m", "pip", "show", "--quiet", "pip"):
         run([str(PYTHON), "-m", "ensurepip", "--upgrade"], "Could not add pip to the environment")
+
+
+def _forget_half_installed():
+    """Have pip install again what it was stopped in: it writes INSTALLER last, and takes a package for whole before."""
+    for folder in FOLDER.glob("[Ll]ib*/**/site-packages/*.dist-info"):
+        if not (folder / "INSTALLER").is_file():
+            shutil.rmtree(folder)
 
 
 def _succeeds(*arguments):
@@ -113,6 +134,6 @@ def _pip_install(*arguments):
 
 
 def run(command, failure):
-    code = subprocess.call(command)
+    code = await_kept(start_kept(command))
     if code:
         raise Failure(f"{failure} (exit code {code}; its message is above).\nThe command was: {' '.join(command)}")

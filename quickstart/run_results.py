@@ -2,6 +2,8 @@
 
 import shutil
 from datetime import datetime
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from PIL import Image
@@ -22,8 +24,10 @@ def plan_run(out, count):
 
 def save_person(files, photo):
     """The reference picture of a run beside its results; returns its path."""
-    path = files.sheet.with_name(files.sheet.name.replace("_stages", "_person"))
-    photo.save(path)
+    first = files.sheet.with_name(files.sheet.name.replace("_stages", "_person"))
+    names = chain([first], (first.with_stem(f"{first.stem}-{number}") for number in count(2)))
+    write = partial(photo.save, format="PNG")
+    (path,) = load_package("consistentid")("whole_file").create_files(((name,) for name in names), [write])
     print(f"Person         {path.resolve()}")
     return path
 
@@ -31,9 +35,14 @@ def save_person(files, photo):
 def save_run(files, stages, results):
     """Copy the results, [(title, path of a PNG)], whose settings stay in them, and draw the sheet; stages: [(title,
     PIL image)] of what led there. Prints the paths."""
-    for (_, path), picture in zip(results, files.pictures, strict=True):
-        shutil.copyfile(path, picture)
-        print(f"Portrait       {picture.resolve()}")
+    core = load_package("consistentid")
     shown = [(title, Image.open(path)) for title, path in results]
-    load_package("consistentid")("hosts.contact_sheet").draw_contact_sheet([*stages, *shown]).save(files.sheet)
+    sheet = core("hosts.contact_sheet").draw_contact_sheet([*stages, *shown])
+    writers = [*(partial(shutil.copyfile, path) for _, path in results), partial(sheet.save, format="PNG")]
+    try:
+        files = core("hosts.portrait_files").write_files(files, writers)
+    except core("errors").ConsistentIDError as error:
+        raise Failure(str(error)) from error
+    for picture in files.pictures:
+        print(f"Portrait       {picture.resolve()}")
     print(f"Contact sheet  {files.sheet.resolve()}")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..finite import list_not_finite
 from ..weights import load_strictly, read_weights
 from .attention import PROJECTIONS, IDLayer, Lora
 from .config import CONFIGS, AdapterConfig
@@ -154,6 +155,11 @@ def _group_entries(modules: dict[str, Tensor], config: AdapterConfig, source: st
         entries[int(match[1])][match[2]] = tensor
     for number, entry in entries.items():
         _check_entry(entry, number, config.width, f"{source}: adapter_modules.{number}")
+    if broken := list_not_finite(modules):
+        raise CheckpointError(
+            f"{source}: {len(broken)} tensors hold values that are no numbers (NaN or infinite), the first of them "
+            f"adapter_modules.{broken[0]}. The file is damaged, or its training went wrong. {_ADVICE}"
+        )
     return entries
 
 

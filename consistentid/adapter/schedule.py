@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ..errors import ConsistentIDError
+from ..finite import require_finite
 
 EASINGS = ("constant", "ease in", "ease out", "ease in and out")
 
@@ -27,6 +28,7 @@ class Schedule:
     def __post_init__(self):
         if self.easing not in EASINGS:
             raise ConsistentIDError(f"Unknown easing '{self.easing}'; choose {', '.join(EASINGS)}.")
+        require_finite(composition=self.composition, structure=self.structure, detail=self.detail)
         if not 0 <= self.start < self.end <= 1:
             raise ConsistentIDError(
                 f"The ID tokens were to act from {self.start:g} to {self.end:g} of the steps; "

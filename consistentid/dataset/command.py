@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from ..models.find import VARIABLE, find_by_id
+from ..whole_file import claim_folder
 
 SHOWN = 8
 
@@ -39,6 +40,11 @@ def add_command(subparsers) -> None:
 
 
 def _prepare(arguments) -> int:
+    with claim_folder(arguments.out):
+        return _fill(arguments)
+
+
+def _fill(arguments) -> int:
     from ..face.analysis import load_face_analysis
     from ..face.parsing import load_face_parser
     from ..hosts.command import hide_loading_bars, print_progress

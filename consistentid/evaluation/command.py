@@ -6,6 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from ..whole_file import claim_folder, replace_file
 from .workflow import Places
 
 
@@ -59,6 +60,11 @@ def _add_models(run: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    with claim_folder(arguments.out):
+        return _draw_and_score(arguments)
+
+
+def _draw_and_score(arguments: argparse.Namespace) -> int:
     from ..hosts.command import hide_loading_bars, print_progress
     from .gallery import Gallery
     from .outcome import score_gallery
@@ -128,6 +134,7 @@ def _write(out: Path, outcomes: list[dict], folders: list[Path], record: dict) -
         "report.html": write_page(outcomes, folders),
     }
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
+        with replace_file(out / name) as part:
+            part.write_text(text, encoding="utf-8")
     print(texts["report.md"].partition("## Made with")[0])
     print(f"Report  {out / 'report.html'}")

@@ -1,5 +1,6 @@
 """Every metric of every picture, by whatever models were given."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -127,6 +128,8 @@ class Scorer:
             found = self._read_regions(picture, known.faces.get("face_sim"))
             compared = RegionScore(None, {}) if found is None else compare_features(known.regions, found)
             scores |= {"fgis": compared.cosine, "regions": compared.regions}
+        for name in (name for name, score in scores.items() if isinstance(score, float) and not math.isfinite(score)):
+            raise ConsistentIDError(f"{name} of a picture of '{person}' is {scores[name]}: its model may be damaged.")
         return scores
 
     def _learn(self, photos: list[np.ndarray]) -> Known:

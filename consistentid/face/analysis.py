@@ -133,4 +133,9 @@ def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
             f"{ID_EMBEDDING_WIDTH} values from buffalo_l's w600k_r50.onnx."
         )
     gender = {"F": "female", "M": "male"}.get(answers.sex)
+    if not np.isfinite(embedding).all():
+        raise IncompatibleModelError(
+            "The face recogniser gives an ID embedding that holds no numbers (NaN). Its file may be damaged: get the "
+            "face analysis package again."
+        )
     return replace(face, id_embedding=embedding, age=answers.age, gender=gender)

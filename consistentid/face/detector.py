@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import IncompatibleModelError
+from ..finite import require_finite
 from .face import Face
 
 DETECTOR_SIZES_PX = (640, 512, 320, 160)
@@ -19,6 +20,7 @@ def find_faces(detector, pixels: np.ndarray, threshold: float) -> list[Face]:
     fixed = _find_fixed_size(detector)
     sizes = [tuple(fixed)] if fixed else [(px, px) for px in DETECTOR_SIZES_PX]
     margin = max(pixels.shape[:2]) // 2
+    require_finite(threshold=threshold)
     usual, detector.det_thresh = detector.det_thresh, threshold
     try:
         for padded in (False, True):

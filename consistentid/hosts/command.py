@@ -43,7 +43,7 @@ def run_portrait(arguments: argparse.Namespace) -> int:
     sources = (arguments.from_png or "", *settings.list_files())
     files = plan_files(arguments.out, settings.batch, sources, arguments.overwrite)
     portrait = draw_portrait(settings, progress=sys.stderr.isatty())
-    save_portrait(portrait, files)
+    files = save_portrait(portrait, files)
     print("\n".join(portrait.report))
     print(f"Seed: {portrait.settings.seed}")
     for path in files.pictures:

@@ -2,16 +2,18 @@
 
 import importlib.metadata
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
 from ..errors import ConsistentIDError
-from ..whole_file import replace_file
+from ..whole_file import create_files, replace_file
 from .contact_sheet import draw_contact_sheet
 from .portrait import Portrait
 from .portrait_settings import PNG_KEY
@@ -21,10 +23,11 @@ PACKAGES = ("torch", "diffusers", "transformers")
 
 @dataclass(frozen=True)
 class PortraitFiles:
-    """Paths that a run may write to: OUT.png, OUT_2.png, ... and OUT_stages.png."""
+    """Paths of a run: OUT.png, OUT_2.png, ... and OUT_stages.png. replace: whether it may write over what is there."""
 
     pictures: list[Path]
     sheet: Path
+    replace: bool = False
 
 
 def plan_files(
@@ -41,8 +44,7 @@ def plan_files(
         out /= f"portrait_{datetime.now():%Y%m%d_%H%M%S}.png"
     out = out if out.suffix.lower() == ".png" else out.with_name(f"{out.name}.png")
     _make_folder(out.parent)
-    names = ["", *(f"_{number}" for number in range(2, batch + 1)), "_stages"]
-    paths = [out.with_stem(f"{out.stem}{name}") for name in names]
+    paths = name_files(out, batch)
     read = [Path(path) for path in inputs if path and Path(path).exists()]
     for path in filter(Path.exists, paths):
         if any(path.samefile(source) for source in read):
@@ -51,22 +53,48 @@ def plan_files(
             )
         if path.is_dir() or not overwrite:
             raise ConsistentIDError(f"{path} is there already. Name another file with --out, or allow it: --overwrite.")
-    return PortraitFiles(paths[:-1], paths[-1])
+    return PortraitFiles(paths[:-1], paths[-1], overwrite)
 
 
-def save_portrait(portrait: Portrait, files: PortraitFiles) -> None:
-    """Write the pictures and the contact sheet; a file appears only when it is whole. ConsistentIDError if it cannot.
+def name_files(out: Path, batch: int) -> list[Path]:
+    """Those of a run: its pictures, then the sheet."""
+    names = ["", *(f"_{number}" for number in range(2, batch + 1)), "_stages"]
+    return [out.with_stem(f"{out.stem}{name}") for name in names]
+
+
+def save_portrait(portrait: Portrait, files: PortraitFiles) -> PortraitFiles:
+    """Write the pictures and the contact sheet as `write_files` does, and return where they are.
 
     Each picture carries the settings of the run in its text chunk `consistentid`.
     """
     record = PngInfo()
     versions = {name: importlib.metadata.version(name) for name in PACKAGES} | {PNG_KEY: __version__}
     record.add_itxt(PNG_KEY, portrait.settings.to_json(versions=versions))
-    for image, path in zip(portrait.images, files.pictures, strict=True):
-        _write_png(image, path, pnginfo=record)
     many = len(portrait.images) > 1
     results = [(f"Result {n}" if many else "Result", image) for n, image in enumerate(portrait.images, 1)]
-    _write_png(draw_contact_sheet([*portrait.stages, *results]), files.sheet)
+    sheet = draw_contact_sheet([*portrait.stages, *results])
+    writers = [partial(image.save, format="PNG", pnginfo=record) for image in portrait.images]
+    return write_files(files, [*writers, partial(sheet.save, format="PNG")])
+
+
+def write_files(files: PortraitFiles, writers: Sequence[Callable[[Path], object]]) -> PortraitFiles:
+    """Have the writers of the pictures and of the sheet write them, whole, and return where they are.
+
+    Where another run took one of the names since they were planned, all get a number: OUT-2.png, OUT-2_stages.png.
+    ConsistentIDError if a file cannot be written.
+    """
+    first, batch = files.pictures[0], len(files.pictures)
+    stems = chain([first], (first.with_stem(f"{first.stem}-{number}") for number in count(2)))
+    try:
+        if not files.replace:
+            *pictures, sheet = create_files((name_files(stem, batch) for stem in stems), writers)
+            return PortraitFiles(pictures, sheet)
+        for path, write in zip((*files.pictures, files.sheet), writers, strict=True):
+            with replace_file(path) as part:
+                write(part)
+    except OSError as error:
+        raise ConsistentIDError(f"{first} could not be written: {error}") from error
+    return files
 
 
 def _make_folder(folder: Path) -> None:
@@ -76,11 +104,3 @@ def _make_folder(folder: Path) -> None:
         raise ConsistentIDError(f"The folder {folder} cannot be made ({error}). Name another with --out.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConsistentIDError(f"The folder {folder} cannot be written. Name another with --out.")
-
-
-def _write_png(image, path: Path, **options) -> None:
-    try:
-        with replace_file(path) as part:
-            image.save(part, format="PNG", **options)
-    except OSError as error:
-        raise ConsistentIDError(f"{path} could not be written: {error}") from error

@@ -17,6 +17,11 @@ FORMAT = 1
 FACE_ORDERS = ("largest", "most central", "left to right", "highest score")  # without importing face.analysis
 BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
+MOST = {
+    **{"steps": 10_000, "batch": 4096, "width": 16_384, "height": 16_384, "guidance": 100},
+    **{"weight": 10, "lora_weight": 10, "control_scale": 10},
+}
+"""The largest size of a number; most as in ComfyUI. NaN is no smaller than any."""
 
 
 def option(default, text: str, **more):
@@ -113,6 +118,9 @@ class PortraitSettings:
             f"--strength is {self.strength:g}; it is above 0 and at most 1.",
         )
         yield not 0 <= self.merge_at <= 1, f"--merge-at is {self.merge_at:g}; it is a part of the steps, 0 to 1."
+        for name, most in MOST.items():
+            number, option = getattr(self, name) or 0, f"--{name.replace('_', '-')}"
+            yield not abs(number) <= most, f"{option} is {number:g}; it is at most {most:,}."
         yield min(self.steps, self.batch) < 1, f"--steps {self.steps} and --batch {self.batch} must be at least 1."
         yield (
             bool(self.image) and int(self.steps * self.strength) < 1,
@@ -183,6 +191,9 @@ def parse_lora(text: str) -> tuple[str, float]:
     """
     path, equals, weight = text.rpartition("=")
     try:
-        return (path, float(weight)) if equals else (text, 1.0)
+        number = float(weight) if equals else 1.0
+        if not abs(number) <= MOST["lora_weight"]:
+            raise ValueError
+        return path if equals else text, number
     except ValueError:
-        raise ConsistentIDError(f"'{text}' is not a LoRA: write FILE, or FILE=WEIGHT with a number.") from None
+        raise ConsistentIDError(f"'{text}' is not a LoRA: write FILE, or FILE=WEIGHT with a number up to 10.") from None

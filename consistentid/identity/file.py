@@ -3,6 +3,9 @@
 import json
 import math
 import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,8 @@ from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import CaptionError, CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
-from ..weights import read_metadata, read_weights, write_weights
+from ..weights import read_metadata, read_weights, write_bare_weights, write_weights
+from ..whole_file import create_files
 from .person import HIGHEST_STRENGTH, Identity, check_caption
 
 FORMAT = "consistentid-identity"
@@ -30,8 +34,25 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
 
 
 def save_identity(identity: Identity, path: str | Path) -> Path:
-    """Write an identity as `.safetensors`; the file appears whole or not at all."""
+    """Write an identity as `.safetensors`, in place of what is there; the file appears whole or not at all."""
     path = Path(path)
+    write_weights(path, *_pack(identity, path))
+    return path
+
+
+def save_new_identity(identity: Identity, folder: Path, name: str) -> Path:
+    """Write an identity into a folder as NAME.safetensors, else with a number: whatever is there, or comes while it is
+    written, is kept. Returns its path; errors as `list_paths`.
+    """
+    paths = list_paths(folder, name)
+    tensors, metadata = _pack(identity, next(paths))
+    write = partial(write_bare_weights, tensors=tensors, metadata=metadata)
+    (path,) = create_files(((path,) for path in list_paths(folder, name)), [write])
+    return path
+
+
+def _pack(identity: Identity, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of its file."""
     tensors = {"photo_features": identity.photo_features, "zero_features": identity.zero_features}
     tensors |= {_REGION_PREFIX + key: tensor for key, tensor in identity.region_features.items()}
     if identity.id_embedding is not None:
@@ -42,8 +63,7 @@ def save_identity(identity: Identity, path: str | Path) -> Path:
     if identity.thumbnail is not None:
         metadata[_THUMBNAIL] = _PNG + encode_png(identity.thumbnail)
     _check_tensors(tensors, _read_person(metadata, path)["regions"], path)
-    write_weights(path, {key: tensor.clone() for key, tensor in tensors.items()}, metadata)
-    return path
+    return {key: tensor.clone() for key, tensor in tensors.items()}, metadata
 
 
 def load_identity(path: str | Path) -> Identity:
@@ -146,8 +166,8 @@ def _is_between(number, low: float, high: float) -> bool:
     return isinstance(number, float | int) and math.isfinite(number) and low <= number <= high
 
 
-def find_free_path(folder: Path, name: str) -> Path:
-    """A path in `folder` that does not exist yet: NAME.safetensors, else with a number.
+def list_paths(folder: Path, name: str) -> Iterator[Path]:
+    """The paths in `folder` that an identity may get: NAME.safetensors, then with a number, without end.
 
     IdentityFileError for a name that is none on some system, is hidden, or would leave the folder.
     """
@@ -155,7 +175,5 @@ def find_free_path(folder: Path, name: str) -> Path:
     is_plain = stem.isprintable() and not _FORBIDDEN.search(stem) and not _DEVICES.fullmatch(stem)
     if not is_plain or not 0 < len(stem.encode()) <= LONGEST_NAME or stem[0] == "." or stem[-1] == ".":
         raise IdentityFileError(f"'{name}' is not a usable file name. Use letters, digits, spaces, '-' and '_'.")
-    path, number = folder / f"{stem}.safetensors", 2
-    while path.exists():
-        path, number = folder / f"{stem} {number}.safetensors", number + 1
-    return path
+    names = chain([stem], (f"{stem} {number}" for number in count(2)))
+    return (folder / f"{name}.safetensors" for name in names)

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from .. import __version__
 from ..adapter.config import ID_EMBEDDING_WIDTH
-from ..errors import CaptionError
+from ..errors import CaptionError, ConsistentIDError
 from ..face.face import Face, check_same_photo
 from ..face.photo import identify_photo
 from ..face.regions import REGION_WORDS, Regions
 from ..face.thumbnail import make_thumbnail
+from ..finite import is_finite
 
 HIGHEST_STRENGTH = 2.0
 LONGEST_CAPTION = 100_000
@@ -99,6 +100,11 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
     """
     check_same_photo(face, regions.photo)
     check_caption(caption.strip())
+    if not is_finite(features) or not is_finite(zero):
+        raise ConsistentIDError(
+            "The image encoder gives features that hold no numbers (NaN). Its file may be damaged, or it runs in a "
+            "precision that it does not bear: load it again, in float32 if need be."
+        )
     source = face.photo if face and face.photo else identify_photo(regions.photo)
     notes = {"pack version": __version__, **regions.notes}
     embedding = None

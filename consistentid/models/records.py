@@ -4,18 +4,15 @@ Where the manifest states no hash, the hash of the first download is kept and la
 """
 
 import json
-import os
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..errors import ConsistentIDError, naming_file
+from ..errors import ConsistentIDError
+from ..whole_file import replace_file
 from .manifest import Model
 
-RETRIES = 5
-PAUSE_S = 0.1
 WAIT_S = 0.5  # for a lock, between two checks
 
 
@@ -101,20 +98,8 @@ class Records:
         with self.lock("downloads"):
             content = self._read()
             yield content
-            written = self.path.with_suffix(".json.new")
-            with naming_file(self.path):
-                written.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-            _replace(written, self.path)
-
-
-def _replace(written: Path, path: Path) -> None:
-    """Windows refuses it while another process reads the old file, which takes a moment only."""
-    for _ in range(RETRIES):
-        try:
-            return os.replace(written, path)
-        except PermissionError:
-            time.sleep(PAUSE_S)
-    os.replace(written, path)
+            with replace_file(self.path) as part:
+                part.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _join_licence(model: Model) -> str:

@@ -37,7 +37,8 @@ def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[
     """
     folder = Path(config.output) / FOLDER / f"{step:08d}"
     part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    for left in folder.parent.glob("*.part"):  # by a run that was killed: this one is alone
+        shutil.rmtree(left, ignore_errors=True)
     record = {"step": step, "version": __version__, "config": asdict(config)}
     try:
         write_adapter(part / ADAPTER, tensors, base, step, torch.float32)
@@ -48,11 +49,17 @@ def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[
         raise CheckpointError(
             f"{folder} could not be written ({error}). The same command goes on from the one before."
         ) from error
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     part.rename(folder)
     for old in list_checkpoints(config)[: -config.keep]:
-        shutil.rmtree(old)
+        _remove(old)
     return folder
+
+
+def _remove(folder: Path) -> None:
+    """What makes it whole goes first, so that no half of it is taken for a checkpoint."""
+    (folder / RUN).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def list_checkpoints(config: TrainingConfig) -> list[Path]:

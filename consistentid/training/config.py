@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -80,6 +81,10 @@ class TrainingConfig:
             raise ConfigError(problem)
 
     def _list_problems(self):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            yield item.default is MISSING and not value and value != 0, f"{item.name} is empty; name it."
+            yield isinstance(value, float) and not math.isfinite(value), f"{item.name} is {value}, which is no number."
         positive = ("steps", "rank", "resolution", "batch", "micro_batch", "log_every", "save_every", "keep")
         for name in (*positive, "sheet_people", "sheet_steps", "learning_rate"):
             yield getattr(self, name) <= 0, f"{name} is {getattr(self, name)}; it must be above 0."

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConsistentIDError
+from ..whole_file import claim_folder, replace_file
 from .assembly import Run, assemble_run
 from .checkpoints import ADAPTER, AVERAGE, save_checkpoint, write_adapter
 from .config import TrainingConfig
@@ -27,10 +29,15 @@ class TrainingError(ConsistentIDError):
 def train(config: TrainingConfig) -> Path:
     """Train to the last step, going on from the newest checkpoint; returns the adapter's file.
 
-    Started by `accelerate launch`, every process calls this.
+    Started by `accelerate launch`, every process calls this. ConsistentIDError while another run trains into `output`.
     """
     run = assemble_run(config)
-    accelerator = run.accelerator
+    with claim_folder(Path(config.output)) if run.accelerator.is_main_process else nullcontext():
+        return _train(run)
+
+
+def _train(run: Run) -> Path:
+    config, accelerator = run.config, run.accelerator
     log = Log(config, run.step) if accelerator.is_main_process else None
     sheets = SheetMaker(run) if log and config.sheet_every else None
     batches = load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes)
@@ -129,5 +136,6 @@ def save_sheet(run: Run, sheets: SheetMaker, log: Log) -> None:
     picture = sheets.draw()
     folder = Path(run.config.output) / SHEETS
     folder.mkdir(exist_ok=True)
-    picture.save(folder / f"{run.step:08d}.png")
+    with replace_file(folder / f"{run.step:08d}.png") as part:
+        picture.save(part, format="PNG")
     log.show(run.step, picture)

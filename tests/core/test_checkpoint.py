@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -223,3 +224,12 @@ def test_a_training_checkpoint_without_the_parts_is_named(tmp_path):
     )
     with pytest.raises(CheckpointError, match=r"training checkpoint.*found image_proj\. Save the three parts"):
         load_adapter(tmp_path / "x.bin")
+
+
+@pytest.mark.parametrize("key", ["adapter_modules", "FacialEncoder", "image_proj"])
+def test_an_adapter_with_a_value_that_is_no_number(parts, key):
+    name = next(iter(parts[key]))
+    parts[key][name] = parts[key][name].clone()
+    parts[key][name].view(-1)[-1] = float("nan")
+    with pytest.raises(CheckpointError, match=rf"x\.bin.*no numbers.*{re.escape(name)}"):
+        build_adapter(parts, "x.bin")

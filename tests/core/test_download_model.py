@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from consistentid import whole_file
 from consistentid.errors import ConsistentIDError
-from consistentid.models import download, records, transfer
+from consistentid.models import download, transfer
 from consistentid.models.download import get_model
 from consistentid.models.manifest import File, Model, Source
 from consistentid.models.records import Records
@@ -214,7 +215,7 @@ def test_records_wait_while_another_process_reads_them(tmp_path, monkeypatch, ti
             raise refusals.pop()
         replace(source, target)
 
-    monkeypatch.setattr(records, "PAUSE_S", 0)
+    monkeypatch.setattr(whole_file, "PAUSE_S", 0)
     monkeypatch.setattr(os, "replace", refuse)
     if times == 1000:
         with pytest.raises(PermissionError):

@@ -292,3 +292,10 @@ def test_aligned_face(analysis, astronaut):
     assert crop[..., 0].mean() > crop[..., 2].mean() + 20
     x0, y0, x1, y1 = HER_BOX
     np.testing.assert_allclose(crop.mean(axis=(0, 1)), astronaut[y0:y1, x0:x1].mean(axis=(0, 1)), atol=20)
+
+
+def test_a_recogniser_that_gives_no_numbers():
+    broken = np.ones(512)
+    broken[7] = np.nan
+    with pytest.raises(IncompatibleModelError, match=r"ID embedding that holds no numbers.*get the face analysis"):
+        detect_faces(make_stub(broken), np.zeros((64, 64, 3), dtype=np.uint8))

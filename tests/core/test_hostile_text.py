@@ -26,7 +26,7 @@ from consistentid.errors import CaptionError, ConsistentIDError, IdentityFileErr
 from consistentid.face.omission import read_region_words
 from consistentid.face2diffusion.expression import parse_expression
 from consistentid.face2diffusion.word import normalise_word, split_words
-from consistentid.identity.file import find_free_path, load_identity
+from consistentid.identity.file import list_paths, load_identity
 from consistentid.identity.person import LONGEST_CAPTION, check_caption
 
 REGIONS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip", "Hair", "Brows")
@@ -43,7 +43,7 @@ READERS = {
     "words": lambda text: split_words(text, ["f l", "anna maria"]),
     "expression": parse_expression,
     "left out": read_region_words,
-    "file name": lambda text: find_free_path(Path("/none"), text),
+    "file name": lambda text: next(list_paths(Path("/none"), text)),
 }
 UNITS = [
     "a",

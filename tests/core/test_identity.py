@@ -17,7 +17,7 @@ from consistentid.errors import ConsistentIDError, IdentityFileError
 from consistentid.face.regions import REGION_WORDS
 from consistentid.face.thumbnail import make_thumbnail
 from consistentid.identity import Identity
-from consistentid.identity.file import find_free_path, load_identity, save_identity
+from consistentid.identity.file import list_paths, load_identity, save_identity, save_new_identity
 from consistentid.weights import read_metadata
 
 
@@ -299,12 +299,12 @@ def test_features_that_are_no_numbers(tmp_path, value):
 
 @pytest.mark.parametrize("name", ["Ada", " Ada.safetensors ", "Zoë 山水", "a.b", "console", "x" * 200, "com10"])
 def test_usable_names(name, tmp_path):
-    path = find_free_path(tmp_path, name)
+    path = save_new_identity(make_identity(caption="first"), tmp_path, name)
     assert path.parent == tmp_path and path.suffix == ".safetensors"
-    path.touch()
-    again = find_free_path(tmp_path, name)
-    again.touch()
+    again = save_new_identity(make_identity(caption="second"), tmp_path, name)
     assert again.name == f"{path.stem} 2.safetensors"
+    assert [load_identity(file).caption for file in (path, again)] == ["first", "second"]
+    assert set(tmp_path.iterdir()) == {path, again}
 
 
 BAD_NAMES = [
@@ -340,7 +340,7 @@ BAD_NAMES += [
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_names_stay_in_their_folder_on_every_system(name, tmp_path):
     with pytest.raises(IdentityFileError, match="not a usable file name"):
-        find_free_path(tmp_path, name)
+        list_paths(tmp_path, name)
     assert not list(tmp_path.iterdir())
 
 

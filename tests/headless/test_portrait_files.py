@@ -61,6 +61,15 @@ def test_without_a_name_it_is_the_time(tmp_path, monkeypatch):
     assert list_names(tmp_path) == set()
 
 
+def test_what_appears_while_a_run_draws_is_kept(tmp_path):
+    """Two runs that began in one second planned the same names."""
+    first, second = (plan_files(tmp_path / "x.png", 2) for _ in range(2))
+    saved = [save_portrait(make_portrait(2), files) for files in (first, second)]
+    assert [path.name for path in saved[1].pictures] == ["x-2.png", "x-2_2.png"]
+    assert saved[1].sheet.name == "x-2_stages.png"
+    assert list_names(tmp_path) == {path.name for files in saved for path in (*files.pictures, files.sheet)}
+
+
 def test_the_folder_is_made_or_refused_before_drawing(tmp_path, monkeypatch):
     assert plan_files(tmp_path / "a" / "b" / "x.png", 1).sheet == tmp_path / "a" / "b" / "x_stages.png"
     assert (tmp_path / "a" / "b").is_dir()

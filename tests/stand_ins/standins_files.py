@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import secrets
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def replacing(path):
     """A neighbouring path to write to; it takes the place of `path` only when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")  # process numbers repeat in containers
     try:
         yield part
         os.replace(part, path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from consistentid.adapter.config import ZOO
+from consistentid.whole_file import claim_folder
 
 from . import adapter, autoencoder, base_model, detector, image_encoder, judge, language, parser, proof, recogniser
 from .fit import find_device
@@ -45,7 +46,8 @@ def main(words: list[str] | None = None) -> int:
     folder = arguments.parse_args(words).folder.resolve()
     torch.set_flush_denormal(True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
-    make_zoo(folder)
+    with claim_folder(folder):
+        make_zoo(folder)
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from consistentid.whole_file import claim_folder
 from zoo.drawn_faces import Person, Portrait, Scene, choose_scene, draw_person, draw_portrait
 
 SIDE_PX = 256
@@ -47,11 +48,12 @@ def draw_pictures(folder: Path, seeds: range, scenes: int, held_out: bool = Fals
     """Draw every person of `seeds` in `scenes` scenes of its own, or take what an earlier run drew into the folder."""
     name = f"{seeds.start}-{seeds.stop}x{scenes}{'_held_out' * held_out}"
     done = Path(folder) / name
-    if not done.exists():
-        part = done.with_name(f"{name}.part")
-        part.mkdir(parents=True, exist_ok=True)
-        _draw_into(part, seeds, scenes, held_out, processes)
-        part.rename(done)
+    with claim_folder(done.parent):
+        if not done.exists():
+            part = done.with_name(f"{name}.part")
+            part.mkdir(exist_ok=True)
+            _draw_into(part, seeds, scenes, held_out, processes)
+            part.rename(done)
     arrays = {field: np.load(done / f"{field}.npy", mmap_mode="r") for field in FIELDS}
     return Pictures(seeds, scenes, held_out, **arrays)
 

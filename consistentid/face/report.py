@@ -10,13 +10,16 @@ SMALLEST_WIDTH_PX = 50
 """Width of the face box below which the ID embedding suffers: cosine to that of the same face with more pixels 0.97 at
 50 px, 0.90 at 32 px, 0.76 at 24 px (docs/real_photos.md)."""
 
+FIRST = {"left to right": "the leftmost", "highest score": "that of the highest score"}
+
 
 def report_faces(photo: np.ndarray, faces: list[Face], chosen: list[Face], selection: str, index: int = 0) -> str:
     """One line: how many faces, which of them (at least one) were taken and why, and a warning when one is small."""
     if selection == ALL_FACES:
         reason = selection
     else:
-        reason = f"the {selection}" if index == 0 else f"number {index} by '{selection}'"
+        first = FIRST.get(selection, f"the {selection}")
+        reason = first if index == 0 else f"number {index} by '{selection}'"
     taken = "; ".join(_describe_face(face) for face in chosen)
     warnings = (
         _warn_of_small(chosen) + _warn_of_cut(photo, chosen) + _warn_of_half_seen(photo, faces, chosen, selection)

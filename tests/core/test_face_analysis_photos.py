@@ -61,6 +61,7 @@ def test_report_tells_what_was_taken_and_why():
     assert report_faces(photo, [big, other], [big], "largest") == (
         "2 found; took the largest: score 0.90, box [100, 20, 300, 220], seen at 640 px, quality 0.68."
     )
+    assert "took the leftmost: " in report_faces(photo, [big, other], [big], "left to right")
     assert "took number 1 by 'left to right': " in report_faces(photo, [big, other], [other], "left to right", 1)
     assert "with a margin around the photo" in report_faces(photo, [big, other], [other], "largest", 1)
     both = report_faces(photo, [big, other], [big, other], ALL_FACES)

@@ -5,6 +5,7 @@ The library's own download is not used: see transfer.py, which does the same for
 
 from fnmatch import fnmatch
 
+from ..packages import needed
 from .manifest import File, Snapshot, Source
 from .paths import require_distinct, require_safe_path
 from .transfer import Address, DownloadError
@@ -12,8 +13,8 @@ from .transfer import Address, DownloadError
 
 def is_offline() -> bool:
     """Whether HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids the network."""
-    from huggingface_hub import constants
-
+    with needed("huggingface_hub", "Downloading models"):
+        from huggingface_hub import constants
     return bool(constants.HF_HUB_OFFLINE)
 
 
@@ -25,9 +26,9 @@ def locate_file(file: File) -> Address:
     source = file.source
     if not source.repository:
         return Address(source.url, file.size, file.sha256)
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers
-
+    with needed("huggingface_hub", "Downloading models"):
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.utils import build_hf_headers
     try:
         found = get_hf_file_metadata(hf_hub_url(source.repository, source.path, revision=source.revision))
     except Exception as error:
@@ -43,8 +44,8 @@ def locate_file(file: File) -> Address:
 
 def list_snapshot(snapshot: Snapshot) -> tuple[File, ...]:
     """The files of a snapshot, each pinned to the commit that the revision now names."""
-    from huggingface_hub import HfApi
-
+    with needed("huggingface_hub", "Downloading models"):
+        from huggingface_hub import HfApi
     try:
         info = HfApi().model_info(snapshot.repository, revision=snapshot.revision, files_metadata=True)
     except Exception as error:

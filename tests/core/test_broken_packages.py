@@ -72,6 +72,7 @@ LOADERS = {
     "diffusers": "from consistentid.hosts.diffusers_pipeline import import_diffusers as f; f()",
     "peft": "from consistentid.hosts.diffusers_pipeline import load_loras as f; f(None, [])",
     "requests": "from consistentid.evaluation.comfyui import ComfyUI as f; f('http://x', None)",
+    "huggingface_hub": "from consistentid.models.hub import is_offline as f; f()",
     "yaml": "from consistentid.training.config import read_config as f; f('x')",
     "jinja2": "from consistentid.evaluation.page import write_page as f; f([], [])",
 }

@@ -101,6 +101,7 @@ def _check(arguments) -> int:
 
 def _show(arguments) -> int:
     from ..hosts.contact_sheet import draw_contact_sheet
+    from ..whole_file import replace_file
     from .check import draw_record
     from .records import DatasetError, read_records
 
@@ -108,7 +109,9 @@ def _show(arguments) -> int:
     chosen = [record for record in records if record.name in arguments.names] if arguments.names else records[:SHOWN]
     if arguments.names and len(chosen) < len(set(arguments.names)):
         raise DatasetError(f"No record {', '.join(set(arguments.names) - {record.name for record in chosen})}.")
-    draw_contact_sheet([cell for record in chosen for cell in draw_record(record)]).save(arguments.out)
+    sheet = draw_contact_sheet([cell for record in chosen for cell in draw_record(record)])
+    with replace_file(arguments.out) as part:
+        sheet.save(part, format="PNG")
     for record in chosen:
         print(f"{record.name}: {record.caption} | {record.facial_caption}")
     print(f"Sheet  {arguments.out}")

@@ -35,8 +35,12 @@ def _add_choice(command: argparse.ArgumentParser, people: int, scenes: int, size
 
 
 def _draw_sheet(chosen: argparse.Namespace, people: range) -> int:
+    from consistentid.whole_file import replace_file
+
     scenes = range(chosen.seed, chosen.seed + chosen.scenes)
-    Image.fromarray(draw_sheet(people, scenes, chosen.size, chosen.held_out)).save(chosen.out)
+    sheet = Image.fromarray(draw_sheet(people, scenes, chosen.size, chosen.held_out))
+    with replace_file(chosen.out) as part:
+        sheet.save(part, format="PNG")
     print(f"{chosen.out}: {chosen.people} people in {chosen.scenes} scenes each.")
     return 0
 

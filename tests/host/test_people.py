@@ -246,3 +246,21 @@ def test_token_masks_reach_the_model(host, tiny, couple, apply, at, monkeypatch,
     assert differ(*results) < 1e-4
     assert len(built) == 2 * 4, "built once for each run and size of the layers"
     assert differ(sample(model, (positive, negative)), sample(model, (changed, negative))) > 1e-2
+
+
+def test_masks_and_latents_that_hold_no_numbers(host):
+    mask, latent = torch.ones(1, 8, 8), torch.zeros(1, 4, 8, 8)
+    mask[0, 3, 3] = latent[0, 1, 2, 2] = float("nan")
+    error = host.consistentid.errors.ConsistentIDError
+    with pytest.raises(error, match="mask holds values that are no numbers"):
+        host.nodes.masks.AttentionMask(mask)
+    with pytest.raises(error, match="would be a black picture"):
+        host.nodes.sampler.check_latent(latent)
+    host.nodes.sampler.check_latent(torch.zeros(1, 4, 8, 8))
+
+
+@pytest.mark.parametrize("node, values", [("ApplyAdapter", {"weight": float("nan")}), ("Sampler", {"cfg": 1e999})])
+def test_numbers_of_nodes_that_are_none(host, node, values):
+    (schema,) = (cls for cls in host.NODES if cls.define_schema().node_id == f"ConsistentID_{node}")
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=rf"{next(iter(values))} is (nan|inf)"):
+        host.nodes.boundary.check_inputs(schema, values)

@@ -6,6 +6,7 @@ import re
 import traceback
 from functools import wraps
 
+from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
 from ..consistentid.errors import ConsistentIDError, describe_os_error, make_encodable
@@ -30,6 +31,8 @@ def _guard_method(method):
             if method.__name__ == "execute":
                 check_inputs(cls, inputs)
             result = method(cls, *values, **inputs)
+        except (InterruptProcessingException, OOM_EXCEPTION):
+            raise  # the host knows them by their type
         except OSError as error:
             _raise_encodable(_explain(error))
         except Exception as error:

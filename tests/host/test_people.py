@@ -264,3 +264,19 @@ def test_numbers_of_nodes_that_are_none(host, node, values):
     (schema,) = (cls for cls in host.NODES if cls.define_schema().node_id == f"ConsistentID_{node}")
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match=rf"{next(iter(values))} is (nan|inf)"):
         host.nodes.boundary.check_inputs(schema, values)
+
+
+@pytest.mark.parametrize("name", ["InterruptProcessingException", "OOM_EXCEPTION"])
+def test_what_the_host_knows_by_its_type_is_left_alone(host, name, monkeypatch):
+    """Also where its log takes no word of it: Cancel would be shown as a failure."""
+    import comfy.model_management
+
+    kind = getattr(comfy.model_management, name)
+
+    def draw(cls):
+        raise kind("\ud83d")
+
+    monkeypatch.setattr(host.nodes.boundary, "check_inputs", lambda node, inputs: None)
+    draw.__name__ = "execute"
+    with pytest.raises(kind):
+        host.nodes.boundary._guard_method(draw)(object)

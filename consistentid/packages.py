@@ -55,12 +55,14 @@ def needed(package: str, purpose: str) -> Iterator[None]:
 
 def _explain(package: str, purpose: str, error: Exception) -> MissingPackageError:
     name = re.split(r"[\[<>=]", package)[0]
-    if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").partition(".")[0]):
+    absent = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    module, _, part = absent.partition(".")
+    if module and (not part or absent in sys.modules):  # a package that lacks a part of itself is there
         missing = INSTALLED_AS.get(module, module)
-        known = module not in sys.modules or sys.modules[module] is None
+        is_absent = sys.modules.get(module) is None
         if missing == name or module == name.replace("-", "_"):
             return MissingPackageError(package, purpose, error)
-        if known:
+        if is_absent:
             return MissingPackageError(missing, f"{purpose} needs '{name}', and that", error)
     broken = _find_culprit(error) or name
     text = " ".join(str(error).split())[:_SHOWN]

@@ -83,13 +83,15 @@ def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalys
     folder = Path(folder)
     with needed("onnxruntime", "Face analysis"):
         import onnxruntime
+
+        available = onnxruntime.get_available_providers()  # a folder that an uninstalled build left has none
     there = [file for file in sorted(folder.glob("*.onnx")) if not file.name.startswith(".")]
     files = [file for file in there if file.is_file()]
     if not files:
         unusable = f" ({', '.join(file.name for file in there)}: no file, or a link to none)" if there else ""
         raise CheckpointError(f"No .onnx models in {folder}{unusable}. Unpack buffalo_l.zip of InsightFace there.")
     _warn_of_two_runtimes()
-    providers = _choose_providers(provider, onnxruntime.get_available_providers())
+    providers = _choose_providers(provider, available)
     if PROVIDERS["CUDA"] in providers and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     package = _Package(onnxruntime, providers, files)
@@ -104,7 +106,7 @@ def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalys
 
 
 class _Package:
-    """The files of a folder, each opened once at most; unreadable: {file: why}."""
+    """The files of a folder, opened when their turn comes; unreadable: {file: why}."""
 
     def __init__(self, onnxruntime, providers: list[str], files: list[Path]):
         self.onnxruntime, self.providers, self.files = onnxruntime, providers, files

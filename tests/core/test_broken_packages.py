@@ -3,11 +3,13 @@
 import importlib
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from consistentid.errors import MissingPackageError
+from consistentid.face.package import load_face_analysis
 from consistentid.packages import needed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +65,21 @@ def test_a_package_that_lacks_another(tmp_path, monkeypatch):
         load("ownerlibrary", "ownerlibrary>=2")
     with pytest.raises(MissingPackageError, match=r"could not be imported.*pip install \"nothing_there>=2\"$"):
         load("nothing_there", "nothing_there>=2")
+
+
+def test_a_package_that_lacks_a_part_of_itself(tmp_path, monkeypatch):
+    """pip would call it installed: it is broken, not missing."""
+    write_package(tmp_path, "halflibrary", "import halflibrary.part\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingPackageError, match=r"installed but does not work.*--force-reinstall"):
+        load("halflibrary", "halflibrary")
+
+
+def test_a_folder_that_an_uninstalled_onnxruntime_left(tmp_path, monkeypatch):
+    """It imports as a package without anything in it."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", types.ModuleType("onnxruntime"))
+    with pytest.raises(MissingPackageError, match="'onnxruntime', which is installed but does not work"):
+        load_face_analysis(tmp_path)
 
 
 LOADERS = {

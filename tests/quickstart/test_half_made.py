@@ -1,5 +1,6 @@
 """What a stopped quick start leaves is finished or made anew, and two at once do not meet."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,15 @@ def test_one_waits_for_the_other_and_not_for_a_dead_one(tmp_path, capsys):
     assert waiting.communicate(timeout=10)[0] == "held\n"
     with holding(path, "x"):
         assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is of POSIX")
+def test_a_disk_without_locks_does_not_make_it_wait(tmp_path, monkeypatch):
+    import fcntl
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with holding(tmp_path / "held", "x"):
+        pass

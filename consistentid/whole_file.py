@@ -24,7 +24,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     """Where to write a file that appears, or takes the place of another, only when it is whole; its folder exists."""
     with _make_part(path) as part:
         yield part
-        _replace(part, path)
+        _move(os.replace, part, path)
 
 
 def create_files(sets: Iterable[Sequence[Path]], writers: Sequence[Callable[[Path], object]]) -> list[Path]:
@@ -102,11 +102,10 @@ def _take_names(parts: list[Path], paths: list[Path]) -> bool:
 def _take_name(part: Path, path: Path) -> None:
     """In one step, which fails with FileExistsError where the name is taken."""
     if os.name == "nt":
-        part.rename(path)  # which replaces nothing on Windows
+        _move(os.rename, part, path)  # which replaces nothing on Windows
         return
     try:
         os.link(part, path)
-        part.unlink()
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links, as exFAT: the name first, then the file
@@ -116,13 +115,15 @@ def _take_name(part: Path, path: Path) -> None:
         except BaseException:
             path.unlink()
             raise
+        return
+    part.unlink()
 
 
-def _replace(part: Path, path: Path) -> None:
-    """Windows refuses it while another process reads the old file, which takes a moment only."""
+def _move(step: Callable[[Path, Path], None], part: Path, path: Path) -> None:
+    """os.rename or os.replace; Windows refuses both while another process reads a file, which takes a moment only."""
     for _ in range(RETRIES):
         try:
-            return os.replace(part, path)
+            return step(part, path)
         except PermissionError:
             time.sleep(PAUSE_S)
-    os.replace(part, path)
+    step(part, path)

@@ -1,6 +1,7 @@
 """The training loop, on one device or several, from the newest checkpoint to the last step."""
 
 import math
+import os
 from collections.abc import Iterable
 from contextlib import nullcontext
 from itertools import islice
@@ -31,9 +32,10 @@ def train(config: TrainingConfig) -> Path:
 
     Started by `accelerate launch`, every process calls this. ConsistentIDError while another run trains into `output`.
     """
-    run = assemble_run(config)
-    with claim_folder(Path(config.output)) if run.accelerator.is_main_process else nullcontext():
-        return _train(run)
+    config.check()
+    is_main_process = os.environ.get("RANK", "0") == "0"
+    with claim_folder(Path(config.output)) if is_main_process else nullcontext():
+        return _train(assemble_run(config))
 
 
 def _train(run: Run) -> Path:

@@ -12,7 +12,7 @@ from .errors import ConsistentIDError
 def require_finite(**numbers: float) -> None:
     """ConsistentIDError for a number that is NaN or infinite, by its name."""
     for name, number in numbers.items():
-        if not math.isfinite(number):
+        if not -math.inf < number < math.inf:
             raise ConsistentIDError(f"{name} is {number}, which is no number to work with. Give it another value.")
 
 

@@ -27,7 +27,11 @@ def save_person(files, photo):
     first = files.sheet.with_name(files.sheet.name.replace("_stages", "_person"))
     names = chain([first], (first.with_stem(f"{first.stem}-{number}") for number in count(2)))
     write = partial(photo.save, format="PNG")
-    (path,) = load_package("consistentid")("whole_file").create_files(((name,) for name in names), [write])
+    core = load_package("consistentid")
+    try:
+        (path,) = core("whole_file").create_files(((name,) for name in names), [write])
+    except OSError as error:
+        raise Failure(core("errors").describe_os_error(error)) from error
     print(f"Person         {path.resolve()}")
     return path
 

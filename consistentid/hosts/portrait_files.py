@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
-from ..errors import ConsistentIDError
+from ..errors import ConsistentIDError, describe_os_error
 from ..whole_file import create_files, replace_file
 from .contact_sheet import draw_contact_sheet
 from .portrait import Portrait
@@ -93,7 +93,7 @@ def write_files(files: PortraitFiles, writers: Sequence[Callable[[Path], object]
             with replace_file(path) as part:
                 write(part)
     except OSError as error:
-        raise ConsistentIDError(f"{first} could not be written: {error}") from error
+        raise ConsistentIDError(f"{first} could not be written: {describe_os_error(error)}") from error
     return files
 
 

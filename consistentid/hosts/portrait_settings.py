@@ -120,7 +120,7 @@ class PortraitSettings:
         yield not 0 <= self.merge_at <= 1, f"--merge-at is {self.merge_at:g}; it is a part of the steps, 0 to 1."
         for name, most in MOST.items():
             number, option = getattr(self, name) or 0, f"--{name.replace('_', '-')}"
-            yield not abs(number) <= most, f"{option} is {number:g}; it is at most {most:,}."
+            yield not abs(number) <= most, f"{option} is {number!s:.40}; it is at most {most:,}."
         yield min(self.steps, self.batch) < 1, f"--steps {self.steps} and --batch {self.batch} must be at least 1."
         yield (
             bool(self.image) and int(self.steps * self.strength) < 1,

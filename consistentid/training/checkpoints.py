@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..errors import CheckpointError
+from ..errors import CheckpointError, describe_os_error
 from ..weights import read_weights, write_weights
 from .config import ConfigError, TrainingConfig
 
@@ -46,8 +46,9 @@ def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[
         (part / RUN).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
         shutil.rmtree(part, ignore_errors=True)
+        why = describe_os_error(error) if isinstance(error, OSError) else error
         raise CheckpointError(
-            f"{folder} could not be written ({error}). The same command goes on from the one before."
+            f"{folder} could not be written ({why}). The same command goes on from the one before."
         ) from error
     _remove(folder)
     part.rename(folder)

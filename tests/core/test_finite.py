@@ -37,6 +37,8 @@ def test_a_network_with_a_value_that_is_no_number():
 def test_strengths_schedules_and_loras(value):
     with pytest.raises(ConsistentIDError, match="weight is"):
         require_finite(weight=value)
+    with pytest.raises(ConsistentIDError, match=r"--steps is 1000.*at most"):
+        PortraitSettings(face="a", steps=10**400).check()
     with pytest.raises(ConsistentIDError, match="detail is"):
         Schedule(detail=value)
     with pytest.raises(ConsistentIDError, match="is not a LoRA"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..packages import needed
 from .face import Face, align_face, measure_sharpness
@@ -45,17 +45,17 @@ class FaceCascade:
         check_photo(photo)
         origin = identify_photo(photo)
         for margin in (0, max(photo.shape[:2]) // 2):
-            found, searched_px = self._search(np.pad(photo, ((margin, margin), (margin, margin), (0, 0))))
-            boxes = {tuple(np.array(box) - margin): score for box, score in found.items()}
+            boxes, searched_px = self._search(photo, margin)
             if boxes:
                 return [_make_face(photo, box, boxes[box], searched_px, margin > 0, origin) for box in sorted(boxes)]
         return []
 
-    def _search(self, photo: np.ndarray) -> tuple[dict, int]:
+    def _search(self, photo: np.ndarray, margin: int) -> tuple[dict, int]:
         """{(x0, y0, x1, y1): score 0..1} of boxes apart, in pixels of the photo; the longer side searched."""
-        scale = min(1.0, CASCADE_PX / max(photo.shape[:2]))
-        image = Image.fromarray(photo)
+        scale = min(1.0, CASCADE_PX / (max(photo.shape[:2]) + 2 * margin))
+        border, image = round(margin * scale), Image.fromarray(photo)
         small = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
+        small = ImageOps.expand(small, border)
         smallest = max(SMALLEST_PX, round(SMALLEST_SHARE * max(small.size)))
         if smallest > min(small.size):
             return {}, max(small.size)
@@ -63,7 +63,7 @@ class FaceCascade:
         windows = self._find(small, smallest, 1, ALL_WINDOWS) if agreed else []
         votes = {box: sum(measure_overlap(box, other) > SAME_WINDOW for other in windows) for box in agreed}
         scores = {box: min(count / SURE, 1.0) for box, count in _keep_apart(votes).items()}
-        return {tuple(np.array(box) / scale): score for box, score in scores.items()}, max(small.size)
+        return {tuple((np.array(box) - border) / scale): score for box, score in scores.items()}, max(small.size)
 
     def _find(self, image: Image.Image, smallest: int, neighbours: int, overlap: float = 0.5) -> list[tuple]:
         hits = self.classifier.detect_multi_scale(

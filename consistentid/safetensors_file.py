@@ -51,7 +51,7 @@ def read_header(file: BinaryIO) -> dict:
         header = json.loads(file.read(size))
     except RecursionError as error:
         raise ValueError("its header is too deeply nested") from error
-    metadata = header.get(METADATA, {})
+    metadata = header.get(METADATA) or {}
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise ValueError("its metadata is not text")
     return header

@@ -62,7 +62,7 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     """Sort a checkpoint's tensors into its three parts, whichever key spelling it uses."""
     parts: dict[str, dict[str, Tensor]] = {}
     foreign = []
-    for key, value in _unwrap(content).items():
+    for key, value in _unwrap(content, source).items():
         head, _, rest = key.partition(".")
         if key in PARTS and isinstance(value, dict) and PARTS[key] not in parts:
             _check_tensors(value, f"{source}: {key}")
@@ -83,8 +83,9 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def _unwrap(content: dict) -> dict:
-    """The adapter's part of what a trainer saved: out of `state_dict`, without `module.`, without the frozen `unet.`.
+def _unwrap(content: dict, source: str) -> dict:
+    """The adapter's part of what a trainer saved: out of `state_dict`, without the prefixes of
+    distributed and compiled training, without the frozen `unet.`.
 
     The authors' trainer saves {unet.*, image_proj_model.*, adapter_modules.*, FacialEncoder.*}: its UNet is the base
     model's, and what was trained in it is among adapter_modules too.
@@ -93,12 +94,16 @@ def _unwrap(content: dict) -> dict:
         inner = content.get(name)
         if isinstance(inner, dict) and any(str(key).removeprefix("module.").startswith(_HEADS) for key in inner):
             content = inner
-    content = {key.removeprefix("module."): value for key, value in content.items() if isinstance(key, str)}
+    content = {
+        key.removeprefix("module.").removeprefix("_orig_mod."): value
+        for key, value in content.items()
+        if isinstance(key, str)
+    }
     trained = {key: value for key, value in content.items() if not key.startswith("unet.") and key != "unet"}
     heads = {PARTS.get(key.partition(".")[0]) for key in trained}
     if not heads >= set(PARTS.values()) and len(trained) < len(content):
         raise CheckpointError(
-            "This is a training checkpoint that holds a UNet (keys unet.*) but not all of FacialEncoder, "
+            f"{source} is a training checkpoint that holds a UNet (keys unet.*) but not all of FacialEncoder, "
             f"image_proj_model and adapter_modules; found {', '.join(sorted(filter(None, heads))) or 'none of them'}. "
             "Save the three parts of the trained model, as the authors' own conversion does, and load that file."
         )

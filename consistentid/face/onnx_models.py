@@ -45,8 +45,8 @@ class Detector:
         """Boxes with score [N, 5] and landmarks [N, 5, 2] or None, best first; max_num: only the largest."""
         width, height = self.static_input_size or input_size or self.input_size
         tall = img.shape[0] / img.shape[1] > height / width
-        new_height = height if tall else int(width * (img.shape[0] / img.shape[1]))
-        new_width = int(height / (img.shape[0] / img.shape[1])) if tall else width
+        new_height = height if tall else max(1, int(width * (img.shape[0] / img.shape[1])))
+        new_width = max(1, int(height / (img.shape[0] / img.shape[1]))) if tall else width
         canvas = np.zeros((height, width, 3), dtype=np.uint8)
         canvas[:new_height, :new_width] = resize(img, new_width, new_height)
         scale = new_height / img.shape[0]

@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 
@@ -191,3 +192,11 @@ def test_two_runtimes_are_reported(face_package, monkeypatch, caplog):
     monkeypatch.setattr(metadata, "version", lambda name: "1.0")
     load_face_analysis(face_package, "CPU")
     assert "onnxruntime and onnxruntime-gpu" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(1, 2000), (2000, 10)])
+def test_a_strip_of_a_picture(shape, face_package):
+    """Its other side is less than one pixel of the detector's."""
+    detector = load_face_analysis(face_package, "CPU").det_model
+    boxes, _ = detector.detect(np.zeros((*shape, 3), dtype=np.uint8), input_size=(160, 160))
+    assert len(boxes) == 0

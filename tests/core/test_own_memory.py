@@ -81,3 +81,11 @@ def test_every_type_of_the_format_is_read(tmp_path):
     for name, tensor in tensors.items():
         assert read[name].dtype == tensor.dtype and read[name].shape == tensor.shape
         assert torch.equal(read[name].float(), tensor.float())
+
+
+def test_metadata_of_nothing(tmp_path):
+    """As some writers say that there is none; the format's own library takes it."""
+    header = b'{"__metadata__":null,"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\x01\x02")
+    assert read_weights(path)["a"].tolist() == [1, 2]

@@ -6,6 +6,7 @@ huggingface_hub's resuming download serves its own repositories only, with a pro
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def _try_once(address: Address, partial: Path, watch: Watch) -> None:
 def _close(response, aside: Aside) -> None:
     """Let go of a connection; one that is being read would make the caller wait, and is cut instead."""
     if aside.is_busy and hasattr(response.raw, "shutdown"):
-        response.raw.shutdown()
+        with suppress(Exception):  # it may have ended just now
+            response.raw.shutdown()
     aside.leave(response.close)
 
 

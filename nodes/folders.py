@@ -111,10 +111,10 @@ def fingerprint(find: Callable[[str, str], str | Path], name: str | None, id: st
 
 
 def describe_files(*paths: Path) -> str:
-    """Size, time and inode of files and of all that is in folders: what tells a file from the one before it."""
+    """Size and times of files and of all that is in folders: what tells a file from the one before it."""
     files = sorted(file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]))
     states = [(file.as_posix(), file.stat()) for file in files if file.is_file()]
-    return repr([(name, state.st_size, state.st_mtime_ns, state.st_ino) for name, state in states])
+    return repr([(name, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for name, state in states])
 
 
 def _is_claimed(file: Path, others: list[Model]) -> bool:

@@ -31,6 +31,10 @@ return {
 LOOK_FURTHER = """
 const inDialog = (tag) => [...document.querySelectorAll(`.p-dialog ${tag}, [role=dialog] ${tag}`)];
 const isGroup = (element) => element.children.length === 0 && element.textContent.trim() === args[0];
+if (!inDialog("*").length) {
+  await app.extensionManager.command.execute("Comfy.BrowseTemplates"); // a busy editor may have lost the first call
+  return false;
+}
 const pictures = inDialog("img");
 if (!pictures.some((one) => args[1].includes(one.alt))) {
   inDialog("*").find(isGroup)?.click();
@@ -40,8 +44,8 @@ window.seenPictures ??= new Set();
 const isOurs = (one) => one.naturalWidth && args[1].includes(one.alt);
 pictures.filter(isOurs).forEach((one) => window.seenPictures.add(one.alt));
 const unseen = pictures.find((one) => !window.seenPictures.has(one.alt)) ?? pictures.at(-1);
-window.isBack = !window.isBack; // what is in view already is not noticed: look away in between
-let next = window.isBack ? pictures[0] : unseen;
+window.looks = (window.looks ?? 0) + 1; // what is in view already is not noticed: look elsewhere in between
+let next = window.looks % 2 ? pictures[((window.looks - 1) / 2) % pictures.length] : unseen;
 while (!next.clientHeight) next = next.parentElement;
 next.scrollIntoView();
 return window.seenPictures.size >= args[1].length && [...window.seenPictures];

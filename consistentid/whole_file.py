@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 from .errors import ConsistentIDError, naming_file
@@ -44,6 +45,12 @@ def create_files(sets: Iterable[Sequence[Path]], writers: Sequence[Callable[[Pat
                 raise FileExistsError(f"{paths[0]} is there already")
             paths = list(following)
     return paths
+
+
+def number_paths(path: Path, separator: str) -> Iterator[Path]:
+    """a.png, a-2.png, a-3.png, ... without end, for `create_files`; separator: what stands before the number."""
+    yield path
+    yield from (path.with_name(f"{path.stem}{separator}{number}{path.suffix}") for number in count(2))
 
 
 @contextmanager

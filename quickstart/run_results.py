@@ -3,7 +3,6 @@
 import shutil
 from datetime import datetime
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 
 from PIL import Image
@@ -25,11 +24,11 @@ def plan_run(out, count):
 def save_person(files, photo):
     """The reference picture of a run beside its results; returns its path."""
     first = files.sheet.with_name(files.sheet.name.replace("_stages", "_person"))
-    names = chain([first], (first.with_stem(f"{first.stem}-{number}") for number in count(2)))
     write = partial(photo.save, format="PNG")
     core = load_package("consistentid")
+    whole_file = core("whole_file")
     try:
-        (path,) = core("whole_file").create_files(((name,) for name in names), [write])
+        (path,) = whole_file.create_files(((name,) for name in whole_file.number_paths(first, "-")), [write])
     except OSError as error:
         raise Failure(core("errors").describe_os_error(error)) from error
     print(f"Person         {path.resolve()}")

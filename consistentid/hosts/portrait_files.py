@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 
 from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
 from ..errors import ConsistentIDError, describe_os_error
-from ..whole_file import create_files, replace_file
+from ..whole_file import create_files, number_paths, replace_file
 from .contact_sheet import draw_contact_sheet
 from .portrait import Portrait
 from .portrait_settings import PNG_KEY
@@ -84,10 +83,9 @@ def write_files(files: PortraitFiles, writers: Sequence[Callable[[Path], object]
     ConsistentIDError if a file cannot be written.
     """
     first, batch = files.pictures[0], len(files.pictures)
-    stems = chain([first], (first.with_stem(f"{first.stem}-{number}") for number in count(2)))
     try:
         if not files.replace:
-            *pictures, sheet = create_files((name_files(stem, batch) for stem in stems), writers)
+            *pictures, sheet = create_files((name_files(out, batch) for out in number_paths(first, "-")), writers)
             return PortraitFiles(pictures, sheet)
         for path, write in zip((*files.pictures, files.sheet), writers, strict=True):
             with replace_file(path) as part:

@@ -18,8 +18,14 @@ FACE_ORDERS = ("largest", "most central", "left to right", "highest score")  # w
 BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
 MOST = {
-    **{"steps": 10_000, "batch": 4096, "width": 16_384, "height": 16_384, "guidance": 100},
-    **{"weight": 10, "lora_weight": 10, "control_scale": 10},
+    "steps": 10_000,
+    "batch": 4096,
+    "width": 16_384,
+    "height": 16_384,
+    "guidance": 100,
+    "weight": 10,
+    "lora_weight": 10,
+    "control_scale": 10,
 }
 """The largest size of a number; most as in ComfyUI. NaN is no smaller than any."""
 

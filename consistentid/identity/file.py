@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..errors import CaptionError, CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
 from ..weights import read_metadata, read_weights, write_bare_weights, write_weights
-from ..whole_file import create_files
+from ..whole_file import create_files, number_paths
 from .person import HIGHEST_STRENGTH, Identity, check_caption
 
 FORMAT = "consistentid-identity"
@@ -175,5 +174,4 @@ def list_paths(folder: Path, name: str) -> Iterator[Path]:
     is_plain = stem.isprintable() and not _FORBIDDEN.search(stem) and not _DEVICES.fullmatch(stem)
     if not is_plain or not 0 < len(stem.encode()) <= LONGEST_NAME or stem[0] == "." or stem[-1] == ".":
         raise IdentityFileError(f"'{name}' is not a usable file name. Use letters, digits, spaces, '-' and '_'.")
-    names = chain([stem], (f"{stem} {number}" for number in count(2)))
-    return (folder / f"{name}.safetensors" for name in names)
+    return number_paths(folder / f"{stem}.safetensors", " ")

@@ -6,7 +6,8 @@ from pathlib import Path
 from comfy_api.latest import ComfyExtension, io
 
 from .consistentid import __version__
-from .nodes import NODES, routes, run_alone, web_files
+from .nodes import NODES
+from .nodes.server import routes, run_alone, web_files
 
 WEB_DIRECTORY = "./js"
 

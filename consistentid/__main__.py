@@ -19,8 +19,8 @@ import argparse
 from .dataset.command import add_command as add_dataset
 from .errors import ConsistentIDError, describe_os_error
 from .evaluation.command import add_command as add_evaluate
-from .hosts.command import add_command as add_portrait
-from .models.command import add_command as add_models
+from .headless.command import add_command as add_portrait
+from .model_files.command import add_command as add_models
 from .training.command import add_command as add_train
 
 

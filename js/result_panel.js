@@ -83,7 +83,7 @@ function findNode(key) {
 
 app.registerExtension({
   name: "consistentidportraits.ResultPanel",
-  // The editor lets output nodes run alone; see nodes/run_alone.py for the server's side.
+  // The editor lets output nodes run alone; see nodes/server/run_alone.py for the server's side.
   beforeRegisterNodeDef(_, definition) {
     if (definition.has_intermediate_output && definition.name.startsWith("ConsistentID_")) definition.output_node = true;
   },

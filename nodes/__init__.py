@@ -1,7 +1,7 @@
 """The ComfyUI side: schemas and a few lines each. The only code that imports comfy."""
 
-from . import folders
-from .boundary import guard
+from .adapter import ApplyAdapter, LoadAdapter, ScheduleWeight
+from .boundary.guard import guard
 from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
 from .detail import CropHead, PasteHead
@@ -11,11 +11,11 @@ from .hooks import HookIdentity
 from .identity import EncodeIdentity, LoadIdentity, SaveIdentity
 from .likeness import LikenessScore, LoadImageEncoder, RegionLikeness
 from .mixing import AdjustRegions, CombineIdentities, MixIdentities
-from .model import ApplyAdapter, LoadAdapter, ScheduleWeight
 from .people import AddPerson, MaskHead
 from .presets import SelectPreset
 from .regions import EditRegions, LoadFaceParser, ParseFace
 from .sampler import SamplePortrait
+from .server import folders
 from .zoo import DrawPerson, LoadZoo
 
 folders.register()

@@ -21,14 +21,14 @@ from ..consistentid.facial_text import (
     stack_tokens,
 )
 from ..consistentid.finite import require_finite
-from . import sockets
-from .display import show_prompt
-from .hosting import HostedAdapter
-from .masks import TokenMask
+from .boundary import sockets
+from .boundary.display import show_prompt
+from .model.hosting import HostedAdapter
+from .model.masks import TokenMask
+from .model.rows import TOKEN_MASKS
+from .model.stages import make_stage
 from .people import Person, list_people
-from .rows import TOKEN_MASKS
-from .stages import make_stage
-from .text import check_encoders, count_tokens, cut_markers, place_markers, tokenize_text
+from .text.clip import check_encoders, count_tokens, cut_markers, place_markers, tokenize_text
 
 _negatives: WeakKeyDictionary = WeakKeyDictionary()
 

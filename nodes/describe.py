@@ -14,9 +14,10 @@ from ..consistentid.caption.describe import MAX_NEW_TOKENS, QUESTION, Captioner,
 from ..consistentid.caption.hub import find_cached
 from ..consistentid.caption.quantisation import PRECISIONS, estimate_size
 from ..consistentid.errors import CaptionError
-from . import folders, sockets
-from .hosting import make_patcher
-from .layout import read_photo
+from .boundary import sockets
+from .boundary.layout import read_photo
+from .model.hosting import make_patcher
+from .server import folders
 
 NORMALISE = ("answer", "answer and text", "off")
 

@@ -7,8 +7,8 @@ from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
 from ..consistentid.face.face import check_same_photo
 from ..consistentid.finite import require_finite
-from . import sockets
-from .layout import read_photo, split_batches
+from .boundary import sockets
+from .boundary.layout import read_photo, split_batches
 
 
 class CropHead(io.ComfyNode):

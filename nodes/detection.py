@@ -12,7 +12,7 @@ from ..consistentid.face.face import Face, align_face, introduce_faces
 from ..consistentid.face.landmarks import draw_landmarks
 from ..consistentid.face.preview import draw_faces
 from ..consistentid.face.report import report_faces
-from .layout import make_preview, read_photo
+from .boundary.layout import make_preview, read_photo
 
 ON_NO_FACE = ("error", "continue without ID embedding", "skip")
 

@@ -6,10 +6,11 @@ from comfy_api.latest import io
 from ..consistentid.errors import FaceNotFoundError
 from ..consistentid.face.analysis import PROVIDERS, SELECTIONS, load_face_analysis
 from ..consistentid.face.cascade import load_face_cascade
-from . import folders, sockets
+from .boundary import sockets
+from .boundary.display import show_faces
+from .boundary.layout import read_photo, split_batches
 from .detection import ON_NO_FACE, Search
-from .display import show_faces
-from .layout import read_photo, split_batches
+from .server import folders
 
 SHOWN_PHOTOS = 8
 

@@ -7,10 +7,11 @@ from ..consistentid.face2diffusion.encoder import align_for_text, encode_face, l
 from ..consistentid.face2diffusion.expression import parse_expression
 from ..consistentid.face2diffusion.word import PUBLISHED_WORD, normalise_word, require_word
 from ..consistentid.finite import require_finite
-from . import folders, sockets
-from .hosting import load_to_device, make_patcher
-from .layout import make_preview, read_photo
-from .word_tokenizer import name_person
+from .boundary import sockets
+from .boundary.layout import make_preview, read_photo
+from .model.hosting import load_to_device, make_patcher
+from .server import folders
+from .text.word_tokenizer import name_person
 
 
 class LoadFace2Diffusion(io.ComfyNode):

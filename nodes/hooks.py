@@ -15,10 +15,10 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappe
 from comfy_api.latest import io
 
 from ..consistentid.finite import require_finite
-from . import sockets
-from .hosting import HostedAdapter
-from .model import list_strength_inputs
-from .patching import KEY, RUN_WRAPPERS, PersonLayers, check_hookable, find_missing_loras, project_people
+from .adapter import list_strength_inputs
+from .boundary import sockets
+from .model.hosting import HostedAdapter
+from .model.patching import KEY, RUN_WRAPPERS, PersonLayers, check_hookable, find_missing_loras, project_people
 
 
 class LowRankHook(WeightHook):

@@ -17,8 +17,9 @@ from ..consistentid.face.regions import CLIP_SIZE_PX, preprocess_clip
 from ..consistentid.face.thumbnail import THUMBNAIL_PX
 from ..consistentid.identity import build_identity
 from ..consistentid.identity.file import load_identity, save_new_identity
-from . import folders, sockets
-from .layout import make_preview
+from .boundary import sockets
+from .boundary.layout import make_preview
+from .server import folders
 
 _zero_features: WeakKeyDictionary = WeakKeyDictionary()
 

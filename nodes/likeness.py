@@ -8,19 +8,15 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
-from ..consistentid.evaluation.image_encoder import ImageEncoder, load_image_encoder
-from ..consistentid.evaluation.likeness import NO_FACE, Score, measure_reference, score_pictures
-from ..consistentid.evaluation.region_likeness import (
-    average_features,
-    average_scores,
-    compare_features,
-    read_features,
-)
-from ..consistentid.evaluation.report import draw_scores, report_likeness, report_regions
 from ..consistentid.face.parsing import parse_face
-from . import folders, sockets
-from .hosting import load_to_device, make_patcher
-from .layout import make_preview, read_photo, split_batches
+from ..consistentid.likeness.faces import NO_FACE, Score, measure_reference, score_pictures
+from ..consistentid.likeness.image_encoder import ImageEncoder, load_image_encoder
+from ..consistentid.likeness.regions import average_features, average_scores, compare_features, read_features
+from ..consistentid.likeness.report import draw_scores, report_likeness, report_regions
+from .boundary import sockets
+from .boundary.layout import make_preview, read_photo, split_batches
+from .model.hosting import load_to_device, make_patcher
+from .server import folders
 
 WORST = -1.0
 

@@ -7,7 +7,7 @@ from ..consistentid.errors import ConsistentIDError
 from ..consistentid.identity.combination import METHODS, OUTLIER_BELOW, combine_identities
 from ..consistentid.identity.mixing import CHOICES, adjust_regions, mix_identities
 from ..consistentid.identity.person import HIGHEST_STRENGTH
-from . import sockets
+from .boundary import sockets
 
 
 class CombineIdentities(io.ComfyNode):

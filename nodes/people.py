@@ -10,9 +10,9 @@ from ..consistentid.face.detail import mask_head
 from ..consistentid.face.face import check_same_photo
 from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
-from . import sockets
-from .layout import read_photo
-from .masks import AttentionMask
+from .boundary import sockets
+from .boundary.layout import read_photo
+from .model.masks import AttentionMask
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import astuple
 from comfy_api.latest import io
 
 from ..consistentid.presets import PRESETS
-from . import sockets
+from .boundary import sockets
 
 
 class SelectPreset(io.ComfyNode):

@@ -17,10 +17,11 @@ from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.face.preview import draw_labels
 from ..consistentid.face.quality import check_regions
 from ..consistentid.face.regions import EXTRA_LABELS, REGION_LABELS, REGION_WORDS, Regions, fit_clip
-from . import folders, sockets
-from .display import show_regions
-from .hosting import load_to_device, make_patcher
-from .layout import make_preview, read_mask, read_photo
+from .boundary import sockets
+from .boundary.display import show_regions
+from .boundary.layout import make_preview, read_mask, read_photo
+from .model.hosting import load_to_device, make_patcher
+from .server import folders
 
 
 class LoadFaceParser(io.ComfyNode):

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError, IncompatibleModelError
 from ..consistentid.finite import is_finite, require_finite
-from . import sockets
+from .boundary import sockets
 from .hooks import IdentityHook
-from .patching import KEY
-from .stages import STAGE
+from .model.patching import KEY
+from .model.stages import STAGE
 
 
 class SamplePortrait(io.ComfyNode):

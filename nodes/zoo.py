@@ -5,12 +5,13 @@ from comfy_api.latest import io
 from ..consistentid.adapter.config import ZOO
 from ..consistentid.face.analysis import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
-from ..consistentid.hosts.model_files import find_zoo
+from ..consistentid.headless.model_choice import find_zoo
 from ..zoo.drawn_faces import EXAMPLE_SCENES, draw_example
-from . import folders, sockets
-from .hosting import HostedAdapter, make_patcher
-from .layout import make_preview
-from .small_model import load_clip, load_clip_vision, load_unet, load_vae
+from .boundary import sockets
+from .boundary.layout import make_preview
+from .model.hosting import HostedAdapter, make_patcher
+from .model.small_model import load_clip, load_clip_vision, load_unet, load_vae
+from .server import folders
 
 MAX_SEED = 9999
 

@@ -28,7 +28,7 @@ MODEL_IDS = {"clip_vision": "clip_vision", "face_parser": "face_parser", "face_p
 def make_portrait(args):
     """Returns the exit code."""
     core = load_package("consistentid")
-    core("hosts.command").hide_loading_bars()
+    core("headless.command").hide_loading_bars()
     print("Drawing with diffusers, without ComfyUI", flush=True)
     found = find_models(args.base, args.checkpoint)
     print("Models:")
@@ -98,7 +98,7 @@ def _read_inputs(workflow):
 def _choose_settings(args, inputs, run, **others):
     """The user's choices, and what the workflow has for the rest. run: inputs of its sampler."""
     size = inputs["EmptyLatentImage"]
-    return load_package("consistentid")("hosts.portrait_settings").PortraitSettings(
+    return load_package("consistentid")("headless.portrait_settings").PortraitSettings(
         negative=args.negative or inputs["ConsistentID_InjectTokens"]["negative"],
         guidance=run["cfg"],
         width=args.width or size["width"],
@@ -111,8 +111,8 @@ def _choose_settings(args, inputs, run, **others):
 def _draw(settings, path):
     """The portrait, and where its picture is, which carries the settings."""
     core = load_package("consistentid")
-    portrait = core("hosts.portrait").draw_portrait(settings, progress=sys.stderr.isatty())
-    files = core("hosts.portrait_files")
+    portrait = core("headless.portrait").draw_portrait(settings, progress=sys.stderr.isatty())
+    files = core("headless.portrait_files")
     files.save_portrait(portrait, files.plan_files(path, 1))
     print("\n".join(portrait.report))
     return portrait, path
@@ -121,8 +121,8 @@ def _draw(settings, path):
 def find_models(base, checkpoint):
     """{part: path of the large model, or None}. Failure for a CONSISTENTID_MODELS that is not there."""
     core = load_package("consistentid")
-    find, manifest = core("models.find"), core("models.manifest").read_manifest()
-    files, errors = core("hosts.model_files"), core("errors")
+    find, manifest = core("model_files.find"), core("model_files.manifest").read_manifest()
+    files, errors = core("headless.model_choice"), core("errors")
     found = dict.fromkeys(TITLES) | {"checkpoint": checkpoint}
     try:
         folder = find.choose_models_folder()

@@ -16,7 +16,7 @@ def plan_run(out, count):
     core = load_package("consistentid")
     path = Path(out) / f"portrait_{datetime.now():%Y%m%d_%H%M%S}.png"
     try:
-        return core("hosts.portrait_files").plan_files(path, count)
+        return core("headless.portrait_files").plan_files(path, count)
     except core("errors").ConsistentIDError as error:
         raise Failure(str(error)) from error
 
@@ -40,10 +40,10 @@ def save_run(files, stages, results):
     PIL image)] of what led there. Prints the paths."""
     core = load_package("consistentid")
     shown = [(title, Image.open(path)) for title, path in results]
-    sheet = core("hosts.contact_sheet").draw_contact_sheet([*stages, *shown])
+    sheet = core("contact_sheet").draw_contact_sheet([*stages, *shown])
     writers = [*(partial(shutil.copyfile, path) for _, path in results), partial(sheet.save, format="PNG")]
     try:
-        files = core("hosts.portrait_files").write_files(files, writers)
+        files = core("headless.portrait_files").write_files(files, writers)
     except core("errors").ConsistentIDError as error:
         raise Failure(str(error)) from error
     for picture in files.pictures:

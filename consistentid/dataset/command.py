@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ..models.find import VARIABLE, find_by_id
+from ..model_files.find import VARIABLE, find_by_id
 from ..whole_file import claim_folder
 
 SHOWN = 8
@@ -47,7 +47,7 @@ def _prepare(arguments) -> int:
 def _fill(arguments) -> int:
     from ..face.analysis import load_face_analysis
     from ..face.parsing import load_face_parser
-    from ..hosts.command import hide_loading_bars, print_progress
+    from ..headless.command import hide_loading_bars, print_progress
     from .prepare import FaceModels, Preparation
     from .run import REJECTED, merge_records, prepare_folder
 
@@ -72,7 +72,7 @@ def _fill(arguments) -> int:
 
 
 def _add_captions(arguments) -> None:
-    from ..hosts.command import print_progress
+    from ..headless.command import print_progress
     from .captions import caption_records
 
     if not arguments.captioner and not arguments.fixed_captions:
@@ -100,7 +100,7 @@ def _check(arguments) -> int:
 
 
 def _show(arguments) -> int:
-    from ..hosts.contact_sheet import draw_contact_sheet
+    from ..contact_sheet import draw_contact_sheet
     from ..whole_file import replace_file
     from .check import draw_record
     from .records import DatasetError, read_records

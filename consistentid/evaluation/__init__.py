@@ -1,1 +1,1 @@
-"""How much pictures look like a person: cosines of ID embeddings, and of facial regions."""
+"""Measuring runs: what is planned, drawn and scored, compared with intervals."""

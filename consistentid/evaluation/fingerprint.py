@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from ..errors import ConsistentIDError
-from ..models.find import compute_sha256
+from ..model_files.find import compute_sha256
 
 
 def hash_path(path: str | Path) -> str:

@@ -10,13 +10,13 @@ from ..adapter.checkpoint import Adapter
 from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
 from ..face.photo import open_photo
 from ..face2diffusion.encoder import Face2Diffusion
-from ..hosts.diffusers_pipeline import sample
-from ..hosts.diffusers_unet import install_adapter
-from ..hosts.model_files import find_files
-from ..hosts.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
-from ..hosts.photo_identity import PhotoModels
-from ..hosts.portrait import choose_device, encode_text, make_sampling, prepare_pipeline
-from ..hosts.portrait_settings import PortraitSettings, parse_lora, read_settings
+from ..headless.model_choice import find_files
+from ..headless.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
+from ..headless.photo_identity import PhotoModels
+from ..headless.pipeline import sample
+from ..headless.portrait import choose_device, encode_text, make_sampling, prepare_pipeline
+from ..headless.portrait_settings import PortraitSettings, parse_lora, read_settings
+from ..headless.unet import install_adapter
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file
 

@@ -12,12 +12,12 @@ from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.analysis import load_face_analysis
 from ..face.parsing import load_face_parser, parse_face
 from ..face.photo import open_photo
+from ..likeness.faces import measure_reference, score_picture
+from ..likeness.image_encoder import load_image_encoder
+from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import load_clip
 from .fingerprint import describe_file
-from .image_encoder import load_image_encoder
-from .likeness import measure_reference, score_picture
 from .plan import Plan
-from .region_likeness import RegionScore, average_features, compare_features, read_features
 
 NEEDS = {
     "clip_t": ("clip",),

@@ -8,8 +8,8 @@ import torch
 
 from ..adapter.config import CONFIGS, AdapterConfig
 from ..dataset.records import read_records
-from ..hosts.clip_vision import load_clip_vision
-from ..hosts.diffusers_pipeline import load_pipeline
+from ..headless.clip_vision import load_clip_vision
+from ..headless.pipeline import load_pipeline
 from ..packages import needed
 from .checkpoints import load_checkpoint
 from .config import ConfigError, TrainingConfig

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ..adapter.sites import Site, list_sites
-from ..hosts.diffusers_unet import CrossProcessor, InstalledAdapter
+from ..headless.unet import CrossProcessor, InstalledAdapter
 
 
 class AttentionMaps:

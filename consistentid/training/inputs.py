@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
-from ..hosts.clip_text import ClipText
+from ..headless.clip_text import ClipText
 from .config import TrainingConfig
 from .feature_cache import PHOTO, Features
 from .samples import Sample, make_generator

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..adapter.checkpoint import Adapter
 from ..errors import CheckpointError
 from ..face2diffusion.regularisation import compute_class_guided_loss
-from ..hosts.diffusers_unet import install_adapter
+from ..headless.unet import install_adapter
 from .attention_maps import AttentionMaps
 from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
 

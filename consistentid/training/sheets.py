@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..contact_sheet import draw_contact_sheet
 from ..dataset.records import Record
 from ..facial_text import compose_for_identity
-from ..hosts.conditioning import encode_prompt
-from ..hosts.contact_sheet import draw_contact_sheet
-from ..hosts.diffusers_pipeline import Sampling, sample, set_scheduler
+from ..headless.conditioning import encode_prompt
+from ..headless.pipeline import Sampling, sample, set_scheduler
 from ..identity import Identity
 from .assembly import Run
 from .samples import read_sample

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..adapter.config import AdapterConfig
 from ..caption.align import TEXT_TOKENS, compose_prompt
-from ..hosts.clip_text import ClipText
+from ..headless.clip_text import ClipText
 from .samples import Sample
 
 

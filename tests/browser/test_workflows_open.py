@@ -7,7 +7,7 @@ import pytest
 from drawn_nodes import find_overlaps, list_boxes
 from workflow_files import NAMES, read_titled_twin, read_workflow
 
-from consistentid.models.manifest import read_manifest
+from consistentid.model_files.manifest import read_manifest
 
 pytestmark = pytest.mark.usefixtures("drawing")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from consistentid.models import background, state
-from consistentid.models.background import Downloads
-from consistentid.models.download import get_model
-from consistentid.models.find import Places
-from consistentid.models.manifest import read_manifest
-from consistentid.models.records import Records
-from consistentid.models.transfer import Address, DownloadError, Progress
+from consistentid.model_files import background, state
+from consistentid.model_files.background import Downloads
+from consistentid.model_files.download import get_model
+from consistentid.model_files.find import Places
+from consistentid.model_files.manifest import read_manifest
+from consistentid.model_files.records import Records
+from consistentid.model_files.transfer import Address, DownloadError, Progress
 
 MODELS = read_manifest()
 ADAPTER = MODELS["adapter_sdxl"]

@@ -86,10 +86,10 @@ LOADERS = {
     "onnxruntime": "from consistentid.face.package import load_face_analysis as f; f('x')",
     "skimage": "from consistentid.face.cascade import load_face_cascade as f; f()",
     "transformers": "from consistentid.caption.describe import check_captioner as f; f('x')",
-    "diffusers": "from consistentid.hosts.diffusers_pipeline import import_diffusers as f; f()",
-    "peft": "from consistentid.hosts.diffusers_pipeline import load_loras as f; f(None, [])",
+    "diffusers": "from consistentid.headless.pipeline import import_diffusers as f; f()",
+    "peft": "from consistentid.headless.pipeline import load_loras as f; f(None, [])",
     "requests": "from consistentid.evaluation.comfyui import ComfyUI as f; f('http://x', None)",
-    "huggingface_hub": "from consistentid.models.hub import is_offline as f; f()",
+    "huggingface_hub": "from consistentid.model_files.hub import is_offline as f; f()",
     "yaml": "from consistentid.training.config import read_config as f; f('x')",
     "jinja2": "from consistentid.evaluation.page import write_page as f; f([], [])",
 }

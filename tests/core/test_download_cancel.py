@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from consistentid.models import background
-from consistentid.models.background import Downloads
-from consistentid.models.find import Places
-from consistentid.models.manifest import read_manifest
-from consistentid.models.records import Records
-from consistentid.models.transfer import Address
+from consistentid.model_files import background
+from consistentid.model_files.background import Downloads
+from consistentid.model_files.find import Places
+from consistentid.model_files.manifest import read_manifest
+from consistentid.model_files.records import Records
+from consistentid.model_files.transfer import Address
 
 MODEL = read_manifest()["adapter_sdxl"]
 PATIENCE_S = 2

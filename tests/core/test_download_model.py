@@ -15,13 +15,13 @@ import pytest
 
 from consistentid import whole_file
 from consistentid.errors import ConsistentIDError
-from consistentid.models import download, transfer
-from consistentid.models.download import get_model
-from consistentid.models.manifest import File, Model, Source
-from consistentid.models.records import Records
-from consistentid.models.transfer import Address, DownloadError, Watch
-from consistentid.models.verify import AS_DOWNLOADED, CHANGED, MISSING, SOUND, UNKNOWN, verify_model
-from consistentid.models.watch import DownloadCancelled
+from consistentid.model_files import download, transfer
+from consistentid.model_files.download import get_model
+from consistentid.model_files.manifest import File, Model, Source
+from consistentid.model_files.records import Records
+from consistentid.model_files.transfer import Address, DownloadError, Watch
+from consistentid.model_files.verify import AS_DOWNLOADED, CHANGED, MISSING, SOUND, UNKNOWN, verify_model
+from consistentid.model_files.watch import DownloadCancelled
 
 spec = importlib.util.spec_from_file_location("file_server", Path(__file__).with_name("file_server.py"))
 file_server = sys.modules["file_server"] = importlib.util.module_from_spec(spec)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from consistentid.models import transfer as module
-from consistentid.models.transfer import Address, DownloadError, Watch, discard, finish, transfer
-from consistentid.models.watch import DownloadCancelled
+from consistentid.model_files import transfer as module
+from consistentid.model_files.transfer import Address, DownloadError, Watch, discard, finish, transfer
+from consistentid.model_files.watch import DownloadCancelled
 
 spec = importlib.util.spec_from_file_location("file_server", Path(__file__).with_name("file_server.py"))
 file_server = sys.modules["file_server"] = importlib.util.module_from_spec(spec)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from consistentid.errors import CheckpointError, ConsistentIDError
-from consistentid.models import find
-from consistentid.models.find import (
+from consistentid.model_files import find
+from consistentid.model_files.find import (
     choose_models_folder,
     find_model,
     list_model_folders,
@@ -18,7 +18,7 @@ from consistentid.models.find import (
     search_by_hash,
     search_model,
 )
-from consistentid.models.manifest import read_manifest
+from consistentid.model_files.manifest import read_manifest
 
 MODELS = read_manifest()
 links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

@@ -8,13 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from consistentid.errors import FaceNotFoundError
-from consistentid.evaluation.likeness import (
-    average,
-    measure_baseline,
-    measure_reference,
-    score_picture,
-    score_pictures,
-)
+from consistentid.likeness.faces import average, measure_baseline, measure_reference, score_picture, score_pictures
 
 STANDINS = Path(__file__).resolve().parents[1] / "stand_ins" / "standins_onnx.py"
 

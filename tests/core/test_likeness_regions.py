@@ -9,15 +9,9 @@ import torch
 from PIL import Image
 
 from consistentid.errors import CheckpointError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
-from consistentid.evaluation.image_encoder import load_image_encoder
-from consistentid.evaluation.likeness import measure_reference, score_picture
-from consistentid.evaluation.region_likeness import (
-    average_features,
-    average_scores,
-    compare_features,
-    cut_squares,
-    read_features,
-)
+from consistentid.likeness.faces import measure_reference, score_picture
+from consistentid.likeness.image_encoder import load_image_encoder
+from consistentid.likeness.regions import average_features, average_scores, compare_features, cut_squares, read_features
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from consistentid.evaluation.likeness import Likeness, Reference, Score
-from consistentid.evaluation.region_likeness import RegionScore
-from consistentid.evaluation.report import TILE_PX, draw_scores, draw_sheet, report_likeness, report_regions
 from consistentid.face.face import Face
+from consistentid.likeness.faces import Likeness, Reference, Score
+from consistentid.likeness.regions import RegionScore
+from consistentid.likeness.report import TILE_PX, draw_scores, draw_sheet, report_likeness, report_regions
 
 NO_FACE = Score(None, None, None, 0)
 

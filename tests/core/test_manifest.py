@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from consistentid.models.manifest import (
-    MANIFEST,
-    ManifestError,
-    Source,
-    parse_manifest,
-    read_manifest,
-)
-from consistentid.models.paths import PathError, require_safe_path
-from consistentid.models.table import MARKS, describe_for_workflow, format_size, render_markdown
+from consistentid.model_files.manifest import MANIFEST, ManifestError, Source, parse_manifest, read_manifest
+from consistentid.model_files.paths import PathError, require_safe_path
+from consistentid.model_files.table import MARKS, describe_for_workflow, format_size, render_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = list(read_manifest().values())

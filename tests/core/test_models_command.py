@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from consistentid.models.manifest import read_manifest
-from consistentid.models.records import Records
-from consistentid.models.table import render_markdown
-from consistentid.models.transfer import DownloadError
+from consistentid.model_files.manifest import read_manifest
+from consistentid.model_files.records import Records
+from consistentid.model_files.table import render_markdown
+from consistentid.model_files.transfer import DownloadError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +107,7 @@ def test_verify_of_a_missing_file_fails_only_when_it_is_asked_for(models, capsys
 
 
 def test_verify_finds_a_renamed_file_by_its_hash(models, tmp_path, monkeypatch, capsys):
-    from consistentid.models import command
+    from consistentid.model_files import command
 
     content = b"the parser"
     model = read_manifest()["face_parser"]
@@ -119,7 +119,7 @@ def test_verify_finds_a_renamed_file_by_its_hash(models, tmp_path, monkeypatch, 
 
 
 def test_get_goes_on_after_a_model_that_failed(models, monkeypatch, capsys):
-    from consistentid.models import download
+    from consistentid.model_files import download
 
     def get_model(model, folder, watch):
         if model.id == "adapter_sd15":

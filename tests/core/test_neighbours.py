@@ -12,13 +12,13 @@ sys.path.append(str(Path(__file__).parent))
 from photo_set import make_photo
 
 from consistentid.dataset import prepare
-from consistentid.evaluation import region_likeness
-from consistentid.evaluation.likeness import measure_reference
 from consistentid.face import parsed_face
 from consistentid.face.analysis import detect_faces
 from consistentid.face.neighbours import keep_own
 from consistentid.face.parsed_face import parse_regions
-from consistentid.hosts import photo_identity
+from consistentid.headless import photo_identity
+from consistentid.likeness import regions as region_likeness
+from consistentid.likeness.faces import measure_reference
 from zoo.drawn_faces import choose_scene, draw_person, draw_portrait
 
 SKIN, HAIR = 1, 17

@@ -12,8 +12,8 @@ from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import ZOO
 from consistentid.caption.describe import load_captioner
 from consistentid.face.parsing import load_face_parser
-from consistentid.hosts.clip_vision import load_clip_vision
-from consistentid.hosts.diffusers_pipeline import load_pipeline
+from consistentid.headless.clip_vision import load_clip_vision
+from consistentid.headless.pipeline import load_pipeline
 from consistentid.weights import own_memory, read_weights
 
 needs_maps = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which files are mapped")

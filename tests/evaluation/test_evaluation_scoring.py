@@ -9,11 +9,11 @@ import consistentid.evaluation.scoring as scoring
 from consistentid.errors import CheckpointError, ConsistentIDError, FaceNotFoundError
 from consistentid.evaluation.clip import load_clip
 from consistentid.evaluation.frechet import measure_fid
-from consistentid.evaluation.image_encoder import load_image_encoder
-from consistentid.evaluation.likeness import measure_reference, score_picture
 from consistentid.evaluation.plan import read_plan
 from consistentid.evaluation.scoring import Scorer, ScoringModels
 from consistentid.face.analysis import load_face_analysis
+from consistentid.likeness.faces import measure_reference, score_picture
+from consistentid.likeness.image_encoder import load_image_encoder
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import SD15
 from consistentid.facial_text import compose_for_identity, describe_placement
-from consistentid.hosts.clip_text import ClipText
-from consistentid.hosts.conditioning import encode_prompt
-from consistentid.hosts.diffusers_pipeline import load_pipeline
-from consistentid.hosts.diffusers_unet import install_adapter
+from consistentid.headless.clip_text import ClipText
+from consistentid.headless.conditioning import encode_prompt
+from consistentid.headless.pipeline import load_pipeline
+from consistentid.headless.unet import install_adapter
 
 pytestmark = pytest.mark.host
 
@@ -51,7 +51,7 @@ def test_unet(host, tiny, base, width):
     hosted, identity = tiny.make_adapter(host, id_tokens.flip(0), base)
     for weight, lora_weight, length in ((1.0, 1.0, 77), (0.6, 0.8, 154)):
         text = make_input(f"agreement/text_{length}", (2, length, width))
-        model = host.nodes.patching.apply_adapter(tiny.make_model(base), hosted, identity, weight, lora_weight)
+        model = host.nodes.model.patching.apply_adapter(tiny.make_model(base), hosted, identity, weight, lora_weight)
         comfy.model_management.load_models_gpu([model])
         options = model.model_options["transformer_options"] | {"cond_or_uncond": [1, 0], "sigmas": torch.ones(1)}
         theirs = model.model.diffusion_model(
@@ -86,7 +86,7 @@ def standin_models(host, comfyui, load_module):
     adapter = load_adapter(path)
     adapter.facial_encoder.float()
     adapter.id_projection.float()
-    return clip, host.nodes.hosting.HostedAdapter.load(str(path)), ClipText(pipeline, SD15), adapter
+    return clip, host.nodes.model.hosting.HostedAdapter.load(str(path)), ClipText(pipeline, SD15), adapter
 
 
 TEXTS = {
@@ -156,7 +156,7 @@ def test_image_features(host, files, photo, tmp_path):
     import comfy.clip_vision
 
     from consistentid.face.photo import open_photo
-    from consistentid.hosts.clip_vision import encode_images, load_clip_vision
+    from consistentid.headless.clip_vision import encode_images, load_clip_vision
 
     folder = Path(inspect.getfile(comfy.clip_vision)).parent
     config = json.loads((folder / "clip_vision_config_h.json").read_text())

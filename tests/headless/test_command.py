@@ -14,11 +14,11 @@ from PIL import Image
 
 from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
-from consistentid.hosts.clip_vision import encode_images, load_clip_vision
-from consistentid.hosts.command import add_command
-from consistentid.hosts.model_files import find_files
-from consistentid.hosts.portrait import make_sampling
-from consistentid.hosts.portrait_settings import PortraitSettings, parse_lora, read_settings
+from consistentid.headless.clip_vision import encode_images, load_clip_vision
+from consistentid.headless.command import add_command
+from consistentid.headless.model_choice import find_files
+from consistentid.headless.portrait import make_sampling
+from consistentid.headless.portrait_settings import PortraitSettings, parse_lora, read_settings
 from consistentid.identity.file import save_identity
 
 
@@ -193,9 +193,8 @@ def test_another_encoder_is_refused(files):
 
 def test_importing_the_hosts_imports_no_diffusers(standins):
     """The command line starts without it; only a run needs it."""
-    root = importlib.util.find_spec("consistentid.hosts").submodule_search_locations[0] + "/../.."
-    code = (
-        "import sys; import consistentid.hosts.command, consistentid.hosts.portrait; print('diffusers' in sys.modules)"
-    )
+    root = importlib.util.find_spec("consistentid.headless").submodule_search_locations[0] + "/../.."
+    modules = "consistentid.headless.command, consistentid.headless.portrait"
+    code = f"import sys; import {modules}; print('diffusers' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert run.stdout.strip() == "False", run.stderr

@@ -14,9 +14,9 @@ from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
 from consistentid.face.analysis import select_face
 from consistentid.face.face import Face
-from consistentid.hosts.diffusers_pipeline import load_loras, load_pipeline
-from consistentid.hosts.portrait import choose_device
-from consistentid.hosts.portrait_settings import FACE_ORDERS, PortraitSettings, read_settings
+from consistentid.headless.pipeline import load_loras, load_pipeline
+from consistentid.headless.portrait import choose_device
+from consistentid.headless.portrait_settings import FACE_ORDERS, PortraitSettings, read_settings
 
 ABSENT = ["gpu0", "meta", "cuda:99"]
 

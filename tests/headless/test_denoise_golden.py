@@ -5,9 +5,9 @@ import torch
 from golden_data import DENOISE, MODULE, difference, make_input, read_case, read_tensors
 from headless_models import make_golden_adapter, make_unet
 
-from consistentid.hosts.conditioning import Conditioning, Stage, fuse_tokens, project_identity
-from consistentid.hosts.diffusers_pipeline import Sampling, sample
-from consistentid.hosts.diffusers_unet import install_adapter
+from consistentid.headless.conditioning import Conditioning, Stage, fuse_tokens, project_identity
+from consistentid.headless.pipeline import Sampling, sample
+from consistentid.headless.unet import install_adapter
 from consistentid.identity import Identity
 
 

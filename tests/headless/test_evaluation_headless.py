@@ -9,9 +9,9 @@ from PIL import Image
 
 from consistentid.evaluation import headless
 from consistentid.evaluation.engine import DrawingError, EngineError
-from consistentid.hosts import person
-from consistentid.hosts.portrait import draw_portrait
-from consistentid.hosts.portrait_settings import PortraitSettings
+from consistentid.headless import person
+from consistentid.headless.portrait import draw_portrait
+from consistentid.headless.portrait_settings import PortraitSettings
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from consistentid.adapter.config import SD15, SDXL
 from consistentid.errors import ConsistentIDError, IncompatibleModelError
 from consistentid.face2diffusion.encoder import TextIdentity
 from consistentid.facial_text import compose_for_identity
-from consistentid.hosts.clip_text import ClipText
-from consistentid.hosts.conditioning import Conditioning, encode_prompt, make_stage
-from consistentid.hosts.portrait_settings import PortraitSettings
+from consistentid.headless.clip_text import ClipText
+from consistentid.headless.conditioning import Conditioning, encode_prompt, make_stage
+from consistentid.headless.portrait_settings import PortraitSettings
 
 GOLDEN = read_tensors("f2d_text.safetensors")
 MAPPING = read_tensors("f2d_mapping.safetensors")
@@ -139,7 +139,7 @@ def test_choices_that_cannot_be(settings, message):
 
 def test_the_command(files, photo, tmp_path, monkeypatch):
     """Alone, without the files of ConsistentID; beside it, at weights of 0, the person is the same."""
-    import consistentid.hosts.portrait as portrait
+    import consistentid.headless.portrait as portrait
     from consistentid.__main__ import main
 
     def encode_text(clip, adapter, identity, composed, negative, alignment):

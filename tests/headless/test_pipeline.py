@@ -7,16 +7,10 @@ from PIL import Image
 
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
-from consistentid.hosts.conditioning import Conditioning, Stage
-from consistentid.hosts.diffusers_pipeline import (
-    Sampling,
-    load_loras,
-    load_pipeline,
-    sample,
-    set_scheduler,
-)
-from consistentid.hosts.diffusers_unet import install_adapter
-from consistentid.hosts.schedulers import SCHEDULERS
+from consistentid.headless.conditioning import Conditioning, Stage
+from consistentid.headless.pipeline import Sampling, load_loras, load_pipeline, sample, set_scheduler
+from consistentid.headless.schedulers import SCHEDULERS
+from consistentid.headless.unet import install_adapter
 
 TEXT, FACIAL, NEGATIVE = 1.0, 2.0, 3.0
 PICTURE = Image.effect_noise((64, 64), 60).convert("RGB")

@@ -7,9 +7,9 @@ from PIL import Image
 
 from consistentid.__main__ import main
 from consistentid.errors import ConsistentIDError
-from consistentid.hosts.portrait import Portrait
-from consistentid.hosts.portrait_files import plan_files, save_portrait
-from consistentid.hosts.portrait_settings import PortraitSettings, read_settings
+from consistentid.headless.portrait import Portrait
+from consistentid.headless.portrait_files import plan_files, save_portrait
+from consistentid.headless.portrait_settings import PortraitSettings, read_settings
 
 PICTURE = Image.new("RGB", (64, 64), "green")
 

@@ -8,8 +8,8 @@ import torch
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.errors import CaptionError, IncompatibleModelError
 from consistentid.facial_text import compose_for_identity
-from consistentid.hosts.clip_text import ClipText
-from consistentid.hosts.conditioning import encode_prompt
+from consistentid.headless.clip_text import ClipText
+from consistentid.headless.conditioning import encode_prompt
 
 PROMPT = "a photo of a person in a forest"
 LONG = ", ".join(f"detail number {i} of a rich scene" for i in range(24))

@@ -10,7 +10,7 @@ from headless_models import make_golden_adapter, make_unet
 
 from consistentid.adapter.attention import Lora
 from consistentid.errors import IncompatibleModelError
-from consistentid.hosts.diffusers_unet import detect_base, install_adapter
+from consistentid.headless.unet import detect_base, install_adapter
 
 
 def make_seeded(*shape):

@@ -14,14 +14,14 @@ from consistentid.adapter.sites import list_sites
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
 from consistentid.face.parsing import load_face_parser
 from consistentid.facial_text import compose_for_identity
-from consistentid.hosts.clip_text import ClipText
-from consistentid.hosts.clip_vision import encode_images, load_clip_vision
-from consistentid.hosts.conditioning import encode_prompt
-from consistentid.hosts.diffusers_pipeline import Sampling, load_pipeline, sample
-from consistentid.hosts.diffusers_unet import detect_base, install_adapter
-from consistentid.hosts.model_files import find_files
-from consistentid.hosts.portrait import draw_portrait
-from consistentid.hosts.portrait_settings import PortraitSettings
+from consistentid.headless.clip_text import ClipText
+from consistentid.headless.clip_vision import encode_images, load_clip_vision
+from consistentid.headless.conditioning import encode_prompt
+from consistentid.headless.model_choice import find_files
+from consistentid.headless.pipeline import Sampling, load_pipeline, sample
+from consistentid.headless.portrait import draw_portrait
+from consistentid.headless.portrait_settings import PortraitSettings
+from consistentid.headless.unet import detect_base, install_adapter
 from consistentid.identity import Identity
 from consistentid.identity.combination import combine_identities
 from consistentid.identity.compatibility import check_adapter

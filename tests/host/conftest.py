@@ -53,7 +53,7 @@ def checkpoint(standins):
 
 @pytest.fixture(scope="session")
 def adapter(host, standins):
-    return host.nodes.hosting.HostedAdapter.load(str(standins / "consistentid" / "standin_consistentid_sd15.bin"))
+    return host.nodes.model.hosting.HostedAdapter.load(str(standins / "consistentid" / "standin_consistentid_sd15.bin"))
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_region_of_the_negative(portrait, run, seen):
 @pytest.mark.parametrize("merge_at", [0.0, 0.5])
 def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
     """Of either list, and where both switch at the merge point, as with SDXL."""
-    rows, seen = host.nodes.rows.ROWS, set()
+    rows, seen = host.nodes.model.rows.ROWS, set()
     split = host.nodes.conditioning.split_stages
     positive, negative = (split(*([[run.tell(sign * n, n), {}]] for n in (1, 2)), merge_at) for sign in (1, -1))
 
@@ -119,7 +119,7 @@ def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
 
 def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
     """The mask means the whole picture; a layer that sees a part of it gets that part of the mask."""
-    masks = host.nodes.masks
+    masks = host.nodes.model.masks
     seen, fit = {}, masks.AttentionMask.fit
 
     def spy(self, grid, places, like):
@@ -135,7 +135,7 @@ def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
     picture = torch.zeros(1, 512, 512)
     picture[:, :, :256] = 1
     people = (host.nodes.people.Person(portrait.identity, masks.AttentionMask(picture)),)
-    model = host.nodes.patching.apply_adapter(portrait.model, portrait.hosted, people)
+    model = host.nodes.model.patching.apply_adapter(portrait.model, portrait.hosted, people)
     positive, negative = portrait.make_conditions()
     left, right = (nodes.ConditioningSetArea().append(positive, 64, 128, x, 0, 1.0)[0] for x in (0, 64))
     run.sample(model, (left + right, negative))
@@ -147,7 +147,7 @@ def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
 @pytest.mark.parametrize("side", ["positive", "negative"])
 def test_token_masks_stay_with_their_text(host, portrait, run, side):
     """In the host's copies too: the one of the negative has no tokens to mask, those of the positive have theirs."""
-    masks, key = host.nodes.masks, host.nodes.rows.TOKEN_MASKS
+    masks, key = host.nodes.model.masks, host.nodes.model.rows.TOKEN_MASKS
     half = masks.TokenMask(torch.tensor([3, 9]), 77, masks.AttentionMask(torch.ones(1, 16, 16)))
     positive, negative = portrait.make_conditions()
     for entry in positive:
@@ -156,7 +156,7 @@ def test_token_masks_stay_with_their_text(host, portrait, run, side):
     seen = set()
 
     def note(_, args, kwargs):
-        rows = kwargs["transformer_options"][host.nodes.rows.ROWS]
+        rows = kwargs["transformer_options"][host.nodes.model.rows.ROWS]
         texts = kwargs["context"][:, 0, 0].tolist()
         seen.update((text, bool(one.token_masks)) for text, one in zip(texts, rows.conditions, strict=True))
 
@@ -198,7 +198,7 @@ def test_mixed_conditioning(portrait, run, alone, seen, mix, texts):
 
 def test_text_behind_masked_tokens_is_not_masked(host, portrait, run):
     """ConditioningConcat: the mask of facial tokens is for their text, not for the one put behind it."""
-    masks, key = host.nodes.masks, host.nodes.rows.TOKEN_MASKS
+    masks, key = host.nodes.model.masks, host.nodes.model.rows.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
     hidden = {key: [masks.TokenMask(torch.tensor([3, 9]), 77, nowhere)]}
     texts = [run.tell(1.0, seed) for seed in (1, 9)]

@@ -125,7 +125,7 @@ def test_tiled_decoding_is_not_changed(checkpoint, adapter, make_identity, host)
     latent = {"samples": randn(1, 4, 40, 40)}
     decode = nodes.VAEDecodeTiled().decode
     before = decode(vae, latent, 128, 32)[0]
-    patched = host.nodes.patching.apply_adapter(model, adapter, make_identity())
+    patched = host.nodes.model.patching.apply_adapter(model, adapter, make_identity())
     text = [[randn(1, 77, 768), {}]]
     drawn = nodes.common_ksampler(
         patched, 1, 1, 1.0, "euler", "normal", text, text, {"samples": torch.zeros(1, 4, 8, 8)}

@@ -104,7 +104,7 @@ def couple(host, make_identity):
 
 def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
     """Each person's tokens stand behind their words, with their features, and only they are masked."""
-    clip, rows = checkpoint[1], host.nodes.rows
+    clip, rows = checkpoint[1], host.nodes.model.rows
     prompt = "in a park, <A> a woman, <B> a man"
     positive, negative, marked, report = host.nodes.conditioning.InjectTokens.execute(
         clip, adapter, couple, prompt, "blurry", 0.5, "auto", ""

@@ -131,7 +131,7 @@ def test_nobody_can_go_without_an_id_embedding(detect, astronaut):
 
 def test_later_nodes_run_once_for_each_photo(host, standins, detect, astronaut):
     """A missing face in the list counts as an optional input left open."""
-    parser = host.nodes.hosting.make_patcher(
+    parser = host.nodes.model.hosting.make_patcher(
         host.consistentid.face.parsing.load_face_parser(next((standins / "consistentid").glob("*face_parsing.pth")))
     )
     wide = image_of(make_photo("twice"))
@@ -171,7 +171,7 @@ def test_a_half_seen_bystander_stops_no_run(host, standins, detect, analysis, er
     assert [face.box[0] < 256 for face in found.face] == [True]
     assert re.search(r"^2 found; took all.* 1 left out, with the middle .* box \[468, ", found.report[0])
     assert [face["half"] for face in detect.shown["consistentid_faces"][0]["faces"]] == [False, True]
-    parser = host.nodes.hosting.make_patcher(
+    parser = host.nodes.model.hosting.make_patcher(
         host.consistentid.face.parsing.load_face_parser(next((standins / "consistentid").glob("*face_parsing.pth")))
     )
     inputs = {"face_parser": [parser], "image": found.photo, "side_px": ["512"], "face": found.face}
@@ -191,7 +191,7 @@ def test_every_output_of_a_list_belongs_to_the_same_face(detect, astronaut):
 
 
 def test_transparent_and_grey_photos(host, astronaut):
-    read_photo = host.nodes.layout.read_photo
+    read_photo = host.nodes.boundary.layout.read_photo
     image = image_of(astronaut)
     with_alpha = torch.cat([image, torch.zeros_like(image[..., :1])], dim=-1)
     assert np.array_equal(read_photo(with_alpha), astronaut)
@@ -259,7 +259,7 @@ def test_photo_file_that_a_camera_turned(host, detect, tmp_path, monkeypatch, as
     image = nodes.LoadImage().load_image("photo.jpg")[0]
     np.testing.assert_allclose(detect(image).face[0].box, FACE_BOX, atol=4)
     ours = host.consistentid.face.photo.open_photo(tmp_path / "photo.jpg")
-    theirs = host.nodes.layout.read_photo(image).astype(int)
+    theirs = host.nodes.boundary.layout.read_photo(image).astype(int)
     difference = np.abs(theirs - ours).mean()
     assert difference < 2, "the command line sees what the node sees; hosts decode JPEG differently"
 
@@ -287,7 +287,7 @@ def test_the_editor_gets_every_face_with_its_place_in_each_order(host, astronaut
     right = make_face(np.array([300, 100, 420, 256]), np.zeros((5, 2)), 0.8, None, age=31, gender="female")
     left = make_face(np.array([-10, 0, 51.2, 60]), None, 1.0, None)
     photo = np.hstack([astronaut, astronaut])
-    shown = host.nodes.display.show_faces(photo, [right, left])
+    shown = host.nodes.boundary.display.show_faces(photo, [right, left])
     assert json.loads(json.dumps(shown)) == shown
     boxes = [face["box"] for face in shown["faces"]]
     np.testing.assert_allclose(boxes, [[0, 0, 0.05, 60 / 512], [300 / 1024, 100 / 512, 420 / 1024, 0.5]])

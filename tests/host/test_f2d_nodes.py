@@ -25,7 +25,7 @@ def package(host, tmp_path_factory):
         kinds = folder_paths.folder_names_and_paths
         patch.setitem(kinds, "consistentid", ([str(root)], kinds["consistentid"][1]))
         node = host.nodes.face2diffusion.LoadFace2Diffusion
-        (package_name,) = host.nodes.folders.list_folders("face2diffusion")
+        (package_name,) = host.nodes.server.folders.list_folders("face2diffusion")
         assert package_name == "my face2diffusion"
         assert node.validate_inputs(package_name) is True
         assert "Face2Diffusion" in node.validate_inputs("absent") and "drive.google.com" in node.validate_inputs(

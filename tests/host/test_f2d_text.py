@@ -28,7 +28,7 @@ def clip(host):
 
 @pytest.fixture
 def name_person(host):
-    return host.nodes.word_tokenizer.name_person
+    return host.nodes.text.word_tokenizer.name_person
 
 
 @pytest.fixture

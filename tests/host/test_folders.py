@@ -9,7 +9,7 @@ pytestmark = pytest.mark.host
 
 @pytest.fixture
 def folders(host, tmp_path, monkeypatch):
-    """nodes/folders.py with the folders tmp_path/models and, as extra_model_paths.yaml would add it, tmp_path/extra."""
+    """The folders tmp_path/models and, as extra_model_paths.yaml would add it, tmp_path/extra."""
     import folder_paths
 
     for kind in ("consistentid", "facexlib", "insightface", "LLM", "clip_vision"):
@@ -19,7 +19,7 @@ def folders(host, tmp_path, monkeypatch):
         suffixes = folder_paths.folder_names_and_paths[kind][1]
         monkeypatch.setitem(folder_paths.folder_names_and_paths, kind, (places, suffixes))
     folder_paths.filename_list_cache.clear()
-    yield host.nodes.folders
+    yield host.nodes.server.folders
     folder_paths.filename_list_cache.clear()
 
 

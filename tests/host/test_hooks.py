@@ -127,11 +127,11 @@ def test_sdxl_in_half_a_picture(host, tiny, run, predict):
 
 def test_two_people_in_one_hook(host, portrait, run, couple, predict):
     """Each inside a mask of their own, and both in one condition: one more evaluation, not two."""
-    person, mask = host.nodes.people.Person, host.nodes.masks.AttentionMask
+    person, mask = host.nodes.people.Person, host.nodes.model.masks.AttentionMask
     places = {"a": slice(0, 5), "b": slice(10, 16)}
     people = tuple(person(couple[name], mask(make_mask(columns))) for name, columns in places.items())
     hooks = host.nodes.hooks.make_hooks(portrait.hosted, people)
-    expected = host.nodes.patching.apply_adapter(portrait.model, portrait.hosted, people)
+    expected = host.nodes.model.patching.apply_adapter(portrait.model, portrait.hosted, people)
     conditions, rest = portrait.make_conditions(), make_rest(run)
     both = predict(portrait.model, combine(set_props(conditions, hooks, LEFT), rest=rest))
     assert run.differ(both[..., LEFT], predict(expected, conditions)[..., LEFT]) < 1e-5
@@ -141,7 +141,7 @@ def test_two_people_in_one_hook(host, portrait, run, couple, predict):
 @pytest.mark.parametrize("way", ["second hook", "on the model"])
 def test_beside_the_other_person_in_the_same_place(host, portrait, couple, hook, compare, way):
     """Both are added; the low-rank weights, which they share, are there once."""
-    other = host.nodes.patching.apply_adapter(portrait.model, portrait.hosted, couple["b"])
+    other = host.nodes.model.patching.apply_adapter(portrait.model, portrait.hosted, couple["b"])
     if way == "second hook":
         compare(hook("a").clone_and_combine(hook("b")), portrait.apply(other))
     else:

@@ -91,7 +91,7 @@ def test_second_opinion(score, packages, batch):
 @pytest.mark.parametrize(("cosines", "expected"), [((0.8, 0.3), 0.3), ((0.8, None), -1), (None, -1)], ids=str)
 def test_second_score_is_that_of_the_best_picture(host, nodes, packages, batch, score, monkeypatch, cosines, expected):
     """Not the second encoder's own best, which would be another picture."""
-    evaluation = host.consistentid.evaluation.likeness
+    evaluation = host.consistentid.likeness.faces
     said = {id(packages["buffalo_l"]): (0.2, 0.9), id(packages["antelopev2"]): cosines}
 
     def score_pictures(analysis, photos, *_):
@@ -154,7 +154,7 @@ def dino(host, tmp_path_factory):
 def test_encoder_is_found_and_loaded_by_the_host(host, nodes, dino, astronaut):
     import comfy.model_management
 
-    assert dino in host.nodes.folders.list_folders("region_encoder")
+    assert dino in host.nodes.server.folders.list_folders("region_encoder")
     assert nodes.LoadImageEncoder.validate_inputs(dino) is True is nodes.LoadImageEncoder.validate_inputs(None)
     message = nodes.LoadImageEncoder.validate_inputs("dinov2-base")
     assert "facebook/dinov2-base" in message and "consistentid" in message
@@ -170,7 +170,7 @@ def test_encoder_is_found_and_loaded_by_the_host(host, nodes, dino, astronaut):
 def compare(host, nodes, standins, dino):
     """Runs RegionLikeness with the stand-in parser, which knows the astronaut's whole photo."""
     path = next((standins / "consistentid").glob("*face_parsing.pth"))
-    parser = host.nodes.hosting.make_patcher(host.consistentid.face.parsing.load_face_parser(path))
+    parser = host.nodes.model.hosting.make_patcher(host.consistentid.face.parsing.load_face_parser(path))
     (encoder,) = nodes.LoadImageEncoder.execute(dino).result
 
     def run(reference, images, **options):

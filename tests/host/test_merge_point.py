@@ -11,7 +11,7 @@ TEXT, FACIAL = 1.0, 2.0
 @pytest.fixture(scope="module")
 def model(host, tiny):
     hosted, identity = tiny.make_adapter(host, torch.zeros(2, 4, 768))
-    return host.nodes.patching.apply_adapter(tiny.make_model(), hosted, identity)
+    return host.nodes.model.patching.apply_adapter(tiny.make_model(), hosted, identity)
 
 
 @pytest.fixture

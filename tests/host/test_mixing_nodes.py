@@ -77,7 +77,7 @@ def test_mixing_by_node(nodes, photos):
 def test_presets_fit_the_nodes_they_are_wired_to(host, nodes):
     preset = nodes["presets"].SelectPreset
     assert preset.execute("balanced").result == (1.0, 1.0, 0.6)
-    apply, inject = host.nodes.model.ApplyAdapter.GET_SCHEMA(), host.nodes.conditioning.InjectTokens.GET_SCHEMA()
+    apply, inject = host.nodes.adapter.ApplyAdapter.GET_SCHEMA(), host.nodes.conditioning.InjectTokens.GET_SCHEMA()
     inputs = {i.id: i for i in (*apply.inputs, *inject.inputs)}
     for name in preset.GET_SCHEMA().inputs[0].options:
         for output, value in zip(preset.GET_SCHEMA().outputs, preset.execute(name).result, strict=True):
@@ -165,7 +165,7 @@ def test_lists_of_identities_through_the_hosts_executor(host, nodes, photos, mon
     class Photos(io.ComfyNode):
         @classmethod
         def define_schema(cls):
-            output = host.nodes.sockets.Identity.Output("identity", is_output_list=True)
+            output = host.nodes.boundary.sockets.Identity.Output("identity", is_output_list=True)
             return io.Schema(node_id="Photos", category="test", outputs=[output])
 
         @classmethod
@@ -175,7 +175,7 @@ def test_lists_of_identities_through_the_hosts_executor(host, nodes, photos, mon
     class Look(io.ComfyNode):
         @classmethod
         def define_schema(cls):
-            inputs = [host.nodes.sockets.Identity.Input("identity"), io.String.Input("report")]
+            inputs = [host.nodes.boundary.sockets.Identity.Input("identity"), io.String.Input("report")]
             return io.Schema(node_id="Look", category="test", inputs=inputs, is_output_node=True)
 
         @classmethod

@@ -56,7 +56,7 @@ def test_unet(host, tiny, base, name):
     text, id_tokens = context[:, :-4], context[:, -4:].flip(0)
     hosted, identity = tiny.make_adapter(host, id_tokens, base)
     weight, lora_weight = ("ip_scale_0" not in name) * 1.0, ("lora_scale_0" not in name) * 1.0
-    patched = host.nodes.patching.apply_adapter(model, hosted, identity, weight, lora_weight)
+    patched = host.nodes.model.patching.apply_adapter(model, hosted, identity, weight, lora_weight)
     assert difference(run_unet(patched, latents, timestep, text, labels), expected) <= UNET
 
 
@@ -68,7 +68,7 @@ def test_denoising(host, tiny, run):
     inputs = {name.split("/")[1]: make_input(name, shape) for name, shape in case["inputs"].items()}
     id_tokens = torch.cat([inputs["id_tokens"], inputs["uncond_id_tokens"]])
     hosted, identity = tiny.make_adapter(host, id_tokens)
-    model = host.nodes.patching.apply_adapter(tiny.make_model(), hosted, identity)
+    model = host.nodes.model.patching.apply_adapter(tiny.make_model(), hosted, identity)
     positive = host.nodes.conditioning.split_stages([[inputs["text_only_77"], {}]], [[inputs["facial_77"], {}]], 0.6)
     positive = host.nodes.sampler.set_merge_step(positive, settings["start_merge_step"])
     sigmas = expected[f"{run}.sigmas"]
@@ -126,7 +126,7 @@ def test_denoising_sdxl(host, tiny):
     negative = hosted.fuse(inputs["negative_prompt_embeds"], encode(inputs["clip_parts_zero"]), positions)
     marked = torch.cat([negative, facial])[:, positions]
     assert difference(marked, expected["context_augmented_stage.marked_rows_uncond_cond"]) <= MODULE
-    model = host.nodes.patching.apply_adapter(tiny.make_model("sdxl"), hosted, identity)
+    model = host.nodes.model.patching.apply_adapter(tiny.make_model("sdxl"), hosted, identity)
     positive = host.nodes.conditioning.split_stages(
         [[inputs["prompt_embeds_plain"], {"pooled_output": inputs["pooled_plain"]}]],
         [[facial, {"pooled_output": inputs["pooled_marked"]}]],

@@ -89,7 +89,7 @@ def test_both_in_either_order(host, run, neighbour):
         return run.sample(one, conditions, sigmas=run.SIGMAS[2:])
 
     def apply(model):
-        return host.nodes.patching.apply_adapter(model, portrait.hosted, people)
+        return host.nodes.model.patching.apply_adapter(model, portrait.hosted, people)
 
     model = portrait.model
     plain = sample(model)

@@ -34,19 +34,19 @@ def make_person(host, portrait, columns=None, images=1):
     mask = torch.zeros(images, 128, 128)
     for image in range(images):
         mask[image, :, (columns[0] + image) * 8 : (columns[1] + image) * 8] = 1
-    return (host.nodes.people.Person(portrait.identity, host.nodes.masks.AttentionMask(mask)),)
+    return (host.nodes.people.Person(portrait.identity, host.nodes.model.masks.AttentionMask(mask)),)
 
 
 def apply(host, portrait, person, model=None, weight=1.0):
-    return host.nodes.patching.apply_adapter(model or portrait.model, portrait.hosted, person, weight)
+    return host.nodes.model.patching.apply_adapter(model or portrait.model, portrait.hosted, person, weight)
 
 
 def hide_tokens(host, positive, columns):
     """Facial tokens of the second stage, masked to columns (of 16) of the picture."""
     mask = torch.zeros(1, 128, 128)
     mask[:, :, columns[0] * 8 : columns[1] * 8] = 1
-    token_mask = host.nodes.masks.TokenMask(torch.arange(3, 40), 77, host.nodes.masks.AttentionMask(mask))
-    return [[text, {**values, host.nodes.rows.TOKEN_MASKS: [token_mask]}] for text, values in positive]
+    token_mask = host.nodes.model.masks.TokenMask(torch.arange(3, 40), 77, host.nodes.model.masks.AttentionMask(mask))
+    return [[text, {**values, host.nodes.model.rows.TOKEN_MASKS: [token_mask]}] for text, values in positive]
 
 
 @pytest.fixture

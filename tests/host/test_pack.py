@@ -68,7 +68,7 @@ def models(host, tmp_path, monkeypatch):
 def test_loaders_list_what_belongs_to_them(host, models):
     for file in ("consistentid/ConsistentID-v1.bin", "consistentid/mine.safetensors", "facexlib/parsing_bisenet.pth"):
         (models / file).write_bytes(b"x")
-    folders = host.nodes.folders
+    folders = host.nodes.server.folders
     assert folders.list_files("adapter_sd15", "adapter_sdxl") == ["ConsistentID-v1.bin", "mine.safetensors"]
     assert folders.list_files("face_parser") == ["parsing_bisenet.pth", "mine.safetensors"]
 
@@ -78,7 +78,7 @@ def test_packages_are_found_in_nested_folders(host, models):
         (models / "insightface/models" / folder).mkdir(parents=True)
         (models / "insightface/models" / folder / "det_10g.onnx").write_bytes(b"x")
     (models / "insightface/models/empty").mkdir()
-    folders = host.nodes.folders
+    folders = host.nodes.server.folders
     assert folders.list_folders("face_analysis") == ["buffalo_l", "antelopev2"]
     assert folders.find_folder("antelopev2", "face_analysis").parent.name == "antelopev2"
 
@@ -102,7 +102,7 @@ def test_missing_files_are_named_before_the_run(host, models, node, value, parts
 def test_a_damaged_adapter_names_the_file(host, models):
     (models / "consistentid/ConsistentID-v1.bin").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(host.consistentid.errors.CheckpointError, match=r"ConsistentID-v1\.bin"):
-        host.nodes.model.LoadAdapter.execute("ConsistentID-v1.bin")
+        host.nodes.adapter.LoadAdapter.execute("ConsistentID-v1.bin")
 
 
 @pytest.mark.parametrize(

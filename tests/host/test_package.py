@@ -190,7 +190,7 @@ def list_imports(file: Path) -> set[str]:
     [("ComfyUI-ConsistentID", []), ("节点", ["节点"]), ("a b@1_0", ["a b@1_0", "a b"]), ("pack-0.1.0", ["pack-0"])],
 )
 def test_only_names_that_the_host_does_not_serve_get_routes(host, folder, names):
-    assert host.nodes.web_files.list_unserved_names(folder) == names
+    assert host.nodes.server.web_files.list_unserved_names(folder) == names
 
 
 @pytest.mark.parametrize("name", ["x%00.js", "%ff.js", "a" * 5000, "%ed%a0%bd", "..%2f..%2fpyproject.toml"])
@@ -203,7 +203,7 @@ def test_a_name_that_no_file_can_have_is_not_there(host, name):
 
     async def visit():
         app = web.Application()
-        app.router.add_get("/{file:.+}", host.nodes.web_files._make_handler(ROOT / "js"))
+        app.router.add_get("/{file:.+}", host.nodes.server.web_files._make_handler(ROOT / "js"))
         async with TestClient(TestServer(app)) as client, client.get(URL(f"/{name}", encoded=True)) as response:
             return response.status
 

@@ -109,7 +109,8 @@ def test_a_person_is_drawn_as_on_unpacked_weights(host, run, packed, adapter, ma
     drawn = []
     for pair, tolerance in strengths.items():
         ours, twin = (
-            host.nodes.patching.apply_adapter(one, adapter, identity, *pair) for one in (packed.model, packed.twin)
+            host.nodes.model.patching.apply_adapter(one, adapter, identity, *pair)
+            for one in (packed.model, packed.twin)
         )
         drawn.append(draw(run, ours))
         assert run.differ(drawn[-1], draw(run, twin)) < tolerance
@@ -119,7 +120,7 @@ def test_a_person_is_drawn_as_on_unpacked_weights(host, run, packed, adapter, ma
 
 
 def test_low_rank_weights_are_added_to_what_was_packed(host, packed, adapter, make_identity):
-    applied = host.nodes.patching.apply_adapter(packed.model, adapter, make_identity(), 1.0, 0.7)
+    applied = host.nodes.model.patching.apply_adapter(packed.model, adapter, make_identity(), 1.0, 0.7)
     loras = {}
     for site in host.consistentid.adapter.sites.list_sites(adapter.config)[::5]:
         for attention, projection, name in (("attn1", "to_q", "to_q"), ("attn2", "to_out", "to_out.0")):
@@ -134,8 +135,8 @@ def test_low_rank_weights_are_added_to_what_was_packed(host, packed, adapter, ma
 
 def test_keys_of_a_person_are_not_packed(host, packed, adapter, make_identity):
     assert packed.model.model_size() < 0.9 * packed.twin.model_size()
-    applied = host.nodes.patching.apply_adapter(packed.model, adapter, make_identity())
-    assert not host.nodes.patching.find_missing_loras(applied, adapter, 1.0), "what it has is found again"
+    applied = host.nodes.model.patching.apply_adapter(packed.model, adapter, make_identity())
+    assert not host.nodes.model.patching.find_missing_loras(applied, adapter, 1.0), "what it has is found again"
     patches = applied.model_options["transformer_options"]["patches_replace"]["attn2"].values()
     assert {patch.key_value.pair.dtype for patch in patches} == {torch.float32}
 
@@ -145,11 +146,11 @@ def test_as_hooks_it_is_the_same_or_refused_in_words(host, run, packed, adapter,
     hooks = host.nodes.hooks.make_hooks(adapter, identity)
     is_older = not importlib.util.find_spec("comfy.quant_ops")
     if packed.kind == "fp8" or (packed.kind == "scaled fp8" and is_older):
-        applied = host.nodes.patching.apply_adapter(packed.model, adapter, identity)
+        applied = host.nodes.model.patching.apply_adapter(packed.model, adapter, identity)
         assert run.differ(draw(run, packed.model, hooks=hooks), draw(run, applied)) < packed.tolerances[1]
         return
     with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=r"cannot change packed weights.* is a"):
         draw(run, packed.model, hooks=hooks)
     without = host.nodes.hooks.make_hooks(adapter, identity, 1.0, 0.0)
-    applied = host.nodes.patching.apply_adapter(packed.model, adapter, identity, 1.0, 0.0)
+    applied = host.nodes.model.patching.apply_adapter(packed.model, adapter, identity, 1.0, 0.0)
     assert run.differ(draw(run, packed.model, hooks=without), draw(run, applied)) < 1e-4

@@ -23,7 +23,7 @@ def person(host, tiny, id_tokens):
 
 @pytest.fixture
 def apply(host):
-    return host.nodes.patching.apply_adapter
+    return host.nodes.model.patching.apply_adapter
 
 
 def sample(model, cfg=5.0, callback=None):
@@ -268,7 +268,7 @@ def test_a_unet_of_other_widths_is_refused(host, tiny, adapter, make_identity, a
 def test_every_row_of_a_batch_gets_its_keys(host, conditional):
     cond, uncond = torch.full((1, 4, 8), 1.0), torch.full((1, 4, 8), -1.0)
     keys = torch.cat([cond, uncond])
-    key_value = host.nodes.attention.IDKeyValue(keys, keys * 10, torch.float32)
+    key_value = host.nodes.model.attention.IDKeyValue(keys, keys * 10, torch.float32)
     key, value = key_value.select(tuple(map(bool, conditional)), torch.zeros(len(conditional), 5, 8))
     expected = [1.0 if row else -1.0 for row in conditional]
     assert key[:, 0, 0].tolist() == expected
@@ -282,7 +282,7 @@ def test_only_positive_conditions_get_the_person(host, tiny, person, apply, monk
     from comfy_extras import nodes_custom_sampler, nodes_perpneg
 
     seen = set()
-    select = host.nodes.attention.IDKeyValue.select
+    select = host.nodes.model.attention.IDKeyValue.select
 
     def spy(self, conditional, query):
         seen.update(zip(contexts[-1], conditional, strict=True))
@@ -298,7 +298,7 @@ def test_only_positive_conditions_get_the_person(host, tiny, person, apply, monk
         return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
 
     model.set_model_unet_function_wrapper(record)
-    monkeypatch.setattr(host.nodes.attention.IDKeyValue, "select", spy)
+    monkeypatch.setattr(host.nodes.model.attention.IDKeyValue, "select", spy)
     conds = {name: [[torch.full((1, 77, 768), value), {}]] for name, value in values.items()}
     if guider == "cfg":
         made = nodes_custom_sampler.comfy.samplers.CFGGuider(model)
@@ -334,7 +334,7 @@ def test_real_configurations_of_other_models_are_refused(host, person, apply, na
 
 
 def test_float32_attention_where_the_host_wants_it(host, monkeypatch):
-    patching = host.nodes.attention
+    patching = host.nodes.model.attention
     seen = []
 
     def spy(attended, query, id_kv, heads, scale):

@@ -23,7 +23,7 @@ def couple(host, tiny):
 
 @pytest.fixture
 def apply(host):
-    return host.nodes.patching.apply_adapter
+    return host.nodes.model.patching.apply_adapter
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def at(host):
     def make(identity, columns, size=(64, 64), weight=1.0):
         mask = torch.zeros(1, *size)
         mask[:, :, columns.start * size[1] // 16 : columns.stop * size[1] // 16] = 1
-        return host.nodes.people.Person(identity, host.nodes.masks.AttentionMask(mask), weight)
+        return host.nodes.people.Person(identity, host.nodes.model.masks.AttentionMask(mask), weight)
 
     return make
 
@@ -64,7 +64,7 @@ def differ(a, b) -> float:
 def record(host, monkeypatch):
     """What each attention patch adds for its person: [(patch, query grid, addition)]."""
     calls = []
-    attention = host.nodes.attention
+    attention = host.nodes.model.attention
     add = attention.add_id_attention
 
     def spy(attended, query, id_kv, heads, scale):
@@ -90,14 +90,14 @@ def test_a_person_acts_only_inside_the_mask(tiny, couple, apply, at, record):
 
 def test_full_mask_is_no_mask(host, tiny, couple, apply):
     hosted, a, _ = couple
-    mask = host.nodes.masks.AttentionMask(torch.ones(1, 33, 57))
+    mask = host.nodes.model.masks.AttentionMask(torch.ones(1, 33, 57))
     masked = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, mask),)))
     assert differ(masked, sample(apply(tiny.make_model(), hosted, a))) < 1e-4
 
 
 def test_empty_mask_leaves_the_low_rank_weights_alone(host, tiny, couple, apply):
     hosted, a, _ = couple
-    mask = host.nodes.masks.AttentionMask(torch.zeros(1, 16, 16))
+    mask = host.nodes.model.masks.AttentionMask(torch.zeros(1, 16, 16))
     masked = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, mask),)))
     assert differ(masked, sample(apply(tiny.make_model(), hosted, a, 0.0))) < 1e-4
 
@@ -112,7 +112,7 @@ def test_any_resolution_of_the_mask(tiny, couple, apply, at):
 def test_masks_of_a_batch_go_to_its_pictures(host, tiny, couple, apply, at):
     hosted, a, _ = couple
     left, right = at(a, LEFT), at(a, RIGHT)
-    both = host.nodes.masks.AttentionMask(torch.cat([left.mask.mask, right.mask.mask]))
+    both = host.nodes.model.masks.AttentionMask(torch.cat([left.mask.mask, right.mask.mask]))
     together = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, both),)), batch=2)
     alone = [sample(apply(tiny.make_model(), hosted, (person,))) for person in (left, right)]
     assert differ(together, torch.cat(alone)) < 1e-4
@@ -159,7 +159,7 @@ def test_schedule_over_the_steps(host, tiny, couple, apply, record):
 
 
 def test_fitted_masks_do_not_pile_up(host):
-    mask = host.nodes.masks.AttentionMask(torch.rand(1, 64, 64))
+    mask = host.nodes.model.masks.AttentionMask(torch.rand(1, 64, 64))
     for side in range(1, 600):
         assert mask.fit((side, 1), ((0, None),), torch.zeros(1)).shape == (1, side, 1)
     assert len(mask._fitted) <= 256
@@ -201,18 +201,20 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
     from comfy.ldm.modules.attention import optimized_attention
 
     _, a, _ = couple
-    masks, attention = host.nodes.masks, host.nodes.attention
+    masks, attention = host.nodes.model.masks, host.nodes.model.attention
     generator = torch.Generator().manual_seed(1)
     query, key, value = (torch.randn(4, n, 32, generator=generator) for n in (64, 154, 154))
     other = (key.clone(), value.clone())
     for tensor in other:
         tensor[:, [5, 82]] += 3
     token_mask = masks.TokenMask(torch.tensor([5]), 77, at(a, LEFT).mask)
-    conditions = [host.nodes.rows.Condition(is_negative, (token_mask,)) for is_negative in (True, True, False, False)]
-    rows = host.nodes.rows.Rows(tuple(conditions), lambda: ((0, None), (1, None)) * 2)
+    conditions = [
+        host.nodes.model.rows.Condition(is_negative, (token_mask,)) for is_negative in (True, True, False, False)
+    ]
+    rows = host.nodes.model.rows.Rows(tuple(conditions), lambda: ((0, None), (1, None)) * 2)
     options = {
         "n_heads": 4,
-        host.nodes.rows.ROWS: rows,
+        host.nodes.model.rows.ROWS: rows,
         "activations_shape": [4, 32, 8, 8],
         "sigmas": torch.ones(4),
     }
@@ -233,7 +235,7 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
 def test_token_masks_reach_the_model(host, tiny, couple, apply, at, monkeypatch, weight):
     """In a whole run: tokens masked out everywhere count as if their words were not there, without ID tokens too."""
     hosted, a, _ = couple
-    masks, key = host.nodes.masks, host.nodes.rows.TOKEN_MASKS
+    masks, key = host.nodes.model.masks, host.nodes.model.rows.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
     positive, negative = make_conditions()
     changed = [[positive[0][0].clone(), {}]]
@@ -253,7 +255,7 @@ def test_masks_and_latents_that_hold_no_numbers(host):
     mask[0, 3, 3] = latent[0, 1, 2, 2] = float("nan")
     error = host.consistentid.errors.ConsistentIDError
     with pytest.raises(error, match="mask holds values that are no numbers"):
-        host.nodes.masks.AttentionMask(mask)
+        host.nodes.model.masks.AttentionMask(mask)
     with pytest.raises(error, match="would be a black picture"):
         host.nodes.sampler.check_latent(latent)
     host.nodes.sampler.check_latent(torch.zeros(1, 4, 8, 8))
@@ -263,7 +265,7 @@ def test_masks_and_latents_that_hold_no_numbers(host):
 def test_numbers_of_nodes_that_are_none(host, node, values):
     (schema,) = (cls for cls in host.NODES if cls.define_schema().node_id == f"ConsistentID_{node}")
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match=rf"{next(iter(values))} is (nan|inf)"):
-        host.nodes.boundary.check_inputs(schema, values)
+        host.nodes.boundary.guard.check_inputs(schema, values)
 
 
 @pytest.mark.parametrize("name", ["InterruptProcessingException", "OOM_EXCEPTION"])
@@ -276,7 +278,7 @@ def test_what_the_host_knows_by_its_type_is_left_alone(host, name, monkeypatch):
     def draw(cls):
         raise kind("\ud83d")
 
-    monkeypatch.setattr(host.nodes.boundary, "check_inputs", lambda node, inputs: None)
+    monkeypatch.setattr(host.nodes.boundary.guard, "check_inputs", lambda node, inputs: None)
     draw.__name__ = "execute"
     with pytest.raises(kind):
-        host.nodes.boundary._guard_method(draw)(object)
+        host.nodes.boundary.guard._guard_method(draw)(object)

@@ -186,7 +186,7 @@ def test_photo_without_any_region(host, parse, astronaut):
 
 def test_face_parser_file(host, standins, astronaut):
     load = host.consistentid.face.parsing.load_face_parser
-    parser = host.nodes.hosting.make_patcher(load(next((standins / "consistentid").glob("*face_parsing.pth"))))
+    parser = host.nodes.model.hosting.make_patcher(load(next((standins / "consistentid").glob("*face_parsing.pth"))))
     regions, *_ = host.nodes.regions.ParseFace.execute(parser, image_of(astronaut), "512").result
     assert {"Face", "Left_Eye", "Nose", "Upper_Lip"} <= regions.masks.keys()
 
@@ -364,5 +364,7 @@ def test_regions_too_small_to_be_seen_do_not_stop_the_run(host):
     regions = host.consistentid.face.regions.Regions
     mask = np.zeros((4096, 64), np.uint8)
     mask[2000, 30] = 255
-    shown = host.nodes.display.show_regions(regions(np.zeros((4096, 64, 3), np.uint8), {"Nose": mask}), ["Nose"])
+    shown = host.nodes.boundary.display.show_regions(
+        regions(np.zeros((4096, 64, 3), np.uint8), {"Nose": mask}), ["Nose"]
+    )
     assert open_picture(shown["picture"]).shape == (768, 12, 4)

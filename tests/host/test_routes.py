@@ -42,7 +42,7 @@ def source(host, monkeypatch):
     spec = importlib.util.spec_from_file_location("file_server", FILE_SERVER)
     file_server = sys.modules["file_server"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(file_server)
-    models = host.consistentid.models
+    models = host.consistentid.model_files
     with file_server.serve() as files:
         files["/file"] = file_server.Served(CONTENT)
         address = models.transfer.Address(f"{files.url}/file", len(CONTENT))
@@ -59,15 +59,15 @@ def visit(host, folders):
     def visit(scenario):
         async def run():
             app = web.Application(client_max_size=100 << 20)
-            app.add_routes(host.nodes.routes.ROUTES)
+            app.add_routes(host.nodes.server.routes.ROUTES)
             async with TestClient(TestServer(app)) as client:
                 return await scenario(client)
 
         return asyncio.run(run())
 
     yield visit
-    host.nodes.routes.DOWNLOADS.stop_all()
-    host.nodes.routes.DOWNLOADS._downloads.clear()
+    host.nodes.server.routes.DOWNLOADS.stop_all()
+    host.nodes.server.routes.DOWNLOADS._downloads.clear()
 
 
 async def post(client, path, body, **headers) -> tuple[int, dict]:
@@ -114,7 +114,7 @@ def test_models_are_listed_with_what_a_person_needs_to_decide(visit, folders):
 def test_a_download_lands_where_the_loaders_see_it(host, visit, folders, source, tmp_path):
     import folder_paths
 
-    assert host.nodes.folders.list_files("adapter_sdxl") == []
+    assert host.nodes.server.folders.list_files("adapter_sdxl") == []
     extra = tmp_path / "extra" / "adapters"
     extra.mkdir(parents=True)
     folder_paths.folder_names_and_paths["consistentid"][0].insert(0, str(extra))
@@ -127,7 +127,7 @@ def test_a_download_lands_where_the_loaders_see_it(host, visit, folders, source,
     model = visit(scenario)
     assert (model["state"], model["accepted"], model["path"]) == ("found", True, str(extra / NAME))
     assert (extra / NAME).read_bytes() == CONTENT and list_files(extra) == {NAME}
-    assert host.nodes.folders.list_files("adapter_sdxl") == [NAME]
+    assert host.nodes.server.folders.list_files("adapter_sdxl") == [NAME]
 
 
 def test_without_the_licence_nothing_is_asked_for(visit, folders, source):
@@ -211,7 +211,7 @@ def test_a_page_of_another_site_can_start_nothing(host, visit, folders, headers,
         return await post(client, "download", request, **headers)
 
     assert visit(scenario)[0] == status
-    assert not host.nodes.routes.DOWNLOADS.list() and list_files(folders) == set()
+    assert not host.nodes.server.routes.DOWNLOADS.list() and list_files(folders) == set()
 
 
 def test_this_server_s_own_page_may(visit, folders):
@@ -290,4 +290,4 @@ def test_odd_requests_are_refused_in_json_and_leave_no_trace(host, visit, folder
         *_, status, kind, text = request
         assert 400 <= status < 500, request
         assert kind == "application/json" and list(json.loads(text)) == ["error"], request
-    assert not host.nodes.routes.DOWNLOADS.list() and list_files(tmp_path) == set()
+    assert not host.nodes.server.routes.DOWNLOADS.list() and list_files(tmp_path) == set()

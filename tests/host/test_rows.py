@@ -60,7 +60,7 @@ def change(q, k, v, options):
     ],
 )
 def test_rows_are_followed(host, function, query, text):
-    trace, options = host.nodes.row_trace, {}
+    trace, options = host.nodes.model.row_trace, {}
     given = [torch.randn(2, *shape) for shape in ((9, 4), (77, 8), (77, 8))]
     plain = function(*given, {})
     for one in trace.trace_rows([function]):
@@ -70,7 +70,7 @@ def test_rows_are_followed(host, function, query, text):
 
 
 def test_two_functions_in_a_row(host):
-    trace, options = host.nodes.row_trace, {}
+    trace, options = host.nodes.model.row_trace, {}
     given = [torch.randn(2, 9, 4)] * 3
     for one in trace.trace_rows([reverse, lengthen]):
         given = one(*given, options)
@@ -94,8 +94,10 @@ def test_a_lost_text_is_refused_where_tokens_have_masks(portrait, host, run):
     model.set_model_attn2_patch(lambda q, k, v, options: (q, torch.from_numpy(k.numpy() * 1), v))
     expected = run.sample(portrait.apply(), (positive, negative), sigmas=run.SIGMAS[2:])
     assert torch.equal(run.sample(model, (positive, negative), sigmas=run.SIGMAS[2:]), expected)
-    mask = host.nodes.masks.TokenMask(torch.tensor([3]), 77, host.nodes.masks.AttentionMask(torch.ones(1, 8, 8)))
-    masked = [[text, {**values, host.nodes.rows.TOKEN_MASKS: [mask]}] for text, values in positive]
+    mask = host.nodes.model.masks.TokenMask(
+        torch.tensor([3]), 77, host.nodes.model.masks.AttentionMask(torch.ones(1, 8, 8))
+    )
+    masked = [[text, {**values, host.nodes.model.rows.TOKEN_MASKS: [mask]}] for text, values in positive]
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match=f"texts that come from nowhere.*{__name__}"):
         run.sample(model, (masked, negative), sigmas=run.SIGMAS[2:])
 
@@ -142,8 +144,8 @@ def test_images_nobody_numbers_cannot_have_masks_of_their_own(portrait, host, ru
         return [torch.cat(part) for part in zip(*parts, strict=True)]
 
     def draw(masks):
-        people = (host.nodes.people.Person(portrait.identity, host.nodes.masks.AttentionMask(masks)),)
-        model = host.nodes.patching.apply_adapter(portrait.model, portrait.hosted, people)
+        people = (host.nodes.people.Person(portrait.identity, host.nodes.model.masks.AttentionMask(masks)),)
+        model = host.nodes.model.patching.apply_adapter(portrait.model, portrait.hosted, people)
         whole = run.sample(model, conditions, latent=torch.zeros(4, 4, 16, 16), sigmas=run.SIGMAS[2:])
         wrappers = model.wrappers[WrappersMP.CALC_COND_BATCH]
         model.wrappers[WrappersMP.CALC_COND_BATCH] = {"by twos": [draw_by_twos], **wrappers}

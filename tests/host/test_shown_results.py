@@ -83,8 +83,8 @@ def send(host, comfyui, server, astronaut, monkeypatch):
     known = {"Photo": Photo, "Switch": Switch, "PreviewAny": nodes_preview_any.PreviewAny}
     for name, cls in {**known, **{node.GET_SCHEMA().node_id: node for node in ours}}.items():
         monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, name, cls)
-    monkeypatch.setattr(host.nodes.run_alone, "find_server", lambda: server)
-    host.nodes.run_alone.register(host.nodes.NODES)
+    monkeypatch.setattr(host.nodes.server.run_alone, "find_server", lambda: server)
+    host.nodes.server.run_alone.register(host.nodes.NODES)
     takes_arguments = "cache_args" in inspect.signature(execution.PromptExecutor).parameters  # from 0.8 on
     arguments = {"cache_args": {"ram": 0.0, "ram_inactive": 0.0}} if takes_arguments else {}
     executor = execution.PromptExecutor(server, **arguments)
@@ -100,7 +100,7 @@ def send(host, comfyui, server, astronaut, monkeypatch):
         assert executor.success, executor.status_messages
         return dict(server.shown)
 
-    TARGETS = host.nodes.run_alone.TARGETS
+    TARGETS = host.nodes.server.run_alone.TARGETS
     return run
 
 

@@ -14,7 +14,7 @@ PROMPT = "a photo of a woman with two eyes"
 
 @pytest.fixture(scope="module")
 def small_model(host):
-    return importlib.import_module(f"{host.__name__}.nodes.small_model")
+    return importlib.import_module(f"{host.__name__}.nodes.model.small_model")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_newer_hosts_load_the_model_again(host, loaded, run):
     photo, zero, text, other = (torch.randn(1, rows, 192) for rows in (65, 65, 77, 77))
     identity = host.consistentid.identity.Identity(photo[0], zero[0], {}, torch.randn(512))
     conditions = [[text, {}]], [[other, {}]]
-    ours = host.nodes.patching.apply_adapter(model, hosted, identity)
+    ours = host.nodes.model.patching.apply_adapter(model, hosted, identity)
     assert run.differ(run.sample(ours, conditions), run.sample(model, conditions)) > 0.1
     for one in (model, ours):
         drawn = run.sample(one, conditions)
@@ -160,7 +160,7 @@ def test_a_person_on_several_gpus(host, loaded, run, monkeypatch, order):
     conditions = host.nodes.conditioning.split_stages([[text, {}]], [[facial, {}]], 0.5), [[negative, {}]]
 
     def apply(one):
-        return host.nodes.patching.apply_adapter(one, hosted, people)
+        return host.nodes.model.patching.apply_adapter(one, hosted, people)
 
     def split(one):
         return multigpu.create_multigpu_deepclones(one, 2)

@@ -28,7 +28,7 @@ def test_each_change_of_mind_is_a_fresh_start(host, tiny, run, portraits):
     other = make_other_person(host, portrait)
 
     def put_other(model):
-        return host.nodes.patching.apply_adapter(model, portrait.hosted, other)
+        return host.nodes.model.patching.apply_adapter(model, portrait.hosted, other)
 
     ways = {
         "plain": ("sd15", lambda model: model),
@@ -143,7 +143,12 @@ def queue(host, comfyui, tiny, portraits, monkeypatch):
             lambda portrait=portrait: (portrait.hosted, portrait.identity, *portrait.make_conditions()),
         )
     ours = host.nodes
-    for node in (ours.model.ApplyAdapter, ours.hooks.HookIdentity, ours.people.AddPerson, ours.sampler.SamplePortrait):
+    for node in (
+        ours.adapter.ApplyAdapter,
+        ours.hooks.HookIdentity,
+        ours.people.AddPerson,
+        ours.sampler.SamplePortrait,
+    ):
         classes[node.GET_SCHEMA().node_id] = node
     classes["PairProperties"] = nodes_hooks.PairConditioningSetProperties
     for name, node in classes.items():

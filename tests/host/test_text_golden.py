@@ -45,7 +45,7 @@ def compose(host, clip, base, entry, alignment):
         GOLDEN["captions"][entry["caption"]],
         GOLDEN["keysets"][entry["keyset"]],
         {"sd15": configs.SD15, "sdxl": configs.SDXL}[base],
-        lambda text: host.nodes.text.count_tokens(clip, text, literal=alignment == "published"),
+        lambda text: host.nodes.text.clip.count_tokens(clip, text, literal=alignment == "published"),
         alignment,
     )
 
@@ -57,13 +57,13 @@ def test_published_tokens(host, clip, base, entry):
     assert prompt.marked == expected["final_prompt_text"]
     assert prompt.plain == expected["prompt_text_only"]
     assert list(prompt.regions) == expected["keys_out"]
-    tokens = host.nodes.text.cut_markers(clip, prompt)
+    tokens = host.nodes.text.clip.cut_markers(clip, prompt)
     assert [token for token, _ in tokens.tokens["l"][0]] == expected["clean_input_ids"]
     assert set(map(tuple, tokens.positions.values())) == {tuple(expected["facial_token_mask_positions"])}
     if base == "sdxl":
         assert [token for token, _ in tokens.tokens["g"][0]] == expected["clean_input_ids_2"]
         assert prompt.before_merge == GOLDEN["prompts"][entry["prompt"]]
-    text_only = host.nodes.text.tokenize_text(clip, prompt.plain, published=True)
+    text_only = host.nodes.text.clip.tokenize_text(clip, prompt.plain, published=True)
     assert [token for token, _ in text_only["l"][0]] == expected["prompt_text_only_input_ids"]
 
 
@@ -82,6 +82,6 @@ FITTING = [
 def test_default_tokens_equal_the_published_ones(host, clip, base, entry):
     """For a fixed sentence and a prompt that fits, the default is the released behaviour to the token."""
     expected = entry[base]
-    tokens = host.nodes.text.place_markers(clip, compose(host, clip, base, entry, "auto"))
+    tokens = host.nodes.text.clip.place_markers(clip, compose(host, clip, base, entry, "auto"))
     assert [token for token, _ in tokens.tokens["l"][0]] == expected["prompt_text_only_input_ids"]
     assert set(map(tuple, tokens.positions.values())) == {tuple(expected["facial_token_mask_positions"])}

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.host
 
 @pytest.fixture(scope="module")
 def small_model(host):
-    return importlib.import_module(f"{host.__name__}.nodes.small_model")
+    return importlib.import_module(f"{host.__name__}.nodes.model.small_model")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def model(small_model, zoo_models):
 
 @pytest.fixture(scope="module")
 def hosted(host, zoo_models):
-    return host.nodes.hosting.HostedAdapter.load(str(zoo_models / "consistentid_zoo.safetensors"))
+    return host.nodes.model.hosting.HostedAdapter.load(str(zoo_models / "consistentid_zoo.safetensors"))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_its_sites_are_the_transformer_blocks_of_comfyui(host, model, names):
     for site in sites:
         key = f"{site.diffusers}.attn2.to_k.weight"
         assert names[key] == f"{site.comfy}.attn2.to_k.weight"
-    assert host.nodes.patching.detect_base(model) is config
+    assert host.nodes.model.patching.detect_base(model) is config
 
 
 def test_every_site_is_called_by_its_block(host, model):
@@ -81,12 +81,12 @@ def test_it_agrees_with_diffusers(host, model, hosted, identity, zoo_models):
     import comfy.model_management
 
     from consistentid.adapter.checkpoint import load_adapter
-    from consistentid.hosts.diffusers_unet import install_adapter
+    from consistentid.headless.unet import install_adapter
 
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(1, 4, 16, 16, generator=generator)
     text = torch.randn(1, 77, 192, generator=generator)
-    patched = host.nodes.patching.apply_adapter(model, hosted, identity, 0.6, 0.8)
+    patched = host.nodes.model.patching.apply_adapter(model, hosted, identity, 0.6, 0.8)
     comfy.model_management.load_models_gpu([patched])
     theirs = predict(patched, latents, text)
     unet = diffusers.UNet2DConditionModel.from_pretrained(zoo_models / "base" / "unet").eval()
@@ -98,7 +98,7 @@ def test_it_agrees_with_diffusers(host, model, hosted, identity, zoo_models):
 
 def test_a_person_changes_the_picture_and_weight_zero_does_not(host, run, model, hosted, identity):
     positive, negative = ([[torch.randn(1, 77, 192, generator=torch.Generator().manual_seed(n)), {}]] for n in (1, 2))
-    apply = host.nodes.patching.apply_adapter
+    apply = host.nodes.model.patching.apply_adapter
     plain = run.sample(model, (positive, negative))
     off = run.sample(apply(model, hosted, identity, 0.0, 0.0), (positive, negative))
     on = run.sample(apply(model, hosted, identity), (positive, negative))
@@ -132,12 +132,12 @@ def test_what_does_not_go_together(host, tiny, model, hosted, identity, make_ide
     with pytest.raises(error, match=r"for the small models reads features of shape \[65, 192\]"):
         hosted.encode_regions(make_identity())
     with pytest.raises(error, match=r"for the small models reads features of shape \[65, 192\]"):
-        host.nodes.patching.apply_adapter(model, hosted, make_identity())
+        host.nodes.model.patching.apply_adapter(model, hosted, make_identity())
     with pytest.raises(error, match=r"is for the small models, but MODEL is of SD1.5"):
-        host.nodes.patching.apply_adapter(tiny.make_model(), hosted, identity)
+        host.nodes.model.patching.apply_adapter(tiny.make_model(), hosted, identity)
     released, _ = tiny.make_adapter(host, torch.zeros(2, 4, 768))
     with pytest.raises(error, match=r"is for SD1.5, but MODEL is of the small models"):
-        host.nodes.patching.apply_adapter(model, released, identity)
+        host.nodes.model.patching.apply_adapter(model, released, identity)
 
 
 def test_a_person_is_encoded_by_its_image_encoder(host, small_model, zoo_models, astronaut):

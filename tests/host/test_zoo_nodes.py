@@ -30,7 +30,7 @@ def test_a_person_in_two_scenes(zoo):
 def test_every_model_is_of_the_small_kind(host, zoo):
     model, clip, vae, _, adapter, analysis, _ = zoo.LoadZoo.execute().args
     config = host.consistentid.adapter.config.ZOO
-    assert host.nodes.patching.detect_base(model) is config is adapter.config
+    assert host.nodes.model.patching.detect_base(model) is config is adapter.config
     text, _ = clip.encode_from_tokens_scheduled(clip.tokenize("a woman wearing a red hoodie"))[0]
     assert text.shape == (1, 77, config.width)
     assert vae.decode(model.model.latent_format.process_out(text.new_zeros(1, 4, 16, 16))).shape == (1, 128, 128, 3)
@@ -44,7 +44,7 @@ def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monke
     shutil.copytree(zoo_models, folder)
     lost = folder / name
     shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
-    files = host.consistentid.hosts.model_files
+    files = host.consistentid.headless.model_choice
     monkeypatch.setattr(files, "ZOO_FOLDER", folder)
     monkeypatch.setattr(zoo, "find_zoo", lambda: files.find_zoo(folder=folder))
     error = host.consistentid.errors.CheckpointError

@@ -27,7 +27,9 @@ class Portrait:
         self.model, self.twin = tiny.make_model(name), tiny.make_model(name)
 
     def apply(self, model=None, *args, **kwargs):
-        return self.host.nodes.patching.apply_adapter(model or self.model, self.hosted, self.identity, *args, **kwargs)
+        return self.host.nodes.model.patching.apply_adapter(
+            model or self.model, self.hosted, self.identity, *args, **kwargs
+        )
 
     def apply_plainly(self, model=None):
         return put_in_plainly(model or self.twin, self.hosted, self.id_tokens)
@@ -103,12 +105,12 @@ def watch(host, monkeypatch, model) -> list[tuple[float, bool]]:
     seen, texts = [], {}
     unet = model.model.diffusion_model
     unet.register_forward_pre_hook(lambda _, args, kwargs: texts.update(now=kwargs["context"]), with_kwargs=True)
-    select = host.nodes.attention.IDKeyValue.select
+    select = host.nodes.model.attention.IDKeyValue.select
 
     def spy(self, conditional, query):
         rows = texts["now"][:: len(texts["now"]) // len(conditional), 0, 0]
         seen.extend(zip(rows.tolist(), conditional, strict=True))
         return select(self, conditional, query)
 
-    monkeypatch.setattr(host.nodes.attention.IDKeyValue, "select", spy)
+    monkeypatch.setattr(host.nodes.model.attention.IDKeyValue, "select", spy)
     return seen

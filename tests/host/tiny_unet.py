@@ -24,7 +24,7 @@ def make_model(name: str = "sd15") -> comfy.model_patcher.ModelPatcher:
 def make_adapter(pack, id_tokens: torch.Tensor, name: str = "sd15"):
     """A HostedAdapter with the golden adapter weights, and an identity whose ID tokens [2, 4, D] are given."""
     checkpoint = pack.consistentid.adapter.checkpoint
-    hosting = pack.nodes.hosting
+    hosting = pack.nodes.model.hosting
     configs = pack.consistentid.adapter.config
     config = {"sd15": configs.SD15, "sdxl": configs.SDXL}[name]
     weights = make_weights(f"unet_tiny_{name}.adapter")
@@ -50,8 +50,8 @@ def make_sdxl_adapter(pack):
     built = {}
     for field, (kind, prefix) in networks.items():
         with torch.device("meta"):
-            built[field] = kind(2048, pack.nodes.hosting.OPERATIONS)
+            built[field] = kind(2048, pack.nodes.model.hosting.OPERATIONS)
         name = {"facial_encoder": "facial_encoder_2048", "id_projection": "image_proj_2048"}[field]
         built[field].load_state_dict(make_weights(name, prefix), assign=True)
         built[field].eval().requires_grad_(False)
-    return pack.nodes.hosting.HostedAdapter.wrap(dataclasses.replace(adapter, **built))
+    return pack.nodes.model.hosting.HostedAdapter.wrap(dataclasses.replace(adapter, **built))

@@ -15,7 +15,7 @@ from PIL import Image
 
 import headless_run
 import headless_standins
-from consistentid.models import command as models_command
+from consistentid.model_files import command as models_command
 from quickstart_failure import Failure
 from run_results import plan_run
 from sitter import choose_sitter, explain_small_models

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import portrait_run
-from consistentid.hosts import contact_sheet
+from consistentid import contact_sheet
 from quickstart_failure import Failure
 
 GRAPH = {

@@ -17,7 +17,7 @@ from tiny_training import tiny_networks, write_config
 import consistentid.training.loop as loop
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.errors import CheckpointError
-from consistentid.hosts.diffusers_unet import install_adapter
+from consistentid.headless.unet import install_adapter
 from consistentid.training.assembly import assemble_run
 from consistentid.training.checkpoints import list_checkpoints, load_checkpoint
 from consistentid.training.config import ConfigError

@@ -11,7 +11,7 @@ from tiny_training import tiny_networks
 
 from consistentid.adapter.sites import list_sites
 from consistentid.facial_text import compose_for_identity
-from consistentid.hosts.conditioning import encode_prompt
+from consistentid.headless.conditioning import encode_prompt
 from consistentid.identity import Identity
 from consistentid.training.assembly import assemble_run
 from consistentid.training.losses import measure_localisation_loss, measure_noise_loss

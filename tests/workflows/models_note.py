@@ -2,8 +2,8 @@
 
 from pathlib import PurePosixPath
 
-from consistentid.models.manifest import Model, read_manifest
-from consistentid.models.table import describe_for_workflow
+from consistentid.model_files.manifest import Model, read_manifest
+from consistentid.model_files.table import describe_for_workflow
 
 DOWNLOADS = (
     "The *ID models* tab of the sidebar gets them, or says how. ComfyUI's own list of missing models shows no folders, "

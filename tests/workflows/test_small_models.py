@@ -6,9 +6,9 @@ from PIL import Image
 from run_server import Server, set_inputs
 from workflow_files import ROOT, read_twin
 
-from consistentid.evaluation.likeness import measure_reference
 from consistentid.face.analysis import detect_faces, load_face_analysis
 from consistentid.face.parsing import load_face_parser, parse_face
+from consistentid.likeness.faces import measure_reference
 from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_person, draw_portrait
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

@@ -24,8 +24,8 @@ from workflow_files import (
     read_workflow,
 )
 
-from consistentid.models.manifest import read_manifest
-from consistentid.models.table import describe_for_workflow
+from consistentid.model_files.manifest import read_manifest
+from consistentid.model_files.table import describe_for_workflow
 
 TITLE_PX = 30
 THUMBNAIL_BYTES = 100_000

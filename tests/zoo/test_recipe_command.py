@@ -7,8 +7,8 @@ import pytest
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import ZOO
 from consistentid.face.parsing import load_face_parser
-from consistentid.hosts.clip_vision import load_clip_vision
-from consistentid.hosts.diffusers_pipeline import load_pipeline
+from consistentid.headless.clip_vision import load_clip_vision
+from consistentid.headless.pipeline import load_pipeline
 from zoo.recipe import __main__ as command
 from zoo.recipe.judge import load_judge
 

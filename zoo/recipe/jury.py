@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from consistentid.evaluation.likeness import measure_reference, score_picture
 from consistentid.face.analysis import load_face_analysis
+from consistentid.likeness.faces import measure_reference, score_picture
 from zoo.drawn_faces import Person, Scene
 
 from .judge import Judge

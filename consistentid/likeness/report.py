@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .likeness import Likeness, Reference, Score
-from .region_likeness import RegionScore, average_scores
+from .faces import Likeness, Reference, Score
+from .regions import RegionScore, average_scores
 
 TILE_PX = 256
 _CAPTION_PX = 24

@@ -3,10 +3,11 @@
 from comfy_api.latest import io
 
 from ..consistentid.adapter.schedule import EASINGS, Schedule
-from . import folders, sockets
-from .hosting import HostedAdapter
-from .patching import apply_adapter
+from .boundary import sockets
+from .model.hosting import HostedAdapter
+from .model.patching import apply_adapter
 from .people import list_people
+from .server import folders
 
 
 class LoadAdapter(io.ComfyNode):

@@ -15,12 +15,12 @@ from pathlib import Path
 import folder_paths
 from aiohttp import web
 
-from ..consistentid.errors import ConsistentIDError, describe_os_error
-from ..consistentid.models.background import Downloads
-from ..consistentid.models.find import Places
-from ..consistentid.models.manifest import Model, read_manifest
-from ..consistentid.models.records import Records
-from ..consistentid.models.state import tell_state
+from ...consistentid.errors import ConsistentIDError, describe_os_error
+from ...consistentid.model_files.background import Downloads
+from ...consistentid.model_files.find import Places
+from ...consistentid.model_files.manifest import Model, read_manifest
+from ...consistentid.model_files.records import Records
+from ...consistentid.model_files.state import tell_state
 from .folders import list_search_folders
 
 MOST_BYTES = 4096

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..consistentid.errors import ConsistentIDError
-from ..consistentid.finite import is_finite
+from ...consistentid.errors import ConsistentIDError
+from ...consistentid.finite import is_finite
 
 # Added to a score this leaves an attention weight of exactly 0, in half precision too.
 _NEVER = -1e4

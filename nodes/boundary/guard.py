@@ -9,7 +9,7 @@ from functools import wraps
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
-from ..consistentid.errors import ConsistentIDError, describe_os_error, make_encodable
+from ...consistentid.errors import ConsistentIDError, describe_os_error, make_encodable
 
 BROKEN = re.compile("[\ud800-\udfff]")
 WIDGETS = (io.String.Input, io.Int.Input, io.Float.Input, io.Boolean.Input)

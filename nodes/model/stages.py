@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..consistentid.merge import ALWAYS, NEVER, merge_sigma, merge_step
+from ...consistentid.merge import ALWAYS, NEVER, merge_sigma, merge_step
 from .rows import TOKEN_MASKS, note_run
 
 STAGE = "consistentid_stage"

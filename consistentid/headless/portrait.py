@@ -17,12 +17,12 @@ from ..facial_text import FacialPrompt, compose_for_identity, describe_placement
 from ..identity import Identity
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
-from .diffusers_pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
-from .diffusers_unet import install_adapter
-from .model_files import find_files
+from .model_choice import find_files
 from .person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
 from .photo_identity import Stages, align_photo
+from .pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
 from .portrait_settings import PortraitSettings, parse_lora
+from .unet import install_adapter
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
+from ..contact_sheet import draw_contact_sheet
 from ..errors import ConsistentIDError, describe_os_error
 from ..whole_file import create_files, number_paths, replace_file
-from .contact_sheet import draw_contact_sheet
 from .portrait import Portrait
 from .portrait_settings import PNG_KEY
 

@@ -4,8 +4,8 @@ A ComfyUI whose nodes can have intermediate output starts from output nodes only
 for such a node alone, gets one behind it: a text preview of its report, which is in no workflow.
 """
 
+from ..boundary.sockets import SHOWS_RESULTS
 from .routes import find_server
-from .sockets import SHOWS_RESULTS
 
 TARGETS = "partial_execution_targets"
 REPORT = "report"

@@ -11,8 +11,8 @@ from ..merge import merge_step
 from ..packages import needed
 from ..weights import own_memory
 from .conditioning import Conditioning
-from .diffusers_unet import check_base
 from .schedulers import SCHEDULERS
+from .unet import check_base
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ..consistentid.adapter.checkpoint import Adapter, load_adapter
-from ..consistentid.adapter.config import AdapterConfig
-from ..consistentid.errors import CaptionError
-from ..consistentid.identity import Identity
-from ..consistentid.identity.compatibility import check_adapter
+from ...consistentid.adapter.checkpoint import Adapter, load_adapter
+from ...consistentid.adapter.config import AdapterConfig
+from ...consistentid.errors import CaptionError
+from ...consistentid.identity import Identity
+from ...consistentid.identity.compatibility import check_adapter
 
 OPERATIONS = comfy.ops.manual_cast
 

@@ -15,7 +15,7 @@ from ..errors import FaceNotFoundError
 from ..face.framing import crop_square, holds_middle, surround_head
 from ..face.neighbours import keep_own
 from ..face.regions import REGION_LABELS, REGION_WORDS, fill_region
-from .likeness import Reference, average, score_picture
+from .faces import Reference, average, score_picture
 
 MIN_REGION_PX = 64
 """A label with fewer pixels in the label map is noise, not a region. Reasoned, not measured."""

@@ -22,8 +22,8 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer
 from torch import Tensor, nn
 
-from ..consistentid.errors import CheckpointError
-from ..consistentid.weights import read_weights
+from ...consistentid.errors import CheckpointError
+from ...consistentid.weights import read_weights
 from .hosting import make_patcher
 
 CLIP_WORDS = 49408

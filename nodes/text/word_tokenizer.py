@@ -7,10 +7,10 @@ from functools import partial
 from comfy.sd1_clip import SDTokenizer
 from torch import Tensor, nn
 
-from ..consistentid.errors import CaptionError, IncompatibleModelError
-from ..consistentid.face2diffusion.encoder import TextIdentity
-from ..consistentid.face2diffusion.mapping import TOKEN_WIDTH
-from ..consistentid.face2diffusion.word import normalise_word, split_words
+from ...consistentid.errors import CaptionError, IncompatibleModelError
+from ...consistentid.face2diffusion.encoder import TextIdentity
+from ...consistentid.face2diffusion.mapping import TOKEN_WIDTH
+from ...consistentid.face2diffusion.word import normalise_word, split_words
 
 _POSITIONS = "clip_l.transformer.text_model.embeddings.position_embedding"
 

@@ -14,16 +14,16 @@ from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy.weight_adapter import LoRAAdapter
 from torch import nn
 
-from ..consistentid.adapter.config import CONFIGS, AdapterConfig
-from ..consistentid.adapter.merged import MOST, check_unmerged, measure_share
-from ..consistentid.adapter.schedule import Schedule
-from ..consistentid.adapter.sites import Site, list_sites
-from ..consistentid.errors import IncompatibleModelError
-from ..consistentid.finite import require_finite
-from ..consistentid.identity import Identity
+from ...consistentid.adapter.config import CONFIGS, AdapterConfig
+from ...consistentid.adapter.merged import MOST, check_unmerged, measure_share
+from ...consistentid.adapter.schedule import Schedule
+from ...consistentid.adapter.sites import Site, list_sites
+from ...consistentid.errors import IncompatibleModelError
+from ...consistentid.finite import require_finite
+from ...consistentid.identity import Identity
+from ..people import Person, list_people
 from .attention import SITES, IDAttentionPatch, IDKeyValue, keep_own_patches, run_unet
 from .hosting import HostedAdapter, make_patcher
-from .people import Person, list_people
 from .rows import mark_rows
 from .stages import note_conditions, prepare_run
 

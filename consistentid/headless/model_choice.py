@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..adapter.config import ZOO
 from ..errors import CheckpointError
-from ..models.find import PACK, choose_models_folder, find_by_id
+from ..model_files.find import PACK, choose_models_folder, find_by_id
 from .portrait_settings import PortraitSettings
 
 CHECKPOINTS = "checkpoints"

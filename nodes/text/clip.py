@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..consistentid.adapter.config import SDXL, AdapterConfig
-from ..consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions, fold_marker
-from ..consistentid.caption.mark import MARKER
-from ..consistentid.errors import CaptionError, IncompatibleModelError
+from ...consistentid.adapter.config import SDXL, AdapterConfig
+from ...consistentid.caption.align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions, fold_marker
+from ...consistentid.caption.mark import MARKER
+from ...consistentid.errors import CaptionError, IncompatibleModelError
 
 # Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
 _WORD = "qzqfacialqzq"

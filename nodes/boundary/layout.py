@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..consistentid.errors import ConsistentIDError
-from ..consistentid.face.photo import check_photo
+from ...consistentid.errors import ConsistentIDError
+from ...consistentid.face.photo import check_photo
 
 PREVIEW_PX = 2048
 

@@ -13,7 +13,7 @@ import torch
 from comfy.conds import CONDRegular
 from torch import Tensor
 
-from ..consistentid.errors import ConsistentIDError
+from ...consistentid.errors import ConsistentIDError
 from .masks import Biases, Place, TokenMask
 from .row_trace import TRACE, trace_rows
 

@@ -5,9 +5,9 @@ from pathlib import Path, PureWindowsPath
 
 import folder_paths
 
-from ..consistentid.errors import CheckpointError
-from ..consistentid.models.find import PARTIAL, describe_missing, find_model, list_model_folders, names_model
-from ..consistentid.models.manifest import Model, read_manifest
+from ...consistentid.errors import CheckpointError
+from ...consistentid.model_files.find import PARTIAL, describe_missing, find_model, list_model_folders, names_model
+from ...consistentid.model_files.manifest import Model, read_manifest
 
 ADAPTERS = "consistentid"
 IDENTITIES = "consistentid_identities"

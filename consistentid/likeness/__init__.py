@@ -1,0 +1,1 @@
+"""How much pictures look like a person: cosines of ID embeddings, and of facial regions."""

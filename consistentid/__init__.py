@@ -1,6 +1,7 @@
-"""ConsistentID in plain torch: faces, regions, captions, the adapter network and its checkpoint.
+"""The method without ComfyUI, from photo and prompt to what the UNet reads; and its commands: `python -m consistentid`.
 
-Nothing here imports ComfyUI or diffusers; `nodes/` and `hosts/` build on it.
+Nothing here imports ComfyUI; `nodes/` builds on it. `headless/`, `training/` and `evaluation/` use diffusers and other
+optional packages where they need them.
 Reference: arXiv 2404.16771 and github.com/JackAILab/ConsistentID, commit e234008.
 """
 

@@ -1,4 +1,4 @@
-"""The ComfyUI side: schemas and a few lines each. The only code that imports comfy."""
+"""The ComfyUI side: node classes here, what they need of the host in the folders. The only code that imports comfy."""
 
 from .adapter import ApplyAdapter, LoadAdapter, ScheduleWeight
 from .boundary.guard import guard

@@ -1,4 +1,4 @@
-"""Loading the adapter and applying it to a MODEL."""
+"""Loading the adapter, applying it to a MODEL, and when and where it acts."""
 
 from comfy_api.latest import io
 

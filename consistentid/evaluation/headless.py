@@ -1,4 +1,4 @@
-"""The engine on diffusers: models are loaded once, each person is read once."""
+"""The headless engine for a plan: models are loaded once, each person is read once."""
 
 import json
 import time

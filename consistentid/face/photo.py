@@ -1,4 +1,4 @@
-"""What every stage asks of a photo, an RGB uint8 array [H, W, 3]."""
+"""Photos: opened upright from any file, checked, told apart. A photo is an RGB uint8 array [H, W, 3]."""
 
 import hashlib
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Hosts other than ComfyUI: the adapter in diffusers, for use without a user interface, for training and for tests."""
+"""The headless engine: a portrait with diffusers, without ComfyUI; training and evaluation use parts of it."""

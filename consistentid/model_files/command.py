@@ -25,7 +25,7 @@ def add_command(subparsers) -> None:
             "--models-folder", help=f"like ComfyUI/models; else {VARIABLE}, else that of the ComfyUI around this pack"
         )
         if name == "list":
-            action.add_argument("--markdown", action="store_true", help="the table of the README, and nothing else")
+            action.add_argument("--markdown", action="store_true", help="the table of docs/models.md, and nothing else")
             continue
         ids = ", ".join(read_manifest())
         groups = ", ".join(_list_groups())

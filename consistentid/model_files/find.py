@@ -1,4 +1,4 @@
-"""Finding model files that are already there, under the names and in the folders people keep them.
+"""Where model files are: the models folder, files under any of their names in it, what to say of a missing one, hashes.
 
 Knows no host: a search folder is one that ComfyUI would search for a kind of model, such as models/clip_vision.
 """

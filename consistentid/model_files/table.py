@@ -1,4 +1,4 @@
-"""The manifest as other files show it: the README's table of models, and the download hints in workflows."""
+"""The manifest as other files show it: the table in docs/models.md, and the download hints in workflows."""
 
 from .manifest import Model, read_manifest
 
@@ -17,7 +17,7 @@ def format_size(size: int | None) -> str:
 
 
 def render_markdown() -> str:
-    """The README's table, without the marks around it, ending in a line break."""
+    """The table in docs/models.md, without the marks around it, ending in a line break."""
     rows = ["| id | file | from | size | folder | licence | needed for |", "|---|---|---|---|---|---|---|"]
     rows += [f"| {' | '.join(_list_cells(model))} |" for model in read_manifest().values()]
     return "\n".join(rows) + "\n"

@@ -139,11 +139,11 @@ def test_sizes(size, text):
     assert format_size(size) == text
 
 
-def test_the_readme_shows_this_manifest():
+def test_the_page_of_models_shows_this_manifest():
     """`python -m consistentid models list --markdown` prints what belongs between the marks."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert all(readme.count(mark) == 1 for mark in MARKS)
-    between = readme.split(MARKS[0])[1].split(MARKS[1])[0]
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert all(page.count(mark) == 1 for mark in MARKS)
+    between = page.split(MARKS[0])[1].split(MARKS[1])[0]
     assert between.strip() == render_markdown().strip()
 
 

@@ -1,42 +1,36 @@
+// @ts-check
 // Detect Face shows the photo with all faces of the last run; a click on one chooses it.
 import { app } from "../../scripts/app.js";
 import { makeElement, makeFrame, makePicture } from "./elements.js";
-import { chooseNodeTexts } from "./node_texts.js";
+import { listChosen, placeBox } from "./face_choice.js";
+import { chooseNodeTexts } from "./language.js";
 import { addResultPanel } from "./result_panel.js";
 import { findWidget, setWidgets, watchWidget } from "./widgets.js";
+
+/** @import { FoundPhoto } from "./face_choice.js" */
 
 const NODE = "ConsistentID_DetectFace";
 const BY_POSITION = "left to right";
 const HEIGHT_PX = 240;
 
+/** @param {Editor.Node} node @param {FoundPhoto} photo @param {number} index @param {boolean} chosen */
 function makeFace(node, photo, index, chosen) {
-  const [left, top, right, bottom] = photo.faces[index].box.map((part) => `${100 * part}%`);
   const about = [chooseNodeTexts().face(index, photo.faces.length), photo.faces[index].about];
   return makeElement("button", "face", {
-    textContent: index,
+    textContent: String(index),
     title: about.filter(Boolean).join(": "),
     ariaPressed: String(chosen),
-    style: {
-      left,
-      top,
-      width: `calc(${right} - ${left})`,
-      height: `calc(${bottom} - ${top})`,
-      "--colour": photo.colours[chosen ? 0 : 1],
-    },
+    style: { ...placeBox(photo.faces[index].box), "--colour": photo.colours[chosen ? 0 : 1] },
     onclick: () => setWidgets(node, { select: BY_POSITION, index }),
   });
 }
 
-function listWhole(faces) {
-  return faces.flatMap(({ half }, index) => (half ? [] : [index]));
-}
-
+/** @param {Editor.Node} node @param {FoundPhoto} photo */
 function drawPhoto(node, photo) {
-  const order = photo.orders[findWidget(node, "select").value];
-  const chosen = order ? [order[findWidget(node, "index").value]] : listWhole(photo.faces);
+  const chosen = listChosen(photo, findWidget(node, "select").value, findWidget(node, "index").value);
   const faces = photo.faces.map((_, index) => makeFace(node, photo, index, chosen.includes(index)));
   const { clickFace, noFace } = chooseNodeTexts();
-  const hint = { 0: noFace, 1: "" }[faces.length] ?? clickFace;
+  const hint = [noFace, ""][faces.length] ?? clickFace;
   return [
     makeFrame(photo.ratio, [makePicture(photo.picture), ...faces]),
     makeElement("div", "hint", { textContent: hint }),

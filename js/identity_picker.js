@@ -1,48 +1,61 @@
+// @ts-check
 // Load Identity: a dialog with the pictures and names of all saved identities.
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { readThumbnail } from "./identity_thumbnail.js";
-import { chooseNodeTexts } from "./node_texts.js";
-import { findWidget, setWidgets } from "./widgets.js";
+import { chooseNodeTexts } from "./language.js";
+import { findNext } from "./tile_keys.js";
+import { findWidget, hasWidget, setWidgets } from "./widgets.js";
 
 const NODE = "ConsistentID_LoadIdentity";
 
+/** @param {Editor.Node} node */
 function listNames(node) {
   const { values } = findWidget(node, "name").options;
   return [...(typeof values === "function" ? values() : (values ?? []))];
 }
 
+/** @param {string} name @param {boolean} isChosen @param {(name: string) => void} choose */
 function makeTile(name, isChosen, choose) {
   const picture = makeElement("img", "thumbnail", { alt: "", hidden: true });
   const label = makeElement("span", "name", { textContent: name.replace(/\.safetensors$/, "") });
   const fields = { title: name, ariaPressed: String(isChosen), onclick: () => choose(name) };
-  const tile = makeElement("button", "tile", fields, [makeElement("span", "square", {}, [picture]), label]);
-  tile.load = async () => {
-    const address = await readThumbnail(name).catch(() => undefined);
-    if (address) Object.assign(picture, { src: address, hidden: false });
-  };
-  return tile;
+  return makeElement("button", "tile", fields, [makeElement("span", "square", {}, [picture]), label]);
 }
 
-// Arrow keys go from tile to tile; from the search box they go to the first one, and Enter takes it.
+/** @param {HTMLButtonElement} tile */
+async function loadPicture(tile) {
+  const address = await readThumbnail(tile.title).catch(() => undefined);
+  const picture = tile.querySelector("img");
+  if (address && picture) Object.assign(picture, { src: address, hidden: false });
+}
+
+/**
+ * Arrow keys go from tile to tile; from the search box they go to the first one, and Enter takes it.
+ * @param {KeyboardEvent} event
+ * @param {HTMLInputElement} search
+ * @param {HTMLButtonElement[]} tiles
+ */
 function followKeys(event, search, tiles) {
   event.stopPropagation(); // or ComfyUI's own shortcuts would hear it
   const seen = tiles.filter((tile) => !tile.hidden);
-  const at = seen.indexOf(document.activeElement);
+  const at = seen.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
   const columns = seen.filter((tile) => tile.offsetTop === seen[0]?.offsetTop).length;
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
   if (document.activeElement === search) {
     if (event.key === "Enter") seen[0]?.click();
     if (event.key === "ArrowDown") seen[0]?.focus();
-  } else if (step) {
+  } else if (event.key.startsWith("Arrow")) {
     event.preventDefault();
-    (seen[at + step] ?? (event.key === "ArrowUp" ? search : undefined))?.focus();
+    const next = findNext(event.key, at, columns, seen.length);
+    if (next !== undefined) (seen[next] ?? search).focus();
   }
 }
 
+/** @param {Editor.Node} node */
 function openPicker(node) {
   const texts = chooseNodeTexts();
   const names = listNames(node);
+  /** @param {string} name */
   const choose = (name) => {
     dialog.close();
     setWidgets(node, { name });
@@ -50,11 +63,12 @@ function openPicker(node) {
   const tiles = names.map((name) => makeTile(name, name === findWidget(node, "name").value, choose));
   const search = makeElement("input", "search", { placeholder: texts.search, ariaLabel: texts.search });
   const none = makeElement("p", "hint", { textContent: texts.noIdentity });
-  search.oninput = () => {
+  const filter = () => {
     const wanted = search.value.trim().toLowerCase();
-    tiles.forEach((tile, index) => (tile.hidden = !names[index].toLowerCase().includes(wanted)));
+    for (const tile of tiles) tile.hidden = !tile.title.toLowerCase().includes(wanted);
     none.hidden = tiles.some((tile) => !tile.hidden);
   };
+  search.oninput = filter;
   const leave = { textContent: "✕", title: texts.close, ariaLabel: texts.close, onclick: () => dialog.close() };
   const bar = makeElement("div", "bar", {}, [search, makeElement("button", "close", leave)]);
   const dialog = makeElement("dialog", "picker", { ariaLabel: texts.chooseIdentity }, [
@@ -65,30 +79,34 @@ function openPicker(node) {
   dialog.onkeydown = (event) => followKeys(event, search, tiles);
   dialog.onclick = (event) => event.target === dialog && dialog.close();
   dialog.onclose = () => dialog.remove();
-  document.querySelector("#vue-app").append(dialog);
+  document.querySelector("#vue-app")?.append(dialog);
   dialog.showModal();
-  search.oninput();
+  filter();
   loadSeen(dialog, tiles);
 }
 
-// Read pictures only as their tiles come into view.
+/**
+ * Read pictures only as their tiles come into view.
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLButtonElement[]} tiles
+ */
 function loadSeen(dialog, tiles) {
   const observer = new IntersectionObserver(
     (changes) => {
       for (const { target } of changes.filter((change) => change.isIntersecting)) {
         observer.unobserve(target);
-        target.load();
+        loadPicture(/** @type {HTMLButtonElement} */ (target));
       }
     },
     { root: dialog },
   );
-  tiles.forEach((tile) => observer.observe(tile));
+  for (const tile of tiles) observer.observe(tile);
 }
 
 app.registerExtension({
   name: "consistentidportraits.IdentityPicker",
   nodeCreated(node) {
-    if (node.comfyClass !== NODE || !findWidget(node, "name")) return;
+    if (node.comfyClass !== NODE || !hasWidget(node, "name")) return;
     const button = node.addWidget("button", "choose", null, () => openPicker(node), { serialize: false });
     button.label = chooseNodeTexts().choose;
     button.serialize = false;

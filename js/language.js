@@ -1,7 +1,17 @@
-// The language of the editor.
+// @ts-check
+// What this pack says in the editor, in the editor's language.
 import { app } from "../../scripts/app.js";
+import * as models from "./models_texts.js";
+import * as nodes from "./node_texts.js";
 
-export function chooseLanguage(english, chinese) {
+/**
+ * @template Texts
+ * @param {{ ENGLISH: Texts, CHINESE: Texts }} texts
+ */
+function choose({ ENGLISH, CHINESE }) {
   const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
-  return language.startsWith("zh") ? chinese : english;
+  return language.startsWith("zh") ? CHINESE : ENGLISH;
 }
+
+export const chooseModelTexts = () => choose(models);
+export const chooseNodeTexts = () => choose(nodes);

@@ -1,16 +1,25 @@
+// @ts-check
 // Inject Facial Tokens shows the prompt of the last run; words with a facial token have their region's colour.
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { addResultPanel } from "./result_panel.js";
 
+/**
+ * A prompt as nodes/boundary/display.py shows it. about, colour: of words with a facial token.
+ * @typedef {{ parts: Part[], report: string }} Prompt
+ * @typedef {{ text: string, about?: string, colour?: string }} Part
+ */
+
 const NODE = "ConsistentID_InjectTokens";
 const HEIGHT_PX = 130;
 
-function makePart({ text, about, colour }) {
+/** @param {Part} part */
+function makePart({ text, about, colour = "" }) {
   if (!about) return text; // append() makes a text node of it
   return makeElement("mark", "word", { textContent: text, title: about, style: { "--colour": colour } });
 }
 
+/** @param {Prompt} prompt */
 function drawPrompt(prompt) {
   return [
     makeElement("div", "prompt", { tabIndex: 0 }, prompt.parts.map(makePart)),

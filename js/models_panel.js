@@ -1,14 +1,16 @@
+// @ts-check
 // The models panel in the sidebar: which model files are there, what is missing, and downloads of it.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
+import { chooseModelTexts } from "./language.js";
+import { chooseGroup, listBases, summarise } from "./models_facts.js";
 import { makeRow } from "./models_row.js";
-import { chooseTexts, formatSize } from "./models_texts.js";
+
+/** @import { Download, Group, Model } from "./models_facts.js" */
 
 const TAB = "consistentid-models";
 const COMMAND = "ConsistentID.ShowModels";
-const BASES = { sd15: "SD1.5", sdxl: "SDXL" };
-const LACKING = ["missing", "incomplete", "wrong size"];
 const POLL_MS = 500;
 const RETRY_MS = 3000;
 
@@ -36,7 +38,11 @@ const STYLE = `
 // The second one no page of another site can send: it tells the server that the request is this panel's own.
 const HEADERS = { "Content-Type": "application/json", "X-Requested-With": "ConsistentID" };
 
-/** What the server answers; throws its error text. */
+/**
+ * What the server answers; throws its error text.
+ * @param {string} path
+ * @param {object} [body] of a POST; a GET has none
+ */
 async function ask(path, body) {
   const request = body && { method: "POST", headers: HEADERS, body: JSON.stringify(body) };
   const response = await api.fetchApi(`/consistentid/${path}`, request);
@@ -45,58 +51,59 @@ async function ask(path, body) {
   return answer;
 }
 
-function chooseGroup(model) {
-  const bases = Object.keys(BASES).filter((base) => model.needed_for.includes(base));
-  return bases.length > 1 ? "both" : bases[0] ?? "optional";
-}
-
-function summarise(models, base, texts) {
-  const missing = models.filter((model) => model.needed_for.includes(base) && LACKING.includes(model.state));
-  if (!missing.length) return texts.nothingMissing(BASES[base]);
-  const size = formatSize(missing.reduce((sum, model) => sum + (model.size ?? 0), 0));
-  const all = missing.every((model) => model.size);
-  return texts.missing(BASES[base], missing.length, all ? size : texts.atLeast(size));
+/** @param {unknown} error */
+function readMessage(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The panel, which follows downloads also while it is closed, and what it does when it is opened. */
 function makePanel() {
-  const texts = chooseTexts();
+  const texts = chooseModelTexts();
+  /** @type {Map<string, ReturnType<typeof makeRow>>} */
   const rows = new Map();
-  const lists = Object.fromEntries(Object.keys(texts.groups).map((group) => [group, makeElement("ul", "model-list")]));
-  const totals = Object.fromEntries(Object.keys(BASES).map((base) => [base, makeElement("p", "models-total")]));
+  const groups = /** @type {Group[]} */ (Object.keys(texts.groups));
+  const lists = new Map(groups.map((group) => [group, makeElement("ul", "model-list")]));
+  const totals = new Map(listBases().map((base) => [base, makeElement("p", "models-total")]));
   const status = makeElement("p", "models-status", { role: "status" });
   const again = makeElement("button", "models-refresh", { textContent: texts.refresh, onclick: () => refresh() });
+  /** @type {string[]} */
   let running = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
+  /** @type {import("./models_row.js").Actions} */
   const actions = {
     start: (id, accepts) => act(id, "download", { model: id, accept_licence: accepts }),
     cancel: (id) => act(id, "cancel", { model: id }),
   };
 
+  /** @param {string} id @param {string} path @param {object} body */
   async function act(id, path, body) {
     try {
       await ask(path, body);
       running.push(id); // also if it ends before the first look
       await refresh();
     } catch (error) {
-      rows.get(id).tell(error.message);
+      rows.get(id)?.tell(readMessage(error));
     }
   }
 
   async function list() {
+    /** @type {{ models: Model[] }} */
     const { models } = await ask("models");
     for (const model of models) {
+      const row = rows.get(model.id) ?? makeRow(model, texts, actions);
       if (!rows.has(model.id)) {
-        rows.set(model.id, makeRow(model, texts, actions));
-        lists[chooseGroup(model)].append(rows.get(model.id).row);
+        rows.set(model.id, row);
+        lists.get(chooseGroup(model))?.append(row.row);
       }
-      rows.get(model.id).update(model);
+      row.update(model);
     }
-    for (const base in totals) totals[base].textContent = summarise(models, base, texts);
+    for (const [base, total] of totals) total.textContent = summarise(models, base, texts);
     return models;
   }
 
+  /** @param {string[]} ended */
   async function announce(ended) {
     const models = await list();
     const ready = models.filter((model) => ended.includes(model.id) && model.state === "found");
@@ -106,6 +113,7 @@ function makePanel() {
   }
 
   async function follow() {
+    /** @type {{ downloads: Record<string, Download> }} */
     const { downloads } = await ask("downloads");
     const ended = running.filter((id) => !downloads[id]);
     running = Object.keys(downloads).filter((id) => downloads[id].state !== "failed");
@@ -113,6 +121,7 @@ function makePanel() {
     for (const [id, row] of rows) row.show(downloads[id]);
   }
 
+  /** @param {() => Promise<void>} step */
   async function keepOn(step) {
     clearTimeout(timer);
     let pause = POLL_MS;
@@ -120,7 +129,8 @@ function makePanel() {
       await step();
       if (status.textContent === texts.noAnswer) status.textContent = "";
     } catch (error) {
-      status.textContent = error instanceof TypeError || error instanceof SyntaxError ? texts.noAnswer : error.message;
+      status.textContent =
+        error instanceof TypeError || error instanceof SyntaxError ? texts.noAnswer : readMessage(error);
       pause = RETRY_MS;
     }
     clearTimeout(timer);
@@ -133,16 +143,17 @@ function makePanel() {
       await follow();
     });
 
-  const groups = Object.entries(lists).flatMap(([group, list]) => [
+  const sections = [...lists].flatMap(([group, list]) => [
     makeElement("h3", "models-group", { textContent: texts.groups[group] }),
     list,
   ]);
   const heading = makeElement("h2", "models-title", { textContent: texts.title });
   const style = makeElement("style", "models-style", { textContent: STYLE });
-  const parts = [style, heading, ...Object.values(totals), again, status, ...groups];
+  const parts = [style, heading, ...totals.values(), again, status, ...sections];
   return { element: makeElement("section", "models", { ariaLabel: texts.title }, parts), refresh };
 }
 
+/** @type {ReturnType<typeof makePanel> | undefined} */
 let panel;
 
 app.registerExtension({
@@ -150,14 +161,14 @@ app.registerExtension({
   commands: [
     {
       id: COMMAND,
-      label: chooseTexts().title,
+      label: chooseModelTexts().title,
       icon: "pi pi-download",
       function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`),
     },
   ],
   menuCommands: [{ path: ["ConsistentID"], commands: [COMMAND] }],
   setup() {
-    const { title, label } = chooseTexts();
+    const { title, label } = chooseModelTexts();
     app.extensionManager.registerSidebarTab({
       id: TAB,
       icon: "pi pi-download",

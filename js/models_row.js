@@ -1,10 +1,15 @@
+// @ts-check
 // One model in the models panel: what it is, its licence, its state, and the buttons.
 import { makeElement } from "./elements.js";
-import { formatSize } from "./models_texts.js";
+import { formatSize, makeSpeedometer, tellProgress } from "./models_facts.js";
 
-const SMOOTHING = 0.3; // how much the latest speed counts
+/** @import { Download, Model } from "./models_facts.js" */
+/** @import { ModelTexts } from "./models_texts.js" */
+/** @typedef {{ start: (id: string, accepts: boolean) => void, cancel: (id: string) => void }} Actions */
 
+/** @param {Model} model @param {ModelTexts} texts */
 function makeParts(model, texts) {
+  /** @param {string} action */
   const name = (action) => `${action}: ${model.title}`;
   return {
     state: makeElement("strong", "model-state", { ariaLive: "polite" }),
@@ -17,14 +22,17 @@ function makeParts(model, texts) {
     bar: makeElement("progress", "model-bar", { max: 1, ariaLabel: model.title }),
     progress: makeElement("span", "model-progress"),
     problem: makeElement("p", "model-problem", { role: "alert" }),
+    agreement: makeElement("label", "model-agreement"),
+    running: makeElement("div", "model-running"),
   };
 }
 
+/** @param {Model} model @param {ModelTexts} texts @param {ReturnType<typeof makeParts>} parts */
 function layOut(model, texts, parts) {
   const page = { href: model.page, target: "_blank", rel: "noopener noreferrer", textContent: model.licence };
   const licence = [`${texts.licence} `, makeElement("a", "model-licence", page), `. ${model.consequence}`];
-  parts.agreement = makeElement("label", "model-agreement", {}, [parts.accept, ` ${texts.accept}`]);
-  parts.running = makeElement("div", "model-running", {}, [parts.bar, parts.progress, parts.cancel]);
+  parts.agreement.append(parts.accept, ` ${texts.accept}`);
+  parts.running.append(parts.bar, parts.progress, parts.cancel);
   const row = makeElement("li", "model", {}, [
     makeElement("h4", "model-title", { textContent: model.title }),
     makeElement("p", "model-purpose", { textContent: model.purpose }),
@@ -41,37 +49,34 @@ function layOut(model, texts, parts) {
   return row;
 }
 
-/** A row that shows a model and its download. actions: start(id, accepts the licence) and cancel(id). */
+/**
+ * A row that shows a model and its download.
+ * @param {Model} model
+ * @param {ModelTexts} texts
+ * @param {Actions} actions accepts: the licence
+ */
 export function makeRow(model, texts, actions) {
   const parts = makeParts(model, texts);
   const row = layOut(model, texts, parts);
   let known = model;
-  let last;
+  let measureSpeed = makeSpeedometer();
 
-  function measureSpeed({ file, done }) {
-    const now = performance.now();
-    if (last?.file !== file || done < last.done) last = { file, done, now, speed: 0 };
-    if (now - last.now < 400) return last.speed;
-    const latest = ((done - last.done) * 1000) / (now - last.now);
-    const speed = last.speed ? last.speed + SMOOTHING * (latest - last.speed) : latest;
-    last = { file, done, now, speed };
-    return speed;
-  }
-
-  function showProgress(download) {
-    const { file, done, total } = download;
-    if (total) parts.bar.value = done / total;
+  /** @param {Download} download */
+  function showProgress({ file, done, total }) {
+    if (total) parts.bar.value = (done ?? 0) / total;
     else parts.bar.removeAttribute("value");
-    if (!file) return void (parts.progress.textContent = texts.starting);
-    const speed = measureSpeed(download);
-    const told = speed ? formatSize(speed) : "";
-    const sizes = total ? texts.of(formatSize(done), formatSize(total), told) : texts.soFar(formatSize(done), told);
-    parts.progress.textContent = `${file}: ${sizes}`;
+    if (!file || done === null) {
+      parts.progress.textContent = texts.starting;
+      return;
+    }
+    const speed = measureSpeed(file, done, performance.now());
+    parts.progress.textContent = tellProgress({ file, done, total }, speed, texts);
   }
 
+  /** @param {Download | undefined} download */
   function show(download) {
     const failed = download?.state === "failed";
-    const running = Boolean(download) && !failed;
+    const running = download && !failed;
     const wanted = ["missing", "incomplete"].includes(known.state) && !known.by_hand && !running;
     const state = download?.state ?? known.state;
     row.dataset.state = state;
@@ -88,16 +93,24 @@ export function makeRow(model, texts, actions) {
     parts.cancel.disabled = download?.state === "stopping";
     parts.problem.textContent = running ? "" : download?.error || known.problem;
     if (running) showProgress(download);
-    else last = undefined;
+    else measureSpeed = makeSpeedometer();
   }
 
-  parts.accept.onchange = () => (parts.download.disabled = !parts.accept.checked);
+  parts.accept.onchange = () => {
+    parts.download.disabled = !parts.accept.checked;
+  };
   parts.download.onclick = () => actions.start(known.id, parts.accept.checked);
   parts.cancel.onclick = () => actions.cancel(known.id);
   return {
     row,
     show,
-    update: (model) => (known = model),
-    tell: (problem) => (parts.problem.textContent = problem),
+    /** @param {Model} model */
+    update(model) {
+      known = model;
+    },
+    /** @param {string} problem */
+    tell(problem) {
+      parts.problem.textContent = problem;
+    },
   };
 }

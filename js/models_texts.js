@@ -1,7 +1,25 @@
+// @ts-check
 // What the models panel says, in the language of the editor.
-import { chooseLanguage } from "./language.js";
 
-const ENGLISH = {
+/** @import { Download, Group, ModelState } from "./models_facts.js" */
+
+/**
+ * @typedef {Record<"title" | "label" | "sizeUnknown" | "licence" | "accept" | "isAt" | "goesTo" | "download" |
+ *   "again" | "cancel" | "refresh" | "starting" | "noAnswer", string> & {
+ *   groups: Record<Group, string>,
+ *   states: Record<ModelState | Download["state"], string>,
+ *   unverified: (id: string) => string,
+ *   nothingMissing: (kind: string) => string,
+ *   missing: (kind: string, count: number, size: string) => string,
+ *   atLeast: (size: string) => string,
+ *   of: (done: string, total: string, speed: string) => string,
+ *   soFar: (done: string, speed: string) => string,
+ *   ready: (title: string) => string,
+ * }} ModelTexts speed: "" while unknown
+ */
+
+/** @type {ModelTexts} */
+export const ENGLISH = {
   title: "ConsistentID models",
   label: "ID models",
   groups: {
@@ -40,7 +58,8 @@ const ENGLISH = {
   ready: (title) => `${title}: downloaded. The loaders list it now.`,
 };
 
-const CHINESE = {
+/** @type {ModelTexts} */
+export const CHINESE = {
   title: "ConsistentID 模型",
   label: "ID 模型",
   groups: { both: "SD1.5 与 SDXL 都需要", sd15: "SD1.5 需要", sdxl: "SDXL 需要", optional: "可选" },
@@ -73,18 +92,3 @@ const CHINESE = {
   noAnswer: "ComfyUI 没有响应。它还在运行吗？已下载的部分会保留。",
   ready: (title) => `${title}：已下载，加载节点现在可以选择它。`,
 };
-
-const UNITS = [
-  ["GB", 1e9, 1],
-  ["MB", 1e6, 0],
-  ["kB", 1e3, 0],
-];
-
-export function chooseTexts() {
-  return chooseLanguage(ENGLISH, CHINESE);
-}
-
-export function formatSize(bytes) {
-  const [unit, factor, digits] = UNITS.find(([, least]) => bytes >= least) ?? ["B", 1, 0];
-  return `${(bytes / factor).toFixed(digits)} ${unit}`;
-}

@@ -1,7 +1,18 @@
+// @ts-check
 // What this pack's nodes say in the editor, in its language. Words of regions stay English, as in prompts.
-import { chooseLanguage } from "./language.js";
 
-const ENGLISH = {
+/**
+ * @typedef {Record<"clickFace" | "noFace" | "previous" | "next" | "choose" | "chooseIdentity" | "search" | "close" |
+ *   "noIdentity", string> & {
+ *   face: (index: number, count: number) => string,
+ *   missing: (word: string) => string,
+ *   leaveOut: (word: string) => string,
+ *   takeBack: (word: string) => string,
+ * }} NodeTexts
+ */
+
+/** @type {NodeTexts} */
+export const ENGLISH = {
   face: (index, count) => `Face ${index} of ${count}, left to right from 0`,
   clickFace: "Click the face to take, then run again.",
   noFace: "No face found in this photo.",
@@ -17,7 +28,8 @@ const ENGLISH = {
   noIdentity: "None. Save one with 'Save Identity', then press R.",
 };
 
-const CHINESE = {
+/** @type {NodeTexts} */
+export const CHINESE = {
   face: (index, count) => `人脸 ${index}（共 ${count} 张，从左到右，从 0 开始）`,
   clickFace: "点击要用的人脸，然后再次运行。",
   noFace: "这张照片里没有找到人脸。",
@@ -32,5 +44,3 @@ const CHINESE = {
   close: "关闭",
   noIdentity: "没有身份。请先用“保存身份”保存，再按 R。",
 };
-
-export const chooseNodeTexts = () => chooseLanguage(ENGLISH, CHINESE);

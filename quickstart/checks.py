@@ -1,0 +1,27 @@
+"""The `check` command: all that is looked at without running the pack. Standard library only."""
+
+import subprocess
+
+from comfyui_folder import find_every_comfyui
+from project_environment import PYTHON, REPO, prepare_environment
+from quickstart_failure import Failure
+
+CHECKS = {
+    "Python, lint": ("-m", "ruff", "check", "."),
+    "Python, format": ("-m", "ruff", "format", "--check", "."),
+    "JavaScript": ("tests/js/tools.py",),
+}
+
+
+def run_checks():
+    """0 when all pass; each runs, whatever the ones before it found."""
+    if not (REPO / "tests").is_dir():
+        raise Failure("The archive of the registry holds no checks. Clone the repository to run them.")
+    prepare_environment(next(iter(find_every_comfyui()), None))
+    failed = []
+    for name, command in CHECKS.items():
+        print(f"\n##### {name}", flush=True)
+        if subprocess.run([str(PYTHON), *command], cwd=REPO).returncode:
+            failed.append(name)
+    print(f"\nFailed: {'; '.join(failed)}." if failed else "\nAll checks passed.", flush=True)
+    return int(bool(failed))

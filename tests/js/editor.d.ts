@@ -1,0 +1,105 @@
+// What the files in js/ use of ComfyUI's editor, for the type check. Its own files are not there outside of a browser.
+
+declare namespace Editor {
+  interface Widget {
+    name: string;
+    // biome-ignore lint/suspicious/noExplicitAny: a text, a number or a switch, as the widget is
+    value: any;
+    label?: string;
+    serialize?: boolean;
+    options: { values?: string[] | (() => string[]) };
+    callback?: (value: unknown, canvas?: Canvas, node?: Node) => unknown;
+  }
+
+  interface ElementOptions {
+    serialize?: boolean;
+    hideOnZoom?: boolean;
+    margin?: number;
+    getMinHeight?: () => number;
+    getMaxHeight?: () => number | undefined;
+  }
+
+  interface Node {
+    id: number | string;
+    comfyClass: string;
+    graph?: Graph | null;
+    subgraph?: Graph;
+    widgets: Widget[];
+    size: [number, number];
+    setSize(size: [number, number]): void;
+    computeSize(): [number, number];
+    setDirtyCanvas?(foreground: boolean, background: boolean): void;
+    addWidget(kind: string, name: string, value: unknown, callback: () => void, options: object): Widget;
+    addDOMWidget(name: string, kind: string, element: HTMLElement, options: ElementOptions): Widget;
+  }
+
+  interface Graph {
+    id: string;
+    subgraphs?: Map<string, Graph>;
+    getNodeById(id: string | number): Node | null | undefined;
+  }
+
+  interface Canvas {
+    emitBeforeChange(): void;
+    emitAfterChange(): void;
+  }
+
+  /** By node, then by key of the ui data that a node gives out: one entry for each photo or prompt. */
+  type Output = { [key: string]: unknown };
+  type Outputs = { [node: string]: Output };
+
+  interface Command {
+    id: string;
+    label: string;
+    icon: string;
+    function: () => unknown;
+  }
+
+  interface SidebarTab {
+    id: string;
+    icon: string;
+    title: string;
+    label: string;
+    tooltip: string;
+    type: "custom";
+    render(host: HTMLElement): void;
+  }
+
+  interface Extension {
+    name: string;
+    commands?: Command[];
+    menuCommands?: { path: string[]; commands: string[] }[];
+    setup?(): void;
+    nodeCreated?(node: Node): void;
+    beforeRegisterNodeDef?(
+      type: unknown,
+      definition: { name: string; output_node?: boolean; has_intermediate_output?: boolean },
+    ): void;
+    onNodeOutputsUpdated?(outputs: Outputs): void;
+  }
+
+  interface App {
+    canvas: Canvas;
+    graph?: Graph;
+    nodeOutputs?: Outputs;
+    extensionManager: {
+      setting?: { get(id: string): string | undefined };
+      command: { execute(id: string): Promise<void> };
+      registerSidebarTab(tab: SidebarTab): void;
+    };
+    registerExtension(extension: Extension): void;
+  }
+
+  interface Api {
+    apiURL(path: string): string;
+    fetchApi(path: string, request?: RequestInit): Promise<Response>;
+  }
+}
+
+declare module "*/scripts/app.js" {
+  export const app: Editor.App;
+}
+
+declare module "*/scripts/api.js" {
+  export const api: Editor.Api;
+}

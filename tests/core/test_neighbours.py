@@ -19,7 +19,7 @@ from consistentid.face.parsed_face import parse_regions
 from consistentid.headless import photo_identity
 from consistentid.likeness import regions as region_likeness
 from consistentid.likeness.faces import measure_reference
-from zoo.drawn_faces import choose_scene, draw_person, draw_portrait
+from zoo.drawn_faces import choose_scene, draw_portrait, sample_person
 
 SKIN, HAIR = 1, 17
 FEATURES = (2, 3, 4, 5, 7, 8, 10, 11, 12, 13)
@@ -36,7 +36,7 @@ def heads():
     maps = []
     for seed, left in ((3, 0), (4, 44 + 90)):
         scene = choose_scene(seed, 1, 0)
-        labels = draw_portrait(draw_person(seed), scene, 256).labels[:, 45:211]
+        labels = draw_portrait(sample_person(seed), scene, 256).labels[:, 45:211]
         maps.append(np.zeros((256, 300), np.uint8))
         maps[-1][:, left : left + 166] = labels
     return maps, [find_box(one) for one in maps]

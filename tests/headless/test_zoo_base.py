@@ -35,7 +35,7 @@ PERSON = 8
 def settings(tmp_path_factory) -> PortraitSettings:
     """Of a run that names nothing but the base."""
     photo = tmp_path_factory.mktemp("photo") / "person.png"
-    who = drawn_faces.draw_person(PERSON, held_out=True)
+    who = drawn_faces.sample_person(PERSON, held_out=True)
     where = drawn_faces.choose_scene(PERSON, 4, 0, held_out=True)
     Image.fromarray(drawn_faces.draw_portrait(who, where, 256).image).save(photo)
     return PortraitSettings(base="zoo", face=str(photo), prompt="a man wearing a red hoodie", steps=3, seed=1)

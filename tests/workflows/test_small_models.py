@@ -9,7 +9,7 @@ from workflow_files import ROOT, read_twin
 from consistentid.face.analysis import detect_faces, load_face_analysis
 from consistentid.face.parsing import load_face_parser, parse_face
 from consistentid.likeness.faces import measure_reference
-from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_person, draw_portrait
+from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_portrait, sample_person
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -49,7 +49,7 @@ def references(analysis):
 def list_photos(person: int) -> list[np.ndarray]:
     scenes = [choose_scene(person, EXAMPLE_SCENES, number, held_out=True) for number in range(1, 50)]
     bare = [scene for scene in scenes if scene.hat == "none"][:2]
-    return [draw_portrait(draw_person(person, held_out=True), scene, 256).image for scene in bare]
+    return [draw_portrait(sample_person(person, held_out=True), scene, 256).image for scene in bare]
 
 
 def draw(server: Server, twin: dict) -> list[np.ndarray]:

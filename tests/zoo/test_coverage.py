@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from zoo.drawn_faces.canvas import Canvas
-from zoo.drawn_faces.coverage import measure_cover
-from zoo.drawn_faces.curves import make_ellipse, shift, thicken
+from zoo.drawn_faces.drawing.canvas import Canvas
+from zoo.drawn_faces.drawing.coverage import measure_cover
+from zoo.drawn_faces.drawing.curves import make_ellipse, shift, thicken
 
 CORNER = np.zeros(2)
 SQUARE = np.array([(1.25, 1.5), (5.75, 1.5), (5.75, 4.25), (1.25, 4.25)])

@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
-from zoo.drawn_faces import easel as on
+from zoo.drawn_faces import draw_portrait, sample_person, sample_scene
+from zoo.drawn_faces.drawing import labels as on
 from zoo.drawn_faces.person import BEARDS, MENS_HAIR, WOMENS_HAIR
 from zoo.drawn_faces.scene import BACKGROUNDS, CLOTHES, HATS
 
 SIDE = 128
 PERSON = replace(
-    draw_person(3), kind="woman", hair="short swept", hair_colour="red", eye_colour="green", lips="red", ears="large"
+    sample_person(3), kind="woman", hair="short swept", hair_colour="red", eye_colour="green", lips="red", ears="large"
 )
-SCENE = replace(draw_scene(3), hat="none", clothes="t-shirt", background="beach", expression="smiling")
+SCENE = replace(sample_scene(3), hat="none", clothes="t-shirt", background="beach", expression="smiling")
 LIPS = (on.MOUTH, on.UPPER_LIP, on.LOWER_LIP)
 
 

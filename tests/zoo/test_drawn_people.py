@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from consistentid.caption.clauses import normalise_caption
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene, is_held_out
-from zoo.drawn_faces import easel as on
+from zoo.drawn_faces import draw_portrait, is_held_out, sample_person, sample_scene
+from zoo.drawn_faces.drawing import labels as on
 from zoo.drawn_faces.palette import EYE, HAIR, SKIN
 from zoo.drawn_faces.person import EYE_SHAPES, FACE_SHAPES, MENS_HAIR, NOSE_SHAPES, WOMENS_HAIR
 from zoo.drawn_faces.words import describe_person, write_prompt, write_scene_prompt
@@ -20,11 +20,11 @@ PARTS = (on.SKIN, on.LEFT_BROW, on.LEFT_EYE, on.RIGHT_EYE, on.NOSE, on.UPPER_LIP
 
 @pytest.fixture(scope="module")
 def known():
-    return [draw_person(seed) for seed in range(400)]
+    return [sample_person(seed) for seed in range(400)]
 
 
 def test_held_out_people_are_nobody_else(known):
-    kept = [draw_person(seed, held_out=True) for seed in range(150)]
+    kept = [sample_person(seed, held_out=True) for seed in range(150)]
     assert not any(map(is_held_out, known))
     assert all(map(is_held_out, kept))
     names = ("hair", "hair_colour", "face_shape", "eye_colour", "nose", "skin")
@@ -63,7 +63,7 @@ def measure(portrait) -> np.ndarray:
 def portraits():
     """[10 people][4 scenes]"""
     return [
-        [draw_portrait(draw_person(seed), draw_scene(100 * seed + index), 128) for index in range(4)]
+        [draw_portrait(sample_person(seed), sample_scene(100 * seed + index), 128) for index in range(4)]
         for seed in range(10)
     ]
 
@@ -102,7 +102,7 @@ def test_descriptions_have_the_captioners_form(known):
 
 def test_words_tell_what_is_drawn(known):
     for seed, person in enumerate(known[:100]):
-        scene = draw_scene(seed)
+        scene = sample_scene(seed)
         full, bare = write_prompt(person, scene), write_scene_prompt(person, scene)
         assert (person.hair in full) and (person.hair == "bald" or person.hair_colour in full)
         assert f"{person.eye_colour} eyes" in full

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
-from zoo.drawn_faces import easel as on
+from zoo.drawn_faces import draw_portrait, sample_person, sample_scene
 from zoo.drawn_faces.__main__ import main
+from zoo.drawn_faces.drawing import labels as on
 
 SIDE = 128
 LABELS_CRC = 2902981429
@@ -18,7 +18,7 @@ MEANS = [[27.0, 39.9, 64.0, 83.5], [38.3, 111.1, 95.7, 102.0], [49.7, 113.8, 110
 
 def test_landmarks_lie_on_their_parts():
     for seed in range(14):
-        person, scene = replace(draw_person(seed), glasses="none"), replace(draw_scene(seed), hat="none")
+        person, scene = replace(sample_person(seed), glasses="none"), replace(sample_scene(seed), hat="none")
         portrait = draw_portrait(person, scene, 256)
         parts = [(on.LEFT_EYE,), (on.RIGHT_EYE,), (on.NOSE,), *[(on.MOUTH, on.UPPER_LIP, on.LOWER_LIP)] * 2]
         assert portrait.landmarks.shape == (5, 2)
@@ -31,8 +31,8 @@ def test_landmarks_lie_on_their_parts():
 
 
 def test_features_turn_by_their_depth():
-    scene = replace(draw_scene(1), yaw=0.0, pitch=0.0, roll=0.0, expression="calm")
-    person = draw_person(1)
+    scene = replace(sample_scene(1), yaw=0.0, pitch=0.0, roll=0.0, expression="calm")
+    person = sample_person(1)
     ahead = draw_portrait(person, scene, SIDE).landmarks
     right = draw_portrait(person, replace(scene, yaw=20.0), SIDE).landmarks
     moved = (right - ahead)[:, 0]
@@ -46,15 +46,15 @@ def test_features_turn_by_their_depth():
 
 
 def test_the_same_seeds_give_the_same_picture():
-    first, second = (draw_portrait(draw_person(7), draw_scene(11), SIDE) for _ in range(2))
+    first, second = (draw_portrait(sample_person(7), sample_scene(11), SIDE) for _ in range(2))
     assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.labels, second.labels)
-    assert not np.array_equal(first.image, draw_portrait(draw_person(7), draw_scene(12), SIDE).image)
+    assert not np.array_equal(first.image, draw_portrait(sample_person(7), sample_scene(12), SIDE).image)
 
 
 def test_a_known_picture():
     """Recorded from this code, so that pictures stay what a trained model has seen."""
-    portrait = draw_portrait(draw_person(7), draw_scene(11), SIDE)
+    portrait = draw_portrait(sample_person(7), sample_scene(11), SIDE)
     assert zlib.crc32(portrait.labels.tobytes()) == LABELS_CRC
     means = portrait.image.reshape(4, 32, 4, 32, 3).mean(axis=(1, 3, 4))
     assert np.abs(means - MEANS).max() < 0.5
@@ -62,7 +62,7 @@ def test_a_known_picture():
 
 def test_a_picture_has_soft_edges_and_depth():
     """Not flat colours: many tones on the skin, and in-between tones where the head meets the background."""
-    portrait = draw_portrait(draw_person(7), draw_scene(11), 256)
+    portrait = draw_portrait(sample_person(7), sample_scene(11), 256)
     skin = portrait.image[portrait.labels == on.SKIN]
     assert len(np.unique(skin, axis=0)) > 500
     assert skin.astype(float).mean(axis=1).std() > 8
@@ -74,6 +74,6 @@ def test_sheet_command(tmp_path, capsys):
     assert main(words) == 0
     image = np.asarray(Image.open(out))
     assert image.shape == (128, 192, 3)
-    expected = draw_portrait(draw_person(6), draw_scene(5 + 100 + 2), 64).image
+    expected = draw_portrait(sample_person(6), sample_scene(5 + 100 + 2), 64).image
     assert np.array_equal(image[64:, 128:], expected)
     assert "sheet.png" in capsys.readouterr().out

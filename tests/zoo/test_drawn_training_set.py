@@ -4,7 +4,7 @@ import numpy as np
 
 from consistentid.dataset.check import check_records
 from consistentid.dataset.records import read_records
-from zoo.drawn_faces import choose_scene, draw_person, draw_portrait, draw_scene, is_held_out
+from zoo.drawn_faces import choose_scene, draw_portrait, is_held_out, sample_person, sample_scene
 from zoo.drawn_faces.__main__ import main
 from zoo.drawn_faces.training_set import write_training_set
 
@@ -16,7 +16,7 @@ def test_the_command_writes_records_that_can_be_trained_on(tmp_path, capsys):
     assert [record.name for record in records] == ["5/0", "5/1", "6/0", "6/1"]
     findings = check_records(records)
     assert findings.problems == [] and findings.without_embedding == 4 and findings.placed["face"] == 4
-    portrait = draw_portrait(draw_person(6), draw_scene(13), 128)
+    portrait = draw_portrait(sample_person(6), sample_scene(13), 128)
     assert np.array_equal(records[3].read_image(), portrait.image)
     assert np.array_equal(records[3].read_labels(*portrait.labels.shape), portrait.labels)
     assert len({record.caption for record in records}) == 4
@@ -30,7 +30,7 @@ def test_embeddings_and_held_out_people(tmp_path):
         mean = np.resize(portrait.image.mean(axis=(0, 1)), 512)
         return mean / np.linalg.norm(mean)
 
-    person = draw_person(1, held_out=True)
+    person = sample_person(1, held_out=True)
     assert is_held_out(person) and write_training_set(tmp_path, [1], 2, 64, held_out=True, embed=embed) == 2
     first, second = read_records(tmp_path)
     drawn = draw_portrait(person, choose_scene(1, 2, 0, held_out=True), 64)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.drawn_faces import draw_person, draw_portrait, draw_scene
+from zoo.drawn_faces import draw_portrait, sample_person, sample_scene
 from zoo.recipe import base_model
 from zoo.recipe.autoencoder import (
     FACE_WEIGHT,
-    cut_parts,
     encode_pictures,
     halve,
     measure_psnr,
+    sample_crops,
     start_autoencoder,
     train_autoencoder,
     train_decoder,
@@ -43,7 +43,7 @@ def tokenizer(words):
 
 def test_pictures_are_the_drawn_ones_and_kept(pictures, tmp_path):
     again = draw_pictures(tmp_path, range(1, 2), 3, processes=1)
-    portrait = draw_portrait(draw_person(1), draw_scene(1 * 3 + 2), pictures.images.shape[1])
+    portrait = draw_portrait(sample_person(1), sample_scene(1 * 3 + 2), pictures.images.shape[1])
     assert np.array_equal(again.images[2], portrait.image) and np.array_equal(pictures.images[5], portrait.image)
     assert np.array_equal(pictures.labels[5], portrait.labels) and pictures.name(5) == again.name(2)
     (tmp_path / "1-2x3" / "images.npy").touch()
@@ -53,7 +53,7 @@ def test_pictures_are_the_drawn_ones_and_kept(pictures, tmp_path):
 
 
 def test_every_word_of_a_text_is_one_token(tokenizer):
-    person, scene = draw_person(0), draw_scene(0)
+    person, scene = sample_person(0), sample_scene(0)
     text = write_text(person, scene, "looks and face")
     ids = tokenizer(text).input_ids
     words = [token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids[1:-1])]
@@ -64,7 +64,7 @@ def test_every_word_of_a_text_is_one_token(tokenizer):
 
 
 def test_forms_of_text(tokenizer):
-    person, scene = draw_person(0), draw_scene(0)
+    person, scene = sample_person(0), sample_scene(0)
     texts = {form: write_text(person, scene, form) for form in FORMS}
     assert sum(FORMS.values()) == pytest.approx(1) and texts["nothing"] == ""
     assert texts["looks and face"].startswith(texts["looks"]) and " Detail: " in texts["looks and face"]
@@ -79,7 +79,7 @@ def test_halving_is_the_mean_of_four_pixels():
 
 
 def test_parts_of_faces_count_more(pictures):
-    pixels, weights = cut_parts(pictures, np.random.default_rng(0))
+    pixels, weights = sample_crops(pictures, np.random.default_rng(0))
     assert pixels.shape == (16, 3, 64, 64) and pixels.abs().max() <= 1
     assert weights.min() == 1 and weights.max() == FACE_WEIGHT
     assert weights[1::2].mean() > weights[::2].mean(), "parts around faces have more of them"
@@ -149,7 +149,7 @@ def test_an_untrained_autoencoder_draws_mean_colours(pictures):
 def test_held_out_people_have_scenes_of_their_own(tmp_path):
     held_out = draw_pictures(tmp_path, range(1), 2, held_out=True, processes=1)
     person, scene = held_out.name(1)
-    assert person == draw_person(0, held_out=True) and scene != draw_scene(1)
+    assert person == sample_person(0, held_out=True) and scene != sample_scene(1)
     assert np.array_equal(held_out.images[1], draw_portrait(person, scene, held_out.images.shape[1]).image)
 
 

@@ -8,10 +8,10 @@ import torch
 
 from consistentid.errors import CheckpointError
 from consistentid.face.regions import REGION_WORDS, cut_region, fit_clip, preprocess_clip, select_regions
-from zoo.drawn_faces import draw_person, draw_scene, write_scene_prompt
+from zoo.drawn_faces import sample_person, sample_scene, write_scene_prompt
 from zoo.recipe import fit, image_encoder, judge, traits
+from zoo.recipe.augmentation import augment, random_affine
 from zoo.recipe.pictures import Pictures, draw_pictures
-from zoo.recipe.wear import reframe, wear
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def read_losses(path) -> list[float]:
 def test_traits_are_those_of_the_person_and_the_scene():
     seen = {trait.name: set() for trait in traits.TRAITS}
     for seed in range(400):
-        person, scene = draw_person(seed), draw_scene(seed)
+        person, scene = sample_person(seed), sample_scene(seed)
         named = name_traits(traits.read_traits(person, scene))
         assert (named["skin"], named["eye colour"], named["nose"]) == (person.skin, person.eye_colour, person.nose)
         assert (named["clothes"], named["expression"]) == (scene.clothes, scene.expression)
@@ -49,13 +49,13 @@ def test_traits_are_those_of_the_person_and_the_scene():
 
 
 def test_ears_under_hair_are_not_told():
-    people = [(draw_person(seed), draw_scene(seed)) for seed in range(100)]
+    people = [(sample_person(seed), sample_scene(seed)) for seed in range(100)]
     told = {person.hair: name_traits(traits.read_traits(person, scene))["ears"] for person, scene in people}
     assert told["long straight"] is None and told["buzz-cut"] is not None
 
 
 def test_a_region_shows_its_own_traits_only():
-    targets = traits.read_traits(draw_person(4), draw_scene(9))
+    targets = traits.read_traits(sample_person(4), sample_scene(9))
     shown = {name for name, value in name_traits(traits.keep_shown(targets, "eyes")).items() if value}
     assert shown == {"eye colour", "eye shape", "eye size"}
     words = {word for trait in traits.TRAITS for word in trait.regions}
@@ -81,9 +81,9 @@ def test_each_picture_counts_the_same_however_many_traits_it_shows():
     assert traits.measure_trait_loss(logits, targets).item() == pytest.approx((np.log(9) + np.log(2)) / 2)
 
 
-def test_reframed_labels_stay_with_their_picture(pictures):
+def test_moved_labels_stay_with_their_picture(pictures):
     marked = np.repeat((pictures.labels[0] == 1)[..., None] * np.uint8(255), 3, axis=2)
-    image, labels = reframe(marked, pictures.labels[0], 160, np.random.default_rng(3))
+    image, labels = random_affine(marked, pictures.labels[0], 160, np.random.default_rng(3))
     assert image.shape == (160, 160, 3) and labels.shape == (160, 160)
     assert ((image[..., 0] > 127) == (labels == 1)).mean() > 0.98
     whole = np.asarray(fit_clip(marked))
@@ -92,10 +92,10 @@ def test_reframed_labels_stay_with_their_picture(pictures):
 
 def test_wear_is_slight_and_repeatable(pictures):
     before = pictures.images[0].copy()
-    worn = [wear(pictures.images[0], np.random.default_rng(seed)) for seed in (0, 0, 1)]
-    assert np.array_equal(worn[0], worn[1]) and not np.array_equal(worn[0], worn[2])
+    augmented = [augment(pictures.images[0], np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert np.array_equal(augmented[0], augmented[1]) and not np.array_equal(augmented[0], augmented[2])
     assert np.array_equal(before, pictures.images[0])
-    assert 0 < np.abs(worn[2].astype(int) - before).mean() < 16
+    assert 0 < np.abs(augmented[2].astype(int) - before).mean() < 16
 
 
 def test_regions_are_prepared_as_an_identity_prepares_them(pictures):
@@ -108,7 +108,7 @@ def test_regions_are_prepared_as_an_identity_prepares_them(pictures):
 def test_details_are_the_colours_of_a_patch():
     pixels = torch.zeros(1, 3, 224, 224)
     pixels[0, 1, 28:56, :28] = 0.5
-    details = image_encoder.cut_details(pixels)
+    details = image_encoder.pool_details(pixels)
     assert details.shape == (1, 64, 147)
     assert details[0, image_encoder.GRID].unflatten(0, (3, 49)).mean(1).tolist() == [0, 0.5, 0]
     assert details.count_nonzero() == 49

@@ -11,9 +11,9 @@ import torch
 from consistentid.face.analysis import load_face_analysis
 from consistentid.face.parsing import load_face_parser, parse_face
 from zoo.recipe import canvases, detector, fit, parser, recogniser, scrfd
+from zoo.recipe.augmentation import SMALLEST, downscale
 from zoo.recipe.canvases import Canvas, compose_canvas
 from zoo.recipe.pictures import Pictures, draw_pictures
-from zoo.recipe.wear import SMALLEST, shrink_picture
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 
@@ -74,7 +74,7 @@ def test_the_loss_falls(trained, name):
 
 def test_a_shrunk_picture_keeps_its_shape():
     rng = np.random.default_rng(0)
-    shapes = [shrink_picture(np.zeros((100, 200, 3), np.uint8), rng).shape for _ in range(60)]
+    shapes = [downscale(np.zeros((100, 200, 3), np.uint8), rng).shape for _ in range(60)]
     assert all(abs(2 * height - width) <= 1 and height >= 100 * SMALLEST - 1 for height, width, _ in shapes)
     assert len(set(shapes)) > 20 and (100, 200, 3) in shapes
 
@@ -199,7 +199,7 @@ def test_the_parser_is_read_as_any_bisenet(trained, pictures):
 def test_labels_move_with_their_picture(red_faces):
     rng = np.random.default_rng(0)
     for _ in range(20):
-        image, labels = parser._vary_picture(red_faces, 0, rng)
+        image, labels = parser._augment_picture(red_faces, 0, rng)
         assert ((labels == 1) == is_red(image)).mean() > 0.97
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.drawn_faces import choose_scene, draw_person, is_held_out, write_scene_prompt
+from zoo.drawn_faces import choose_scene, is_held_out, sample_person, write_scene_prompt
 from zoo.recipe import proof
 from zoo.recipe.judge import Judge, write_judge
 from zoo.recipe.jury import Verdict
@@ -33,7 +33,7 @@ def test_people_are_held_out_and_prompted_in_scenes_without_a_photo(tmp_path):
     assert len(plan.cases) == 3 * PROMPTS == len(shown) and PHOTOS + PROMPTS <= SCENES
     for case in plan.cases:
         who, where = shown[case.key]
-        assert is_held_out(who) and who == draw_person(int(case.person), held_out=True)
+        assert is_held_out(who) and who == sample_person(int(case.person), held_out=True)
         assert case.prompt == write_scene_prompt(who, where)
         number = SCENES - PROMPTS + case.seed % PROMPTS
         assert where == choose_scene(int(case.person), SCENES, number, held_out=True)
@@ -94,7 +94,7 @@ def test_cells_are_compared_case_by_case(monkeypatch):
 
 
 def test_a_stranger_is_whom_the_prompt_may_mean_too():
-    who = {str(seed): draw_person(seed, held_out=True) for seed in range(12)}
+    who = {str(seed): sample_person(seed, held_out=True) for seed in range(12)}
     for name, person in who.items():
         stranger = find_stranger(name, who)
         alike = [other for other in who.values() if (other.kind, other.age) == (person.kind, person.age)]

@@ -1,9 +1,9 @@
 """Drawn portraits with known truth: who, in which pose and light, wearing what, where; masks, landmarks, words."""
 
 from .example import EXAMPLE_SCENES, Example, choose_example, draw_example
-from .person import Person, draw_person, is_held_out
+from .person import Person, is_held_out, sample_person
 from .portrait import Portrait, draw_portrait
-from .scene import Scene, choose_scene, draw_scene
+from .scene import Scene, choose_scene, sample_scene
 from .words import describe_person, name_person, write_prompt, write_scene_prompt
 
 __all__ = [
@@ -16,11 +16,11 @@ __all__ = [
     "choose_scene",
     "describe_person",
     "draw_example",
-    "draw_person",
     "draw_portrait",
-    "draw_scene",
     "is_held_out",
     "name_person",
+    "sample_person",
+    "sample_scene",
     "write_prompt",
     "write_scene_prompt",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .person import Person, draw_person
+from .person import Person, sample_person
 from .portrait import draw_portrait
 from .scene import Scene, choose_scene
 from .words import describe_person, write_scene_prompt
@@ -24,7 +24,7 @@ class Example:
 
 def choose_example(person: int, scene: int) -> tuple[Person, Scene]:
     """A held-out person, by seed, in a scene from 0 to EXAMPLE_SCENES - 1."""
-    return draw_person(person, held_out=True), choose_scene(person, EXAMPLE_SCENES, scene, held_out=True)
+    return sample_person(person, held_out=True), choose_scene(person, EXAMPLE_SCENES, scene, held_out=True)
 
 
 def draw_example(person: int, scene: int, side_px: int) -> Example:

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
-from .dice import Dice
+from .drawing.seeded_random import SeededRandom
 from .palette import EYE, LIPS, SKIN
 
 FACE_SHAPES = ("oval", "round", "square", "heart-shaped", "long")
@@ -98,14 +98,14 @@ class Person:
     texture: int
 
 
-def draw_person(seed: int, held_out: bool = False) -> Person:
+def sample_person(seed: int, held_out: bool = False) -> Person:
     """The person of a seed. Held-out people differ from all others in at least one named feature.
 
     One combination of hair, hair colour, face, eyes, nose and skin in eight is held out, so each single value still
     occurs among the people to train on.
     """
-    dice = Dice(1, seed)
-    while is_held_out(person := _draw_any(dice)) != held_out:
+    rng = SeededRandom(1, seed)
+    while is_held_out(person := _draw_any(rng)) != held_out:
         pass
     return person
 
@@ -115,38 +115,38 @@ def is_held_out(person: Person) -> bool:
     return zlib.crc32("/".join(named).encode()) % HELD_OUT_SHARE == 0
 
 
-def _draw_any(dice: Dice) -> Person:
-    kind = dice.choose(("woman", "man"))
-    age = dice.choose({"young": 5, "old": 1})
+def _draw_any(rng: SeededRandom) -> Person:
+    kind = rng.choose(("woman", "man"))
+    age = rng.choose({"young": 5, "old": 1})
     woman = kind == "woman"
     return Person(
         kind=kind,
         age=age,
-        skin=dice.choose(tuple(SKIN)),
-        face_shape=dice.choose(FACE_SHAPES),
-        face_width=dice.uniform(0.94, 1.07),
-        face_length=dice.uniform(0.95, 1.06),
-        ears=dice.choose(EAR_SIZES),
-        earrings=woman and dice.chance(0.4),
-        eye_shape=dice.choose(EYE_SHAPES),
-        eye_colour=dice.choose(tuple(EYE)),
-        eye_size=dice.uniform(0.9, 1.14),
-        eye_spacing=dice.uniform(0.94, 1.08),
-        eye_tilt=dice.uniform(-0.02, 0.02),
-        brows=dice.choose(BROW_SHAPES),
-        brow_height=dice.uniform(0.85, 1.2),
-        nose=dice.choose(NOSE_SHAPES),
-        nose_width=dice.uniform(0.88, 1.15),
-        nose_length=dice.uniform(0.9, 1.1),
-        mouth=dice.choose(MOUTH_SHAPES),
-        mouth_width=dice.uniform(0.92, 1.1),
-        lips=dice.choose(tuple(LIPS) if woman else ("natural", "pale")),
-        hair=dice.choose(WOMENS_HAIR if woman else MENS_HAIR),
-        hair_colour=dice.choose(HAIR_COLOURS if age == "young" else OLD_HAIR_COLOURS),
-        hair_volume=dice.uniform(0.8, 1.25),
-        part=dice.choose((-1, 1)),
-        beard="none" if woman else dice.choose(BEARDS),
-        glasses=dice.choose(GLASSES),
-        mark=dice.choose(MARKS),
-        texture=int(dice.uniform(0, 1 << 30)),
+        skin=rng.choose(tuple(SKIN)),
+        face_shape=rng.choose(FACE_SHAPES),
+        face_width=rng.uniform(0.94, 1.07),
+        face_length=rng.uniform(0.95, 1.06),
+        ears=rng.choose(EAR_SIZES),
+        earrings=woman and rng.chance(0.4),
+        eye_shape=rng.choose(EYE_SHAPES),
+        eye_colour=rng.choose(tuple(EYE)),
+        eye_size=rng.uniform(0.9, 1.14),
+        eye_spacing=rng.uniform(0.94, 1.08),
+        eye_tilt=rng.uniform(-0.02, 0.02),
+        brows=rng.choose(BROW_SHAPES),
+        brow_height=rng.uniform(0.85, 1.2),
+        nose=rng.choose(NOSE_SHAPES),
+        nose_width=rng.uniform(0.88, 1.15),
+        nose_length=rng.uniform(0.9, 1.1),
+        mouth=rng.choose(MOUTH_SHAPES),
+        mouth_width=rng.uniform(0.92, 1.1),
+        lips=rng.choose(tuple(LIPS) if woman else ("natural", "pale")),
+        hair=rng.choose(WOMENS_HAIR if woman else MENS_HAIR),
+        hair_colour=rng.choose(HAIR_COLOURS if age == "young" else OLD_HAIR_COLOURS),
+        hair_volume=rng.uniform(0.8, 1.25),
+        part=rng.choose((-1, 1)),
+        beard="none" if woman else rng.choose(BEARDS),
+        glasses=rng.choose(GLASSES),
+        mark=rng.choose(MARKS),
+        texture=int(rng.uniform(0, 1 << 30)),
     )

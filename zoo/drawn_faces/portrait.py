@@ -4,23 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import head
-from .backgrounds import draw_background
-from .beard import draw_beard
-from .canvas import Canvas
-from .clothes import draw_clothes, draw_hood
-from .easel import Easel
-from .expression import EXPRESSIONS
-from .eyes import draw_eyes, find_eye
-from .glasses import draw_glasses
-from .hair import draw_back_hair, draw_front_hair, draw_locks
-from .hats import draw_hat
-from .mouth import draw_mouth, find_corners
-from .nose import draw_nose, find_tip
+from .backgrounds.background import draw_background
+from .clothes.hats import draw_hat
+from .clothes.outfit import draw_clothes, draw_hood
+from .drawing.canvas import Canvas
+from .drawing.easel import Easel
+from .drawing.pose import Pose
+from .face import head
+from .face.beard import draw_beard
+from .face.expression import EXPRESSIONS
+from .face.eyes import draw_eyes, find_eye
+from .face.glasses import draw_glasses
+from .face.mouth import draw_mouth, find_corners
+from .face.nose import draw_nose, find_tip
+from .face.skin_marks import draw_skin_marks
+from .hair.layers import draw_back_hair, draw_front_hair, draw_locks
 from .person import Person
-from .pose import Pose
 from .scene import Scene
-from .skin_marks import draw_skin_marks
 
 HEAD_UNITS = 1.97
 """Height of a head in head units."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .dice import Dice
+from .drawing.seeded_random import SeededRandom
 from .palette import FABRIC
 
 EXPRESSIONS = {"calm": 2, "smiling": 3, "laughing": 2, "surprised": 1, "sad": 0.7, "angry": 0.6}
@@ -54,33 +54,33 @@ class Scene:
     texture: int
 
 
-def draw_scene(seed: int) -> Scene:
+def sample_scene(seed: int) -> Scene:
     """The scene of a seed."""
-    dice = Dice(2, seed)
+    rng = SeededRandom(2, seed)
     return Scene(
-        yaw=_bell(dice, YAW_LIMIT),
-        pitch=_bell(dice, PITCH_LIMIT),
-        roll=_bell(dice, ROLL_LIMIT),
-        gaze=(_bell(dice, 1.0), _bell(dice, 0.7)),
-        expression=dice.choose(EXPRESSIONS),
-        light=dice.choose(LIGHTS),
-        light_side=dice.choose((-1, 1)) * dice.uniform(0.35, 1.0),
-        clothes=dice.choose(CLOTHES),
-        clothes_colour=dice.choose(tuple(FABRIC)),
-        hat=dice.choose(HATS),
-        hat_colour=dice.choose(tuple(FABRIC)),
-        background=dice.choose(BACKGROUNDS),
-        backdrop_colour=dice.choose(BACKDROPS),
-        size=dice.uniform(0.50, 0.57),
-        centre=(dice.uniform(0.47, 0.53), dice.uniform(0.47, 0.52)),
-        texture=int(dice.uniform(0, 1 << 30)),
+        yaw=_bell(rng, YAW_LIMIT),
+        pitch=_bell(rng, PITCH_LIMIT),
+        roll=_bell(rng, ROLL_LIMIT),
+        gaze=(_bell(rng, 1.0), _bell(rng, 0.7)),
+        expression=rng.choose(EXPRESSIONS),
+        light=rng.choose(LIGHTS),
+        light_side=rng.choose((-1, 1)) * rng.uniform(0.35, 1.0),
+        clothes=rng.choose(CLOTHES),
+        clothes_colour=rng.choose(tuple(FABRIC)),
+        hat=rng.choose(HATS),
+        hat_colour=rng.choose(tuple(FABRIC)),
+        background=rng.choose(BACKGROUNDS),
+        backdrop_colour=rng.choose(BACKDROPS),
+        size=rng.uniform(0.50, 0.57),
+        centre=(rng.uniform(0.47, 0.53), rng.uniform(0.47, 0.52)),
+        texture=int(rng.uniform(0, 1 << 30)),
     )
 
 
 def choose_scene(person: int, scenes: int, number: int, held_out: bool = False) -> Scene:
     """Scene `number` of a person's `scenes`; no two people of one set share one, and held-out people have others."""
-    return draw_scene(person * scenes + number + held_out * HELD_OUT_SCENES)
+    return sample_scene(person * scenes + number + held_out * HELD_OUT_SCENES)
 
 
-def _bell(dice: Dice, limit: float) -> float:
-    return (dice.uniform(-limit, limit) + dice.uniform(-limit, limit)) / 2
+def _bell(rng: SeededRandom, limit: float) -> float:
+    return (rng.uniform(-limit, limit) + rng.uniform(-limit, limit)) / 2

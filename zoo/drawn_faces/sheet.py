@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .person import draw_person
+from .person import sample_person
 from .portrait import draw_portrait
-from .scene import draw_scene
+from .scene import sample_scene
 
 
 def draw_sheet(people: Sequence[int], scenes: Sequence[int], side_px: int, held_out: bool = False) -> np.ndarray:
     """Seeds of people and scenes -> RGB uint8 [rows * S, columns * S, 3]; row by row the scenes go on."""
     rows = []
     for row, seed in enumerate(people):
-        person = draw_person(seed, held_out)
-        pictures = [draw_portrait(person, draw_scene(scene + 100 * row), side_px).image for scene in scenes]
+        person = sample_person(seed, held_out)
+        pictures = [draw_portrait(person, sample_scene(scene + 100 * row), side_px).image for scene in scenes]
         rows.append(np.concatenate(pictures, axis=1))
     return np.concatenate(rows)

@@ -8,7 +8,7 @@ import numpy as np
 from consistentid.dataset.records import write_record
 from consistentid.dataset.run import merge_records
 
-from .person import draw_person
+from .person import sample_person
 from .portrait import Portrait, draw_portrait
 from .scene import choose_scene
 from .words import describe_person, write_scene_prompt
@@ -30,7 +30,7 @@ def write_training_set(
     the facial caption of every second scene, in place of one that describes the face.
     """
     for seed in people:
-        person = draw_person(seed, held_out)
+        person = sample_person(seed, held_out)
         for number in range(scenes):
             scene = choose_scene(seed, scenes, number, held_out)
             portrait = draw_portrait(person, scene, side_px)

@@ -35,7 +35,7 @@ def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 
     vae = start_autoencoder(AutoencoderTiny()).to(find_device(), memory_format=torch.channels_last)
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
-        pixels, weight = (part.to(vae.device) for part in cut_parts(pictures, rng))
+        pixels, weight = (part.to(vae.device) for part in sample_crops(pictures, rng))
         latents = vae.encoder(pixels).float()
         return measure_error(vae, latents, pixels, weight) + 0.05 * measure_spread(latents)
 
@@ -50,7 +50,7 @@ def train_decoder(vae: nn.Module, pictures: Pictures, steps: int, curves: Path, 
     vae.to(find_device(), memory_format=torch.channels_last).encoder.eval()
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
-        pixels, weight = (part.to(vae.device) for part in cut_parts(pictures, rng))
+        pixels, weight = (part.to(vae.device) for part in sample_crops(pictures, rng))
         with torch.no_grad():
             latents = vae.encoder(pixels).float()
         return measure_error(vae, latents, pixels, weight)
@@ -97,7 +97,7 @@ def _pass_colours(layer: nn.Conv2d) -> None:
             layer.weight[channel, channel, 1, 1] = 1
 
 
-def cut_parts(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def sample_crops(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Parts of pictures [BATCH, 3, CROP_PX, CROP_PX] in -1..1, half of them of faces; weights of their pixels."""
     pixels, weights = [], []
     for number, row in enumerate(sorted(rng.integers(len(pictures), size=BATCH))):

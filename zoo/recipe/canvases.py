@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .augmentation import augment, downscale
 from .pictures import Pictures
-from .wear import shrink_picture, wear
 
 FACES = (0.12, 0.5, 0.26, 0.12)
 """Share of canvases with no face, one, two and three."""
@@ -42,7 +42,7 @@ def _fill_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -> 
     """A part of some picture's background, one colour, or black as around a picture that is not square."""
     chance = rng.random()
     if chance < 0.5:
-        return _stretch(_cut_part(pictures, rng), side_px, side_px)
+        return _resize(_crop_background(pictures, rng), side_px, side_px)
     colour = rng.integers(256, size=3) if chance < 0.8 else np.zeros(3)
     return np.full((side_px, side_px, 3), colour, dtype=np.uint8)
 
@@ -50,10 +50,10 @@ def _fill_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -> 
 def _paste_portrait(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) -> None:
     """One whole picture, as large as the canvas or, as of another shape, lower at the top."""
     row, side = int(rng.integers(len(pictures))), len(canvas.image)
-    image = wear(shrink_picture(pictures.images[row], rng), rng)
+    image = augment(downscale(pictures.images[row], rng), rng)
     size = side if rng.random() < 0.7 else int(side * rng.uniform(0.6, 1))
     x = int(rng.integers(side - size + 1))
-    canvas.image[:size, x : x + size] = _stretch(image, size, size)
+    canvas.image[:size, x : x + size] = _resize(image, size, size)
     scale = size / len(pictures.images[row])
     canvas.boxes.append(pictures.boxes[row] * scale + (x, 0, x, 0))
     canvas.landmarks.append(pictures.landmarks[row] * scale + (x, 0))
@@ -77,7 +77,7 @@ def _paste_person(canvas: Canvas, pictures: Pictures, largest: float, rng: np.ra
             break
     else:
         return
-    _paste(canvas.image, _stretch(wear(shrink_picture(image, rng), rng), wide, high), x, y)
+    _paste(canvas.image, _resize(augment(downscale(image, rng), rng), wide, high), x, y)
     canvas.boxes.append(face + np.array((x, y, x, y)))
     canvas.landmarks.append((pictures.landmarks[row] - frame[:2]) * scale + (x, y))
 
@@ -88,10 +88,10 @@ def _paste_part(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) ->
     wide, high = (rng.uniform(0.1, 0.6, 2) * side).astype(int)
     x, y = int(rng.integers(side - wide)), int(rng.integers(side - high))
     if not _covers(canvas, (x, y, x + wide, y + high)):
-        _paste(canvas.image, _stretch(_cut_part(pictures, rng), wide, high), x, y)
+        _paste(canvas.image, _resize(_crop_background(pictures, rng), wide, high), x, y)
 
 
-def _cut_part(pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
+def _crop_background(pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
     """What lies above, below or beside the face in some picture."""
     row = int(rng.integers(len(pictures)))
     x0, y0, x1, y1 = pictures.boxes[row].astype(int)
@@ -115,7 +115,7 @@ def _paste(image: np.ndarray, part: np.ndarray, x: int, y: int) -> None:
     target[:] = part[top : top + target.shape[0], left : left + target.shape[1]]
 
 
-def _stretch(image: np.ndarray, width: int, height: int) -> np.ndarray:
+def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
     import cv2
 
     return cv2.resize(image, (max(int(width), 1), max(int(height), 1)), interpolation=cv2.INTER_LINEAR)

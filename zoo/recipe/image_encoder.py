@@ -21,10 +21,10 @@ from consistentid.face.regions import (
     select_regions,
 )
 
+from .augmentation import augment, random_affine
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TraitHead, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
-from .wear import reframe, wear
 
 WIDTH, PATCH_PX, HEADS = ZOO.sizes.image_width, ZOO.sizes.patch_px, ZOO.sizes.image_heads
 LAYERS, INTERMEDIATE, PROJECTION = 4, 384, 64
@@ -51,7 +51,7 @@ class Pupil(nn.Module):
         self.detail = nn.Linear(WIDTH, 3 * (PATCH_PX // DETAIL_PX) ** 2)
 
     def forward(self, pixels: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Logits from tokens and from the projection; the patches' details as `cut_details` gives them."""
+        """Logits from tokens and from the projection; the patches' details as `pool_details` gives them."""
         seen = self.encoder(pixel_values=pixels, output_hidden_states=True)
         tokens = seen.hidden_states[-2]
         return self.tokens_head(tokens), self.projection_head(seen.image_embeds[:, None]), self.detail(tokens[:, 1:])
@@ -104,7 +104,7 @@ def train_image_encoder(pictures: Pictures, rounds: Sequence[int], curves: Path,
         pixels = normalise(views)
         by_tokens, by_projection, details = pupil(pixels)
         named = measure_trait_loss(by_tokens, wanted) + 0.5 * measure_trait_loss(by_projection, wanted)
-        return named + F.mse_loss(details.float(), cut_details(pixels))
+        return named + F.mse_loss(details.float(), pool_details(pixels))
 
     for number, steps in enumerate(rounds):
         fit(f"image_encoder_{number}", pupil, measure_loss, steps, 1e-3, seed + number, curves, weight_decay=0.05)
@@ -119,8 +119,8 @@ def write_image_encoder(pupil: Pupil, folder: Path) -> None:
 def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     row = rng.integers(len(pictures))
     side_px = int(rng.integers(SMALLEST_PX, LARGEST_PX + 1))
-    photo, labels = reframe(pictures.images[row], pictures.labels[row], side_px, rng)
-    photo = wear(photo, rng)
+    photo, labels = random_affine(pictures.images[row], pictures.labels[row], side_px, rng)
+    photo = augment(photo, rng)
     regions = select_regions(labels, bool(rng.random() < 0.5), EXTRA_LABELS)
     keys = rng.choice(list(regions), REGIONS_SHOWN, replace=len(regions) < REGIONS_SHOWN)
     views = [photo, *(cut_region(photo, regions[key]) for key in keys)]
@@ -134,7 +134,7 @@ def normalise(views: Tensor) -> Tensor:
     return ((views.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
-def cut_details(pixels: Tensor) -> Tensor:
+def pool_details(pixels: Tensor) -> Tensor:
     """The patches of pixel values at a DETAIL_PX-th of their size, [N, patches, 3 * 7 * 7]."""
     return F.unfold(F.avg_pool2d(pixels, DETAIL_PX), PATCH_PX // DETAIL_PX, stride=PATCH_PX // DETAIL_PX).mT
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from consistentid.errors import CheckpointError
 from consistentid.weights import load_strictly, read_metadata, read_weights, write_weights
 
+from .augmentation import augment, random_affine
 from .blocks import Residual, convolve
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
-from .wear import reframe, wear
 
 SIDE_PX = 128
 GRID = 16
@@ -55,7 +55,7 @@ class Judge(nn.Module):
 
 
 def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Judge:
-    """Trained on worn pictures: generated ones are less sharp and clean than drawn ones."""
+    """Trained on augmented pictures: generated ones are less sharp and clean than drawn ones."""
     torch.manual_seed(seed)
     judge = Judge().to(find_device(), memory_format=torch.channels_last)
     targets = read_all_traits(pictures)
@@ -98,9 +98,9 @@ def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generat
 
     row = rng.integers(len(pictures))
     side_px = int(rng.integers(SMALLEST_PX, SIDE_PX + 1)) if rng.random() < 0.5 else SIDE_PX
-    image, _ = reframe(pictures.images[row], pictures.labels[row], side_px, rng)
+    image, _ = random_affine(pictures.images[row], pictures.labels[row], side_px, rng)
     image = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
-    return wear(image, rng)[None], targets[row][None]
+    return augment(image, rng)[None], targets[row][None]
 
 
 def _prepare(images: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor
 from consistentid.face.parsing import IMAGENET_MEAN, IMAGENET_STD, BiSeNet
 from consistentid.weights import write_weights
 
+from .augmentation import augment, downscale
 from .fit import find_device, fit
 from .pictures import SIDE_PX, Pictures
-from .wear import shrink_picture, wear
 
 WIDTH = 12
 """Channels of the first convolution; 64 in the released weights."""
@@ -30,7 +30,7 @@ def train_parser(pictures: Pictures, steps: int, curves: Path, seed: int = 0) ->
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(len(pictures), size=BATCH)
-        images, labels = zip(*(_vary_picture(pictures, row, rng) for row in rows), strict=True)
+        images, labels = zip(*(_augment_picture(pictures, row, rng) for row in rows), strict=True)
         labels = torch.from_numpy(np.stack(labels)).to(device, torch.long)
         return sum(_measure_hard(logits, labels) for logits in parser(normalise_pictures(np.stack(images)).to(device)))
 
@@ -51,11 +51,11 @@ def write_parser(parser: BiSeNet, path: Path) -> None:
     write_weights(path, weights)
 
 
-def _vary_picture(pictures: Pictures, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _augment_picture(pictures: Pictures, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A picture and its labels, turned, moved and made larger or smaller alike; the picture worse as well."""
     import cv2
 
-    image = cv2.resize(wear(shrink_picture(pictures.images[row], rng), rng), (SIDE_PX, SIDE_PX))
+    image = cv2.resize(augment(downscale(pictures.images[row], rng), rng), (SIDE_PX, SIDE_PX))
     labels = np.asarray(pictures.labels[row])
     if rng.random() < 0.5:
         middle = (SIDE_PX / 2, SIDE_PX / 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from consistentid.whole_file import claim_folder
-from zoo.drawn_faces import Person, Portrait, Scene, choose_scene, draw_person, draw_portrait
+from zoo.drawn_faces import Person, Portrait, Scene, choose_scene, draw_portrait, sample_person
 
 SIDE_PX = 256
 FIELDS = {
@@ -41,7 +41,7 @@ class Pictures:
     def name(self, row: int) -> tuple[Person, Scene]:
         """Who is in a row, and in which scene."""
         seed, number = self.seeds[row // self.scenes], row % self.scenes
-        return draw_person(seed, self.held_out), choose_scene(seed, self.scenes, number, self.held_out)
+        return sample_person(seed, self.held_out), choose_scene(seed, self.scenes, number, self.held_out)
 
 
 def draw_pictures(folder: Path, seeds: range, scenes: int, held_out: bool = False, processes: int = 2) -> Pictures:
@@ -72,6 +72,6 @@ def _draw_into(folder: Path, seeds: range, scenes: int, held_out: bool, processe
 
 
 def _draw_person(seed: int, scenes: int, held_out: bool) -> list[Portrait]:
-    person = draw_person(seed, held_out)
+    person = sample_person(seed, held_out)
     chosen = [choose_scene(seed, scenes, number, held_out) for number in range(scenes)]
     return [draw_portrait(person, scene, SIDE_PX) for scene in chosen]

@@ -31,8 +31,8 @@ from zoo.drawn_faces import (
     Person,
     Scene,
     choose_scene,
-    draw_person,
     draw_portrait,
+    sample_person,
     write_scene_prompt,
 )
 
@@ -84,7 +84,7 @@ def make_plan(folder: Path, people: range) -> tuple[Plan, dict[str, tuple[Person
     photos.mkdir(parents=True, exist_ok=True)
     named = {}
     for seed in people:
-        who = draw_person(seed, held_out=True)
+        who = sample_person(seed, held_out=True)
         scenes = [choose_scene(seed, SCENES, number, held_out=True) for number in range(SCENES)]
         bare = [scene for scene in scenes[:-PROMPTS] if scene.hat == "none"][:PHOTOS]
         named[str(seed)] = [f"photos/{seed}_{number}.png" for number in range(len(bare))]

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from consistentid.adapter.config import ID_EMBEDDING_WIDTH
 from consistentid.face.face import align_landmarks
 
+from .augmentation import augment, downscale
 from .blocks import Residual, convolve
 from .fit import find_device, fit
 from .onnx_file import write_onnx
 from .pictures import Pictures
-from .wear import shrink_picture, wear
 
 BATCH = 128
 SCALE, MARGIN = 30.0, 0.25
@@ -99,8 +99,8 @@ def write_recogniser(recogniser: Recogniser, path: Path) -> None:
 
 
 def _crop_face(pictures: Pictures, row: int, side_px: int, rng: np.random.Generator) -> np.ndarray:
-    """One aligned face, RGB uint8 [side_px, side_px, 3], cut by landmarks that are a little off."""
-    image = shrink_picture(pictures.images[row], rng)
+    """One aligned face, RGB uint8 [side_px, side_px, 3], cropped by landmarks that are a little off."""
+    image = downscale(pictures.images[row], rng)
     landmarks = pictures.landmarks[row] * (len(image) / len(pictures.images[row]))
     reach = JITTER * np.linalg.norm(landmarks[1] - landmarks[0])
-    return wear(align_landmarks(image, landmarks + rng.normal(0, reach, (5, 2)), side_px), rng)
+    return augment(align_landmarks(image, landmarks + rng.normal(0, reach, (5, 2)), side_px), rng)

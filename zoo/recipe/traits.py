@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoo.drawn_faces import Person, Scene
 from zoo.drawn_faces import person as people
 from zoo.drawn_faces import scene as scenes
-from zoo.drawn_faces.hair_styles import find_shapes
+from zoo.drawn_faces.hair.styles import find_shapes
 from zoo.drawn_faces.palette import EYE, FABRIC, LIPS, SKIN
 from zoo.drawn_faces.words import PLAIN_HATS, TURNED, name_eye_size
 

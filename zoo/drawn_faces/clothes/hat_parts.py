@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import shift
-from .easel import Easel
-from .head import HALVES
-from .palette import darken, lighten
+from ..drawing import labels
+from ..drawing.curves import shift
+from ..drawing.easel import Easel
+from ..face.head import HALVES
+from ..palette import darken, lighten
 
 
 def place_hat(easel: Easel, points, depth=0.0) -> np.ndarray:
@@ -14,7 +14,7 @@ def place_hat(easel: Easel, points, depth=0.0) -> np.ndarray:
     return easel.pose.place_outline(np.asarray(points, dtype=np.float64) * [scale, 1], depth)
 
 
-def fill_part(easel: Easel, outline: np.ndarray, colour, label=on.HAT) -> np.ndarray:
+def fill_part(easel: Easel, outline: np.ndarray, colour, label=labels.HAT) -> np.ndarray:
     """A shaded part of a hat; returns its mask."""
     canvas, side = easel.canvas, easel.scene.light_side
     canvas.fill(outline, lighten(colour, 0.12), label=label, fade=darken(colour, 0.10))

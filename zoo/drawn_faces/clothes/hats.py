@@ -1,8 +1,8 @@
 """Hats."""
 
+from ..drawing.easel import Easel
+from ..palette import FABRIC
 from .caps import draw_beanie, draw_cap
-from .easel import Easel
-from .palette import FABRIC
 from .party_hats import draw_crown, draw_party_hat, draw_straw_hat, draw_top_hat
 
 

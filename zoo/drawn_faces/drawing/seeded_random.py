@@ -3,21 +3,21 @@
 import numpy as np
 
 
-class Dice:
+class SeededRandom:
     """Draws from one seed; only Generator.random is used, the plainest of NumPy's streams."""
 
     def __init__(self, *seed: int):
-        self.rng = np.random.default_rng(list(seed))
+        self.generator = np.random.default_rng(list(seed))
 
     def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * float(self.rng.random())
+        return low + (high - low) * float(self.generator.random())
 
     def chance(self, share: float) -> bool:
-        return float(self.rng.random()) < share
+        return float(self.generator.random()) < share
 
     def choose(self, options):
         """One of a sequence, or of a dict {option: weight}."""
         names = list(options)
         weights = np.array(list(options.values()) if isinstance(options, dict) else [1.0] * len(names))
-        index = int(np.searchsorted(np.cumsum(weights) / weights.sum(), float(self.rng.random()), side="right"))
+        index = int(np.searchsorted(np.cumsum(weights) / weights.sum(), float(self.generator.random()), side="right"))
         return names[min(index, len(names) - 1)]

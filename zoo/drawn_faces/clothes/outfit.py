@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from . import easel as on
+from ..drawing import labels
+from ..drawing.curves import close_half, shift, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten
 from . import garments
 from .cloth import place_cloth
-from .curves import close_half, shift, smooth, thicken
-from .easel import Easel
-from .palette import darken, lighten
 
 
 def draw_hood(easel: Easel) -> None:
@@ -16,7 +16,7 @@ def draw_hood(easel: Easel) -> None:
         return
     hood = close_half([(0, 0.35), (0.55, 0.55), (0.86, 1.05), (0.80, 1.6), (0, 1.7)])
     easel.canvas.fill(
-        easel.pose.place_body(hood), darken(easel.cloth, 0.35), label=on.CLOTH, fade=darken(easel.cloth, 0.1)
+        easel.pose.place_body(hood), darken(easel.cloth, 0.35), label=labels.CLOTH, fade=darken(easel.cloth, 0.1)
     )
 
 
@@ -39,7 +39,7 @@ def _draw_shoulders(easel: Easel, dip: float) -> np.ndarray:
     side_line = smooth(right, closed=False)
     outline = np.concatenate([smooth(collar, closed=False)[1:-1], side_line, (side_line * [-1, 1])[::-1]])
     placed = place_cloth(easel, outline)
-    canvas.fill(placed, lighten(easel.cloth, 0.08), label=on.CLOTH, fade=darken(easel.cloth, 0.16))
+    canvas.fill(placed, lighten(easel.cloth, 0.08), label=labels.CLOTH, fade=darken(easel.cloth, 0.16))
     mask = canvas.mask(placed)
     lit = canvas.mask(shift(placed, easel.px(0.34) * side, -easel.px(0.03)), soft=easel.px(0.12))
     canvas.paint(mask * (1 - lit), darken(easel.cloth, 0.6), 0.55)

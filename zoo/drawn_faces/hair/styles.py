@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .curves import make_ellipse, mirror, ripple, smooth
-from .hair_shapes import HairShapes, trace_cap, trace_curtain, trace_locks
+from ..drawing.curves import make_ellipse, mirror, ripple, smooth
+from .shapes import HairShapes, trace_cap, trace_curtain, trace_locks
 
 LINES = {
     "high": [(0.75, 0.0), (0.70, -0.10), (0.67, -0.36), (0.53, -0.58), (0.22, -0.66), (0, -0.67)],

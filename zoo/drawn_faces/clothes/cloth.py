@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .curves import smooth, thicken
-from .easel import Easel
+from ..drawing.curves import smooth, thicken
+from ..drawing.easel import Easel
 
 
 def place_cloth(easel: Easel, points) -> np.ndarray:

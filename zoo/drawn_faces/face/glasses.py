@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import make_ellipse, smooth, thicken
-from .easel import Easel
+from ..drawing import labels
+from ..drawing.curves import make_ellipse, smooth, thicken
+from ..drawing.easel import Easel
 from .eyes import find_eye
 
 FRAMES = {"round": (44, 40, 50), "square": (112, 44, 40)}
@@ -29,7 +29,7 @@ def draw_glasses(easel: Easel) -> None:
     nose = smooth([(-0.10, 0.03), (0, -0.02), (0.10, 0.03)], closed=False)
     edges.append(thicken(easel.pose.place_feature(nose, LIFT + 0.04), easel.px(0.042), "none"))
     for edge in edges:
-        canvas.fill(edge, colour, label=on.GLASSES)
+        canvas.fill(edge, colour, label=labels.GLASSES)
 
 
 def _trace_lens(shape: str) -> np.ndarray:

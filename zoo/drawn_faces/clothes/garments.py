@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import easel as on
+from ..drawing import labels
+from ..drawing.curves import close_half, make_ellipse, shift, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten
 from .cloth import draw_line, place_cloth
-from .curves import close_half, make_ellipse, shift, smooth, thicken
-from .easel import Easel
-from .palette import darken, lighten
 
 
 def draw_tshirt(easel: Easel, mask) -> None:
@@ -42,7 +42,7 @@ def _draw_collar_points(easel: Easel, colour) -> None:
         )
         shade = shift(flap, 0, easel.px(0.05))
         easel.canvas.fill(shade, darken(easel.cloth, 0.7), alpha=0.35, soft=easel.px(0.02))
-        easel.canvas.fill(flap, colour, label=on.CLOTH, fade=darken(colour, 0.10))
+        easel.canvas.fill(flap, colour, label=labels.CLOTH, fade=darken(colour, 0.10))
 
 
 def draw_hoodie(easel: Easel, mask) -> None:
@@ -51,7 +51,7 @@ def draw_hoodie(easel: Easel, mask) -> None:
         [(-0.55, 1.16), (-0.36, 1.40), (0, 1.52), (0.36, 1.40), (0.55, 1.16)],
         0.20,
         darken(easel.cloth, 0.16),
-        label=on.CLOTH,
+        label=labels.CLOTH,
     )
     draw_line(
         easel,
@@ -66,14 +66,14 @@ def draw_hoodie(easel: Easel, mask) -> None:
             [(side * 0.24, 1.50), (side * 0.27, 1.75), (side * 0.23, 2.02)],
             0.05,
             (248, 244, 236),
-            label=on.CLOTH,
+            label=labels.CLOTH,
         )
 
 
 def draw_jumper(easel: Easel, mask) -> None:
     neck = close_half([(0, 1.00), (0.36, 0.94), (0.43, 1.10), (0.48, 1.28), (0, 1.40)])
     placed = place_cloth(easel, neck)
-    easel.canvas.fill(placed, lighten(easel.cloth, 0.16), label=on.CLOTH, fade=darken(easel.cloth, 0.14))
+    easel.canvas.fill(placed, lighten(easel.cloth, 0.16), label=labels.CLOTH, fade=darken(easel.cloth, 0.14))
     collar = easel.canvas.mask(placed)
     for x in np.linspace(-0.4, 0.4, 9):
         draw_line(easel, [(x * 0.9, 0.92), (x, 1.15), (x * 1.08, 1.45)], 0.024, darken(easel.cloth, 0.5), 0.45, collar)
@@ -85,23 +85,23 @@ def draw_jumper(easel: Easel, mask) -> None:
 
 def draw_suit(easel: Easel, mask) -> None:
     shirt = place_cloth(easel, [(-0.36, 1.12), (0.36, 1.12), (0.36, 1.5), (0, 2.4), (-0.36, 1.5)])
-    easel.canvas.fill(shirt, (246, 246, 248), label=on.CLOTH)
+    easel.canvas.fill(shirt, (246, 246, 248), label=labels.CLOTH)
     tie = (196, 52, 60) if easel.scene.clothes_colour not in ("red", "orange", "pink") else (44, 56, 98)
     easel.canvas.fill(
         place_cloth(easel, [(-0.09, 1.40), (0.09, 1.40), (0.06, 1.54), (0.13, 2.3), (-0.13, 2.3), (-0.06, 1.54)]),
         tie,
-        label=on.CLOTH,
+        label=labels.CLOTH,
     )
     draw_line(easel, [(-0.065, 1.54), (0.065, 1.54)], 0.025, darken(tie, 0.5), 0.7)
     for side in (-1, 1):
         flap = np.array([(0.35, 1.12), (0.43, 1.15), (0.33, 1.52), (0.05, 1.38), (0.28, 1.24)]) * [side, 1]
-        easel.canvas.fill(place_cloth(easel, flap), (255, 255, 255), label=on.CLOTH, fade=(214, 216, 226))
+        easel.canvas.fill(place_cloth(easel, flap), (255, 255, 255), label=labels.CLOTH, fade=(214, 216, 226))
         lapel = np.array(
             [(0.44, 1.12), (0.60, 1.22), (0.74, 1.62), (0.58, 1.66), (0.62, 1.76), (0.08, 2.5), (0.26, 1.75)]
         ) * [side, 1]
         placed = place_cloth(easel, lapel)
         easel.canvas.fill(shift(placed, 0, easel.px(0.04)), darken(easel.cloth, 0.8), alpha=0.35, soft=easel.px(0.02))
-        easel.canvas.fill(placed, lighten(easel.cloth, 0.10), label=on.CLOTH, fade=darken(easel.cloth, 0.2))
+        easel.canvas.fill(placed, lighten(easel.cloth, 0.10), label=labels.CLOTH, fade=darken(easel.cloth, 0.2))
 
 
 def draw_scarf(easel: Easel, mask) -> None:
@@ -113,7 +113,7 @@ def draw_scarf(easel: Easel, mask) -> None:
     )
     for outline in (tail, wrap):
         easel.canvas.fill(shift(outline, 0, easel.px(0.06)), (20, 16, 34), alpha=0.4, soft=easel.px(0.03))
-        easel.canvas.fill(outline, lighten(easel.cloth, 0.14), label=on.CLOTH, fade=darken(easel.cloth, 0.22))
+        easel.canvas.fill(outline, lighten(easel.cloth, 0.14), label=labels.CLOTH, fade=darken(easel.cloth, 0.22))
     inside = easel.canvas.mask(wrap)
     for y, bend in ((1.06, 0.16), (1.18, 0.15), (1.30, 0.12)):
         draw_line(
@@ -151,4 +151,4 @@ def draw_dungarees(easel: Easel, mask) -> None:
 
 def _draw_neckline(easel: Easel, colour) -> None:
     line = [(-0.35, 1.14), (-0.28, 1.33), (0, 1.42), (0.28, 1.33), (0.35, 1.14)]
-    draw_line(easel, line, 0.075, colour, label=on.CLOTH)
+    draw_line(easel, line, 0.075, colour, label=labels.CLOTH)

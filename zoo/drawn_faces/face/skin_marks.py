@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .curves import make_ellipse, smooth, thicken
-from .easel import Easel
-from .palette import darken, lighten, mix
+from ..drawing.curves import make_ellipse, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten, mix
 
 
 def draw_skin_marks(easel: Easel, inside: np.ndarray) -> None:
@@ -30,7 +30,7 @@ def _draw_cheeks(easel: Easel, inside: np.ndarray, strength: float) -> None:
 
 
 def _draw_freckles(easel: Easel, inside: np.ndarray) -> None:
-    draws = easel.dice(1).rng.random((34, 3))
+    draws = easel.rng(1).generator.random((34, 3))
     sides = np.where(np.arange(34) % 2, 1, -1)
     points = np.stack([sides * (0.04 + 0.56 * draws[:, 0]), 0.17 + 0.25 * draws[:, 1]], axis=1)
     radii = easel.px(1.0) * (0.013 + 0.011 * draws[:, 2])

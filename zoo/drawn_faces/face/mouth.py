@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import make_ellipse, shift, thicken
-from .easel import Easel
+from ..drawing import labels
+from ..drawing.curves import make_ellipse, shift, thicken
+from ..drawing.easel import Easel
+from ..palette import LIPS, darken, lighten, mix
 from .expression import EXPRESSIONS
 from .head import find_chin
-from .palette import LIPS, darken, lighten, mix
 
 MOUTHS = {"wide": (0.305, 0.052, 0.070), "full": (0.235, 0.078, 0.105), "thin": (0.250, 0.038, 0.048)}
 MOUTHS["small"] = (0.165, 0.058, 0.078)
@@ -31,8 +31,8 @@ def draw_mouth(easel: Easel, inside: np.ndarray) -> None:
     _draw_surroundings(easel, above, floor, inside)
     if easel.scene.expression in OPEN:
         _draw_opening(easel, above, below, inside)
-    canvas.fill(_place(easel, roof, above[::-1]), darken(tone, 0.20), label=on.UPPER_LIP, inside=inside)
-    canvas.fill(_place(easel, below, floor[::-1]), tone, label=on.LOWER_LIP, inside=inside)
+    canvas.fill(_place(easel, roof, above[::-1]), darken(tone, 0.20), label=labels.UPPER_LIP, inside=inside)
+    canvas.fill(_place(easel, below, floor[::-1]), tone, label=labels.LOWER_LIP, inside=inside)
     _draw_shine(easel, below, floor, lighten(tone, 0.65), inside)
     if easel.scene.expression not in OPEN:
         lips = canvas.mask(_place(easel, roof, floor[::-1])) * inside
@@ -85,7 +85,7 @@ def _trace_parting(easel: Easel) -> tuple[np.ndarray, np.ndarray]:
 
 def _draw_opening(easel: Easel, above: np.ndarray, below: np.ndarray, inside: np.ndarray) -> None:
     canvas, outline = easel.canvas, _place(easel, above, below[::-1])
-    canvas.fill(outline, (92, 24, 34), label=on.MOUTH, inside=inside)
+    canvas.fill(outline, (92, 24, 34), label=labels.MOUTH, inside=inside)
     hole = canvas.mask(outline) * inside
     tongue = make_ellipse(below[len(below) // 2] - [0, 0.005], (above[-1, 0] * 0.55, 0.065))
     canvas.fill(_place(easel, tongue), (214, 96, 100), inside=hole)

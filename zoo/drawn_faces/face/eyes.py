@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import make_ellipse, shift, smooth, thicken
-from .easel import Easel
+from ..drawing import labels
+from ..drawing.curves import make_ellipse, shift, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import EYE, darken, lighten, mix
 from .expression import EXPRESSIONS
-from .palette import EYE, darken, lighten, mix
 
 LIDS = {
     "round": (0.168, 0.175, 0.115, 0.0),
@@ -61,7 +61,7 @@ def _draw_eye(easel: Easel, side: int, inside: np.ndarray) -> None:
     socket = place(make_ellipse((0, -0.02), (0.25, 0.19)))
     canvas.fill(socket, easel.skin_shadow, alpha=0.24, soft=easel.px(0.05), inside=inside)
     outline = place(np.concatenate([top, low[::-1]]))
-    canvas.fill(outline, (250, 248, 246), label=(on.LEFT_EYE, on.RIGHT_EYE)[side > 0], inside=inside)
+    canvas.fill(outline, (250, 248, 246), label=(labels.LEFT_EYE, labels.RIGHT_EYE)[side > 0], inside=inside)
     eye = canvas.mask(outline) * inside
     _draw_iris(easel, middle, side, eye)
     canvas.fill(thicken(place(shift(top, 0, 0.035)), easel.px(0.085), "none"), (60, 40, 70), alpha=0.26, inside=eye)
@@ -112,6 +112,6 @@ def _draw_brow(easel: Easel, side: int) -> None:
     height = y - 0.285 * easel.person.brow_height - feeling.raised
     points = easel.pose.place_feature(curve * [side, 1] + [x, height], 0.03)
     colour = mix(darken(easel.hair, 0.35), easel.skin_shadow, 0.12)
-    label = (on.LEFT_BROW, on.RIGHT_BROW)[side > 0]
+    label = (labels.LEFT_BROW, labels.RIGHT_BROW)[side > 0]
     stroke = thicken(points, easel.px(thickness * (1.15 if easel.person.kind == "man" else 0.95)))
     easel.canvas.fill(stroke, colour, label=label)

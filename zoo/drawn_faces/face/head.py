@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import close_half, make_ellipse, mirror, shift, smooth, thicken
-from .easel import Easel
-from .hair_styles import find_shapes
-from .palette import darken, lighten, mix
+from ..drawing import labels
+from ..drawing.curves import close_half, make_ellipse, mirror, shift, smooth, thicken
+from ..drawing.easel import Easel
+from ..hair.styles import find_shapes
+from ..palette import darken, lighten, mix
 
 HALVES = {
     "oval": ((0.53, 0.70), (0.715, 0.73), (0.60, 0.40, 0.15), 1.02),
@@ -56,7 +56,7 @@ def draw_neck(easel: Easel) -> None:
     neck = smooth([*half, *mirror(half)])
     outline = pose.place_body(neck)
     base = mix(darken(skin, 0.10), easel.skin_shadow, 0.15)
-    canvas.fill(outline, base, label=on.NECK)
+    canvas.fill(outline, base, label=labels.NECK)
     mask = canvas.mask(outline)
     shadow = shift(outline_head(easel), -easel.px(0.10) * easel.scene.light_side, easel.px(0.20))
     canvas.fill(shadow, easel.skin_shadow, alpha=0.75, soft=easel.px(0.035), inside=mask)
@@ -65,7 +65,7 @@ def draw_neck(easel: Easel) -> None:
 def draw_ears(easel: Easel) -> None:
     person = easel.person
     covered = find_shapes(person.hair, person.hair_volume, person.part).covered
-    for side, label in ((-1, on.LEFT_EAR), (1, on.RIGHT_EAR)):
+    for side, label in ((-1, labels.LEFT_EAR), (1, labels.RIGHT_EAR)):
         if side not in covered:
             _draw_ear(easel, side, label)
 
@@ -89,7 +89,7 @@ def _draw_ear(easel: Easel, side: int, label: int) -> None:
 
 def _draw_earring(easel: Easel, centre: np.ndarray) -> None:
     radius = easel.px(0.065)
-    easel.canvas.fill(make_ellipse(centre, (radius, radius)), (226, 168, 52), label=on.EARRING)
+    easel.canvas.fill(make_ellipse(centre, (radius, radius)), (226, 168, 52), label=labels.EARRING)
     glint = shift(centre, easel.scene.light_side * radius * 0.3, -radius * 0.35)
     easel.canvas.fill(make_ellipse(glint, (radius * 0.38, radius * 0.38)), (255, 244, 200), alpha=0.9)
 
@@ -98,7 +98,7 @@ def draw_head(easel: Easel, drop: float) -> np.ndarray:
     """Paint the head; returns its mask."""
     canvas, side = easel.canvas, easel.scene.light_side
     outline = outline_head(easel, drop)
-    canvas.fill(outline, lighten(easel.skin, 0.07), label=on.SKIN, fade=darken(easel.skin, 0.03))
+    canvas.fill(outline, lighten(easel.skin, 0.07), label=labels.SKIN, fade=darken(easel.skin, 0.03))
     mask = canvas.mask(outline)
     lit = canvas.mask(shift(outline, easel.px(0.17) * side, -easel.px(0.07)), soft=easel.px(0.055))
     canvas.paint(mask * (1 - lit), easel.skin_shadow, 0.55)

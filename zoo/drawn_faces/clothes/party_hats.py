@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .curves import close_half, make_ellipse, smooth, thicken
-from .easel import Easel
+from ..drawing.curves import close_half, make_ellipse, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten
 from .hat_parts import cast_shadow, fill_part, place_hat
-from .palette import darken, lighten
 
 
 def draw_top_hat(easel: Easel, colour) -> None:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import close_half, shift, smooth, thicken
-from .easel import Easel
+from ..drawing import labels
+from ..drawing.curves import close_half, shift, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten, mix
 from .expression import EXPRESSIONS
 from .head import HALVES, find_chin
 from .mouth import find_corners
-from .palette import darken, lighten, mix
 
 
 def draw_beard(easel: Easel, inside: np.ndarray) -> None:
@@ -71,13 +71,13 @@ def _trace_moustache(easel: Easel, size: float) -> np.ndarray:
 
 def _fill_hair(easel: Easel, outline: np.ndarray, colour) -> None:
     canvas = easel.canvas
-    canvas.fill(outline, lighten(colour, 0.06), label=on.SKIN, fade=darken(colour, 0.22))
-    mask, dice = canvas.mask(outline), easel.dice(2)
+    canvas.fill(outline, lighten(colour, 0.06), label=labels.SKIN, fade=darken(colour, 0.22))
+    mask, rng = canvas.mask(outline), easel.rng(2)
     low, high = outline.min(axis=0), outline.max(axis=0)
     strokes = []
     for _ in range(26):
-        start = low + (high - low) * [dice.uniform(0, 1), dice.uniform(0, 0.9)]
-        bend = easel.px(dice.uniform(-0.05, 0.05))
+        start = low + (high - low) * [rng.uniform(0, 1), rng.uniform(0, 0.9)]
+        bend = easel.px(rng.uniform(-0.05, 0.05))
         line = start + np.array([(0, 0), (bend, easel.px(0.07)), (bend * 1.5, easel.px(0.15))])
         strokes.append(thicken(line, easel.px(0.022)))
     canvas.fill_all(strokes[::2], lighten(colour, 0.22), alpha=0.55, inside=mask)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from .canvas import Canvas
-from .curves import make_ellipse, smooth
-from .dice import Dice
+from ..drawing.canvas import Canvas
+from ..drawing.curves import make_ellipse, smooth
+from ..drawing.seeded_random import SeededRandom
 
 
 class Board:
     """Paints on a canvas in shares of its side."""
 
-    def __init__(self, canvas: Canvas, dice: Dice):
-        self.canvas, self.dice, self.side = canvas, dice, canvas.side_px
+    def __init__(self, canvas: Canvas, rng: SeededRandom):
+        self.canvas, self.rng, self.side = canvas, rng, canvas.side_px
 
     def sky(self, top, bottom, y0=0.0, y1=1.0) -> None:
         self.shape([(-0.1, y0), (1.1, y0), (1.1, y1), (-0.1, y1)], top, fade=bottom)
@@ -30,7 +30,7 @@ class Board:
 
     def scatter(self, count, top, low, high) -> list:
         """Spots anywhere below y = top, with radii from low to high."""
-        draw = self.dice.uniform
+        draw = self.rng.uniform
         return [((draw(0, 1), draw(top, 1)), draw(low, high)) for _ in range(count)]
 
     def hill(self, heights, colour, fade=None) -> None:
@@ -40,4 +40,4 @@ class Board:
         self.shape([*line, (1.1, 1.1), (-0.1, 1.1)], colour, fade=fade)
 
     def heights(self, count, low, high) -> list[float]:
-        return [self.dice.uniform(low, high) for _ in range(count)]
+        return [self.rng.uniform(low, high) for _ in range(count)]

@@ -2,22 +2,22 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import make_ellipse, shift, smooth, thicken
-from .dice import Dice
-from .easel import Easel
-from .hair_shapes import HairShapes
-from .hair_styles import find_shapes
-from .head import HALVES
-from .palette import darken, lighten, mix
+from ..drawing import labels
+from ..drawing.curves import make_ellipse, shift, smooth, thicken
+from ..drawing.easel import Easel
+from ..drawing.seeded_random import SeededRandom
+from ..face.head import HALVES
+from ..palette import darken, lighten, mix
+from .shapes import HairShapes
 from .strands import trace_curls, trace_hanging, trace_parted, trace_upward
+from .styles import find_shapes
 
 
 def draw_back_hair(easel: Easel) -> None:
     for outline in _find(easel).back:
         placed = _place(easel, outline, -0.25)
         easel.canvas.fill(
-            placed, darken(easel.hair, 0.22), label=on.HAIR, inside=easel.bare_head, fade=darken(easel.hair, 0.46)
+            placed, darken(easel.hair, 0.22), label=labels.HAIR, inside=easel.bare_head, fade=darken(easel.hair, 0.46)
         )
         _draw_hanging(easel, outline, -0.25, easel.canvas.mask(placed) * easel.bare_head, 3)
         if easel.person.hair in ("bun", "ponytail", "pigtails"):
@@ -28,7 +28,7 @@ def draw_locks(easel: Easel) -> None:
     for index, outline in enumerate(_find(easel).locks):
         placed = _place(easel, outline, -0.05)
         easel.canvas.fill(
-            placed, darken(easel.hair, 0.04), label=on.HAIR, inside=easel.bare_head, fade=darken(easel.hair, 0.26)
+            placed, darken(easel.hair, 0.04), label=labels.HAIR, inside=easel.bare_head, fade=darken(easel.hair, 0.26)
         )
         _draw_hanging(easel, outline, -0.05, easel.canvas.mask(placed) * easel.bare_head, 4 + index)
 
@@ -46,7 +46,9 @@ def draw_front_hair(easel: Easel, face: np.ndarray) -> None:
         )
         colour = mix(easel.hair, easel.skin, shapes.sheer)
         soft = easel.px(0.012) if shapes.sheer else 0
-        canvas.fill(placed, lighten(colour, 0.10), label=on.HAIR, soft=soft, inside=visible, fade=darken(colour, 0.16))
+        canvas.fill(
+            placed, lighten(colour, 0.10), label=labels.HAIR, soft=soft, inside=visible, fade=darken(colour, 0.16)
+        )
         mask = canvas.mask(placed, soft) * visible
         lit = canvas.mask(shift(placed, easel.px(0.16) * side, -easel.px(0.05)), soft=easel.px(0.06))
         canvas.paint(mask * (1 - lit), darken(colour, 0.55), 0.5)
@@ -71,29 +73,29 @@ def _place(easel: Easel, outline, base: float = 0.0) -> np.ndarray:
 
 
 def _draw_hanging(easel: Easel, outline: np.ndarray, depth: float, mask: np.ndarray, part: int) -> None:
-    dice, style = easel.dice(part), easel.person.hair
+    rng, style = easel.rng(part), easel.person.hair
     if style in ("afro", "curly shoulder-length"):
-        lines = trace_curls(dice, outline)
+        lines = trace_curls(rng, outline)
     else:
-        lines = trace_hanging(dice, outline, 0.07 if style == "long wavy" else 0.012)
-    _draw_strands(easel, lines, depth, mask, dice)
+        lines = trace_hanging(rng, outline, 0.07 if style == "long wavy" else 0.012)
+    _draw_strands(easel, lines, depth, mask, rng)
 
 
 def _draw_flow(easel: Easel, flow: str, outline: np.ndarray, mask: np.ndarray, part: int) -> None:
-    dice, person = easel.dice(part), easel.person
+    rng, person = easel.rng(part), easel.person
     if flow == "curl":
-        lines = trace_curls(dice, outline)
+        lines = trace_curls(rng, outline)
     elif flow == "up":
-        lines = trace_upward(dice, person.part)
+        lines = trace_upward(rng, person.part)
     else:
-        lines = trace_parted(dice, 0.0 if person.hair == "long straight" else 0.30 * person.part)
-    _draw_strands(easel, lines, 0.0, mask, dice)
+        lines = trace_parted(rng, 0.0 if person.hair == "long straight" else 0.30 * person.part)
+    _draw_strands(easel, lines, 0.0, mask, rng)
 
 
-def _draw_strands(easel: Easel, lines: np.ndarray, depth: float, mask: np.ndarray, dice: Dice) -> None:
+def _draw_strands(easel: Easel, lines: np.ndarray, depth: float, mask: np.ndarray, rng: SeededRandom) -> None:
     """Lines [K, N, 2] in head coordinates; some lighter than the hair, some darker."""
     placed = _place(easel, lines.reshape(-1, 2), depth).reshape(lines.shape)
-    draws = dice.rng.random((len(lines), 2))
+    draws = rng.generator.random((len(lines), 2))
     strokes, light = thicken(placed, easel.px(1.0) * (0.022 + 0.032 * draws[:, 0])), draws[:, 1] < 0.45
     for chosen, tone in ((~light, darken(easel.hair, 0.55)), (light, lighten(easel.hair, 0.30))):
         if chosen.any():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .curves import mirror, ripple, smooth
+from ..drawing.curves import mirror, ripple, smooth
 
 
 @dataclass(frozen=True, eq=False)

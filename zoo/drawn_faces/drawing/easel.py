@@ -5,16 +5,12 @@ from functools import cached_property
 
 import numpy as np
 
-from . import palette
+from .. import palette
+from ..person import Person
+from ..scene import Scene
 from .canvas import Canvas
-from .dice import Dice
-from .person import Person
 from .pose import Pose
-from .scene import Scene
-
-BACKGROUND, SKIN, LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, GLASSES, LEFT_EAR, RIGHT_EAR, EARRING = range(10)
-NOSE, MOUTH, UPPER_LIP, LOWER_LIP, NECK, NECKLACE, CLOTH, HAIR, HAT = range(10, 19)
-"""Labels of CelebAMask-HQ; left is the left of the picture."""
+from .seeded_random import SeededRandom
 
 RIMS = {"beanie": -0.44, "cap": -0.48, "top hat": -0.56, "straw hat": -0.50}
 """y of the line above which a hat hides all hair, head units; other hats sit on top of it."""
@@ -31,9 +27,9 @@ class Easel:
         """A length in head units, in pixels."""
         return length * self.pose.scale_px
 
-    def dice(self, part: int) -> Dice:
+    def rng(self, part: int) -> SeededRandom:
         """Choices that belong to the person; `part` keeps those of two parts of the drawing apart."""
-        return Dice(3, part, self.person.texture)
+        return SeededRandom(3, part, self.person.texture)
 
     @cached_property
     def skin(self):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import close_half, make_ellipse, smooth, thicken
-from .easel import Easel
+from ..drawing import labels
+from ..drawing.curves import close_half, make_ellipse, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten
 from .hat_parts import cast_shadow, fill_part, place_hat
-from .palette import darken, lighten
 
 BEANIE = close_half([(0, -1.38), (0.46, -1.28), (0.80, -0.92), (0.84, -0.50), (0, -0.56)])
 BAND = close_half([(0, -0.80), (0.45, -0.77), (0.87, -0.66), (0.87, -0.44), (0.45, -0.54), (0, -0.57)])
@@ -38,7 +38,7 @@ def draw_cap(easel: Easel, colour) -> None:
         )
     fill_part(easel, place_hat(easel, make_ellipse((0, -1.30), (0.07, 0.05))), darken(colour, 0.2))
     badge = place_hat(easel, make_ellipse((0, -0.87), (0.17, 0.15)), 0.35)
-    easel.canvas.fill(badge, (250, 246, 236), label=on.HAT)
+    easel.canvas.fill(badge, (250, 246, 236), label=labels.HAT)
     easel.canvas.fill(place_hat(easel, make_ellipse((0, -0.87), (0.10, 0.09)), 0.35), darken(colour, 0.25))
     depth = 0.22 + 0.5 * ((PEAK[:, 1] + 0.70) / 0.40).clip(0, 1)
     placed = place_hat(easel, PEAK, depth)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from . import easel as on
-from .curves import close_half, make_ellipse, smooth, thicken
-from .easel import Easel
-from .palette import darken, lighten, mix
+from ..drawing import labels
+from ..drawing.curves import close_half, make_ellipse, smooth, thicken
+from ..drawing.easel import Easel
+from ..palette import darken, lighten, mix
 
 NOSES = {
     "button": (0.125, 0.325, 0.085, 0.10, 0.045),
@@ -33,7 +33,7 @@ def draw_nose(easel: Easel, inside: np.ndarray) -> None:
     rise = lift * ((region[:, 1] + 0.06) / (tip + 0.06)).clip(0, 1)
     outline = _place(easel, region, rise)
     canvas = easel.canvas
-    canvas.fill(outline, easel.skin, label=on.NOSE, alpha=0.0, inside=inside)
+    canvas.fill(outline, easel.skin, label=labels.NOSE, alpha=0.0, inside=inside)
     _draw_shadow(easel, inside)
     canvas.fill(
         _place(easel, make_ellipse((0, tip - 0.02), (ball * 1.35, ball * 1.1)), lift),

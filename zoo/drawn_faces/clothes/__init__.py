@@ -1,0 +1,1 @@
+"""What is worn: garments on the shoulders, and hats."""

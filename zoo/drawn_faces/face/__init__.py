@@ -1,0 +1,1 @@
+"""The head and what is on it, hair apart: features, expression, beard, marks of the skin, glasses."""

@@ -1,0 +1,1 @@
+"""Hair: styles as outlines, and how they are painted in layers with strands."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from comfyui_folder import find_every_comfyui, read_version, write_version
-from kept_process import await_kept, start_kept
-from layered_environment import prepare_layer
-from project_environment import PYTHON, REPO, list_requirements, prepare_environment
-from quickstart_failure import Failure
-from run_summary import read_report, summarise
+from . import REPO
+from .comfyui_folder import find_every_comfyui, read_version, write_version
+from .failure import Failure
+from .kept_process import await_kept, start_kept
+from .layered_environment import prepare_layer
+from .project_environment import PYTHON, list_requirements, prepare_environment
+from .run_summary import read_report, summarise
 
 # Two processes, each file of tests in one of them: each holds a ComfyUI, so more would need much memory.
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")

@@ -2,9 +2,10 @@
 
 import subprocess
 
-from comfyui_folder import find_every_comfyui
-from project_environment import PYTHON, REPO, prepare_environment
-from quickstart_failure import Failure
+from . import REPO
+from .comfyui_folder import find_every_comfyui
+from .failure import Failure
+from .project_environment import PYTHON, prepare_environment
 
 CHECKS = {
     "Python, lint": ("-m", "ruff", "check", "."),

@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from held_file import holding
-from quickstart_failure import Failure
+from . import REPO
+from .failure import Failure
+from .file_lock import holding
 
-REPO = Path(__file__).resolve().parent.parent
 OLDEST = (0, 3, 64)
 SOURCE = "https://github.com/comfyanonymous/ComfyUI"
 CLONE = Path.home() / "comfy" / "ComfyUI"

@@ -7,7 +7,7 @@ import uuid
 
 import aiohttp
 
-from quickstart_failure import Failure
+from .failure import Failure
 
 BAR = 24
 

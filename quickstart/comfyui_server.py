@@ -10,12 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 
-from kept_process import end_kept, start_kept
-from quickstart_failure import Failure
+from . import REPO
+from .failure import Failure
+from .kept_process import end_kept, start_kept
 
-REPO = Path(__file__).resolve().parent.parent
 HOST_FOLDER = REPO / ".cache" / "host"
 PACK = "comfyui-consistentid"
 START_SECONDS = 180

@@ -7,12 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packages import load_package
-from portrait_defaults import read_graph
-from project_environment import REPO
-from quickstart_failure import Failure
-from run_results import plan_run, save_person, save_run
-from sitter import OTHER_SCENES, WORKFLOW, choose_sitter, explain_small_models
+from consistentid.errors import CheckpointError, ConsistentIDError
+from consistentid.headless.command import hide_loading_bars
+from consistentid.headless.model_choice import find_checkpoint
+from consistentid.headless.portrait import draw_portrait
+from consistentid.headless.portrait_files import plan_files, save_portrait
+from consistentid.headless.portrait_settings import PortraitSettings
+from consistentid.model_files.find import choose_models_folder, list_search_folders, search_model
+from consistentid.model_files.manifest import read_manifest
+
+from . import REPO
+from .drawn_person import OTHER_SCENES, WORKFLOW, draw_person, explain_small_models
+from .failure import Failure
+from .run_results import plan_run, save_person, save_run
+from .workflow_graph import read_graph
 
 PHOTO = REPO / ".cache" / "quickstart_photo.png"
 TITLES = {
@@ -27,8 +35,7 @@ MODEL_IDS = {"clip_vision": "clip_vision", "face_parser": "face_parser", "face_p
 
 def make_portrait(args):
     """Returns the exit code."""
-    core = load_package("consistentid")
-    core("headless.command").hide_loading_bars()
+    hide_loading_bars()
     print("Drawing with diffusers, without ComfyUI", flush=True)
     found = find_models(args.base, args.checkpoint)
     print("Models:")
@@ -41,11 +48,11 @@ def make_portrait(args):
     try:
         with TemporaryDirectory() as folder:
             if missing:
-                stages, results = _draw_sitter(args, files, Path(folder))
+                stages, results = _draw_person(args, files, Path(folder))
             else:
                 stages, results = _draw_photo(args, found, Path(folder))
             save_run(files, stages, results)
-    except core("errors").ConsistentIDError as error:
+    except ConsistentIDError as error:
         raise Failure(str(error)) from error
     return 0
 
@@ -70,20 +77,20 @@ def _draw_photo(args, found, folder):
     return portrait.stages, [("Portrait", path)]
 
 
-def _draw_sitter(args, files, folder):
+def _draw_person(args, files, folder):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
     inputs = _read_inputs(WORKFLOW)
-    sitter, results = choose_sitter(inputs["ConsistentID_DrawPerson"], args.prompt), []
+    person, results = draw_person(inputs["ConsistentID_DrawPerson"], args.prompt), []
     settings = _choose_settings(
         args,
         inputs,
         inputs["KSampler"],
-        face=str(save_person(files, sitter.photo).resolve()),
+        face=str(save_person(files, person.photo).resolve()),
         base="zoo",
-        caption=sitter.caption,
+        caption=person.caption,
         merge_at=inputs["ConsistentID_InjectTokens"]["merge_at"],
     )
-    for number, prompt in enumerate(sitter.prompts):
+    for number, prompt in enumerate(person.prompts):
         one = replace(settings, prompt=prompt, seed=(args.seed or 0) + number)
         portrait, path = _draw(one, folder / f"{number}.png")
         results.append((prompt, path))
@@ -98,7 +105,7 @@ def _read_inputs(workflow):
 def _choose_settings(args, inputs, run, **others):
     """The user's choices, and what the workflow has for the rest. run: inputs of its sampler."""
     size = inputs["EmptyLatentImage"]
-    return load_package("consistentid")("headless.portrait_settings").PortraitSettings(
+    return PortraitSettings(
         negative=args.negative or inputs["ConsistentID_InjectTokens"]["negative"],
         guidance=run["cfg"],
         width=args.width or size["width"],
@@ -110,31 +117,27 @@ def _choose_settings(args, inputs, run, **others):
 
 def _draw(settings, path):
     """The portrait, and where its picture is, which carries the settings."""
-    core = load_package("consistentid")
-    portrait = core("headless.portrait").draw_portrait(settings, progress=sys.stderr.isatty())
-    files = core("headless.portrait_files")
-    files.save_portrait(portrait, files.plan_files(path, 1))
+    portrait = draw_portrait(settings, progress=sys.stderr.isatty())
+    save_portrait(portrait, plan_files(path, 1))
     print("\n".join(portrait.report))
     return portrait, path
 
 
 def find_models(base, checkpoint):
     """{part: path of the large model, or None}. Failure for a CONSISTENTID_MODELS that is not there."""
-    core = load_package("consistentid")
-    find, manifest = core("model_files.find"), core("model_files.manifest").read_manifest()
-    files, errors = core("headless.model_choice"), core("errors")
+    manifest = read_manifest()
     found = dict.fromkeys(TITLES) | {"checkpoint": checkpoint}
     try:
-        folder = find.choose_models_folder()
-    except errors.ConsistentIDError as error:
+        folder = choose_models_folder()
+    except ConsistentIDError as error:
         if os.environ.get("CONSISTENTID_MODELS"):
             raise Failure(str(error)) from error
         return found
     for name, model_id in {"adapter": f"adapter_{base}", **MODEL_IDS}.items():
         model = manifest[model_id]
-        found[name] = find.search_model(model, find.list_search_folders(model, folder))
-    with suppress(errors.CheckpointError):
-        found["checkpoint"] = checkpoint or files.find_checkpoint(folder, base)
+        found[name] = search_model(model, list_search_folders(model, folder))
+    with suppress(CheckpointError):
+        found["checkpoint"] = checkpoint or find_checkpoint(folder, base)
     return found
 
 

@@ -7,8 +7,9 @@ import ast
 import shutil
 import subprocess
 
-from held_file import holding
-from project_environment import FOLDER, PIP_INSTALL, PYTHON, REPO, STAMP, name_layer, run
+from . import REPO
+from .file_lock import holding
+from .project_environment import FOLDER, PIP_INSTALL, PYTHON, STAMP, name_layer, run
 
 FIND_PACKAGES = "import sysconfig; print(ascii(sysconfig.get_path('purelib')))"
 

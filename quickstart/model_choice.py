@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from comfyui_server import get_json, log_tail
-from project_environment import REPO
-from quickstart_failure import Failure
+from . import REPO
+from .comfyui_server import get_json, log_tail
+from .failure import Failure
 
 MANIFEST = {m["id"]: m for m in json.loads((REPO / "models_manifest.json").read_text(encoding="utf-8"))["models"]}
 

@@ -8,15 +8,17 @@ import sys
 import torch
 from PIL import Image
 
-from comfyui_queue import node_title, run_graph
-from comfyui_server import HOST_FOLDER, running_server
-from held_file import holding
-from model_choice import choose_models
-from packages import load_package
-from portrait_defaults import read_graph
-from quickstart_failure import Failure
-from run_results import plan_run, save_person, save_run
-from sitter import OTHER_SCENES, WORKFLOW, choose_sitter, explain_small_models
+from consistentid.errors import ConsistentIDError
+from consistentid.face.photo import open_picture
+
+from .comfyui_queue import node_title, run_graph
+from .comfyui_server import HOST_FOLDER, running_server
+from .drawn_person import OTHER_SCENES, WORKFLOW, draw_person, explain_small_models
+from .failure import Failure
+from .file_lock import holding
+from .model_choice import choose_models
+from .run_results import plan_run, save_person, save_run
+from .workflow_graph import read_graph
 
 INPUT_PHOTO = "quickstart_photo.png"
 SAMPLERS = ("ConsistentID_Sampler", "KSampler")
@@ -38,7 +40,7 @@ def make_portrait(args, comfyui):
             explain_small_models(args, missing, comfyui / "models")
         files = plan_run(args.out, len(OTHER_SCENES) if missing else 1)
         if missing:
-            stages, results = _draw_sitter(address, args, files)
+            stages, results = _draw_person(address, args, files)
         else:
             stages, results = _draw_photo(address, args, chosen)
         save_run(files, stages, results)
@@ -57,18 +59,18 @@ def _draw_photo(address, args, chosen):
     return [("Photo", photo), *stages], results
 
 
-def _draw_sitter(address, args, files):
+def _draw_person(address, args, files):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
     (drawn,) = (node["inputs"] for node in read_graph(WORKFLOW).values() if "person" in node["inputs"])
-    sitter, results = choose_sitter(drawn, args.prompt), []
-    save_person(files, sitter.photo)
-    for number, prompt in enumerate(sitter.prompts):
+    person, results = draw_person(drawn, args.prompt), []
+    save_person(files, person.photo)
+    for number, prompt in enumerate(person.prompts):
         graph = read_graph(WORKFLOW)
         _set_inputs(graph, ("EmptyLatentImage",), {"batch_size": 1})
         _set_choices(graph, args, prompt, (args.seed or 0) + number)
         stages, ((_, picture),) = _run(address, graph)
         results.append((prompt, picture))
-    return [("Person", sitter.photo), *stages], results
+    return [("Person", person.photo), *stages], results
 
 
 def _run(address, graph):
@@ -83,10 +85,9 @@ def _run(address, graph):
 def _place_photo(path):
     """The photo, upright, in the server's input folder; returned as a PIL image."""
     if path:
-        core = load_package("consistentid")
         try:
-            photo = core("face.photo").open_picture(path)
-        except core("errors").ConsistentIDError as error:
+            photo = open_picture(path)
+        except ConsistentIDError as error:
             raise Failure(f"Cannot read the photo: {error}") from error
     else:
         from skimage.data import astronaut

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from comfyui_folder import read_version, write_version
-from held_file import holding
-from kept_process import await_kept, start_kept
-from quickstart_failure import Failure
+from . import REPO
+from .comfyui_folder import read_version, write_version
+from .failure import Failure
+from .file_lock import holding
+from .kept_process import await_kept, start_kept
 
-REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / ".venv"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = FOLDER / "quickstart-installed.txt"

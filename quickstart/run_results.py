@@ -7,17 +7,20 @@ from pathlib import Path
 
 from PIL import Image
 
-from packages import load_package
-from quickstart_failure import Failure
+from consistentid import whole_file
+from consistentid.contact_sheet import draw_contact_sheet
+from consistentid.errors import ConsistentIDError, describe_os_error
+from consistentid.headless import portrait_files
+
+from .failure import Failure
 
 
 def plan_run(out, count):
     """Files of a run with `count` pictures; asked before drawing. Failure for a folder that cannot be written."""
-    core = load_package("consistentid")
     path = Path(out) / f"portrait_{datetime.now():%Y%m%d_%H%M%S}.png"
     try:
-        return core("headless.portrait_files").plan_files(path, count)
-    except core("errors").ConsistentIDError as error:
+        return portrait_files.plan_files(path, count)
+    except ConsistentIDError as error:
         raise Failure(str(error)) from error
 
 
@@ -25,12 +28,10 @@ def save_person(files, photo):
     """The reference picture of a run beside its results; returns its path."""
     first = files.sheet.with_name(files.sheet.name.replace("_stages", "_person"))
     write = partial(photo.save, format="PNG")
-    core = load_package("consistentid")
-    whole_file = core("whole_file")
     try:
         (path,) = whole_file.create_files(((name,) for name in whole_file.number_paths(first, "-")), [write])
     except OSError as error:
-        raise Failure(core("errors").describe_os_error(error)) from error
+        raise Failure(describe_os_error(error)) from error
     print(f"Person         {path.resolve()}")
     return path
 
@@ -38,13 +39,12 @@ def save_person(files, photo):
 def save_run(files, stages, results):
     """Copy the results, [(title, path of a PNG)], whose settings stay in them, and draw the sheet; stages: [(title,
     PIL image)] of what led there. Prints the paths."""
-    core = load_package("consistentid")
     shown = [(title, Image.open(path)) for title, path in results]
-    sheet = core("contact_sheet").draw_contact_sheet([*stages, *shown])
+    sheet = draw_contact_sheet([*stages, *shown])
     writers = [*(partial(shutil.copyfile, path) for _, path in results), partial(sheet.save, format="PNG")]
     try:
-        files = core("headless.portrait_files").write_files(files, writers)
-    except core("errors").ConsistentIDError as error:
+        files = portrait_files.write_files(files, writers)
+    except ConsistentIDError as error:
         raise Failure(str(error)) from error
     for picture in files.pictures:
         print(f"Portrait       {picture.resolve()}")

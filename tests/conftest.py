@@ -1,4 +1,4 @@
-"""Loads the core as `consistentid`, `zoo`, and, with a ComfyUI, the pack as `comfyui_consistentid`, all by path.
+"""Loads `consistentid`, `zoo`, `quickstart` and, with a ComfyUI, the pack as `comfyui_consistentid`, all by path.
 
 The repository root is never put on sys.path: its `nodes/` would hide ComfyUI's own nodes.py.
 """
@@ -33,6 +33,7 @@ def load_file(name: str, path: Path, places: list[str] | None = None):
 
 load_package("consistentid", ROOT / "consistentid")
 load_package("zoo", ROOT / "zoo")
+load_package("quickstart", ROOT / "quickstart")
 load_package("golden_data", ROOT / "tests" / "golden")
 
 

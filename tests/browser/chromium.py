@@ -4,7 +4,8 @@ import os
 import shutil
 
 import pytest
-from workflow_files import ROOT
+
+from quickstart.kept_process import KEEPER, OWN_GROUP
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ARGUMENTS = ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1600,1000")
@@ -27,9 +28,6 @@ def open_chromium():
 
 def _make_service(webdriver, driver):
     """selenium gives the driver a pipe for input, which closes with this process; the keeper reads it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "quickstart"))
-        from kept_process import KEEPER, OWN_GROUP
     python, *arguments = KEEPER
 
     class KeptService(webdriver.ChromeService):

@@ -9,6 +9,8 @@ import pytest
 from run_files import write_models, write_pictures
 from workflow_files import ROOT
 
+from quickstart.comfyui_server import running_server
+
 SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.Workflow.ShowMissingModelsWarning": False,
@@ -41,9 +43,7 @@ def run_editor_server(comfyui: Path, folder: Path):
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        for folder_of_modules in ("quickstart", "tests/stand_ins"):
-            patch.syspath_prepend(str(ROOT / folder_of_modules))
-        import comfyui_server
+        patch.syspath_prepend(str(ROOT / "tests" / "stand_ins"))
         import standins
         from standins_files import write_safetensors
 
@@ -51,5 +51,5 @@ def run_editor_server(comfyui: Path, folder: Path):
         files = standins.write_for_workflows(models, "sd15", comfyui)
         write_pictures(folder / "input")
         write_models(folder / "models", models / standins.CHECKPOINT["sd15"], write_safetensors)
-        with comfyui_server.running_server(comfyui, [models], True, folder) as address:
+        with running_server(comfyui, [models], True, folder) as address:
             yield EditorServer(address, folder, files)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from download_hub import ADAPTER, ADAPTER_FILE, CHECKPOINT, CHECKPOINT_FILE, CONTENT, Creep, end_downloads, serve_hub
 from editor_server import SETTINGS, EditorServer
-from workflow_files import ROOT
+
+from quickstart.comfyui_server import running_server
 
 PANEL = ".consistentid-models"
 ROW = f"const row = document.querySelector(`{PANEL} li[data-model=${{args[0]}}]`);"
@@ -47,12 +48,9 @@ def editor_server(comfyui, hub, tmp_path_factory):
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "quickstart"))
         patch.setenv("HF_ENDPOINT", hub.url)
         patch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-        import comfyui_server
-
-        with comfyui_server.running_server(comfyui, [], True, folder) as address:
+        with running_server(comfyui, [], True, folder) as address:
             yield EditorServer(address, folder, {})
 
 

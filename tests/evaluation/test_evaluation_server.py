@@ -3,7 +3,6 @@
 The prompt names the file and the seed is the width, so that both can be seen in what comes back.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 from consistentid.evaluation.comfyui import ComfyUI
 from consistentid.evaluation.engine import DrawingError, EngineError
 from consistentid.evaluation.workflow import Places, Workflow
+from quickstart.comfyui_server import running_server
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,13 +27,9 @@ PLACES = Places(("LoadImage.image",), ("3.filename_prefix",), ("Width.width",), 
 @pytest.fixture(scope="module")
 def server(comfyui, tmp_path_factory):
     """(address, folder)"""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*sys.path, str(ROOT / "quickstart")])
-        import comfyui_server
-
-        folder = tmp_path_factory.mktemp("server")
-        with comfyui_server.running_server(comfyui, [], True, folder) as address:
-            yield address, folder
+    folder = tmp_path_factory.mktemp("server")
+    with running_server(comfyui, [], True, folder) as address:
+        yield address, folder
 
 
 def test_pictures_come_back_from_a_real_comfyui(server, photos, tmp_path):

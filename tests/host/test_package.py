@@ -19,6 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from quickstart import comfyui_server
+
 pytestmark = pytest.mark.host
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +64,6 @@ def address(comfyui, archive, tmp_path_factory):
     if os.name == "nt" or (AS_USER and not shutil.which(AS_USER[0])):
         pytest.skip("no way to make a folder read-only for this user")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "quickstart"))
-        import comfyui_server
-
         start = comfyui_server._command
         patch.setattr(comfyui_server, "PACK", FOLDER)
         patch.setattr(comfyui_server, "_link_pack", lambda folder: unpack(archive, folder))

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import psutil
 
-QUICKSTART = Path(__file__).resolve().parents[2] / "quickstart"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def start_script(script: str, *arguments, **options):
     """The process of a Python script that prints one line when it is ready, and that line.
 
-    The script finds the quick start's modules.
+    The script finds the repository's packages.
     """
-    command = [sys.executable, "-c", f"import sys\nsys.path.append({str(QUICKSTART)!r})\n{script}"]
+    command = [sys.executable, "-c", f"import sys\nsys.path.append({str(ROOT)!r})\n{script}"]
     process = start([*command, *arguments], **options)
     return process, process.stdout.readline().strip()
 

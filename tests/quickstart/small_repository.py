@@ -6,13 +6,13 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from process_trees import QUICKSTART
+from process_trees import ROOT
 
-TESTS = QUICKSTART.parent / "tests"
+TESTS = ROOT / "tests"
 CONFTEST = """
 import sys
 from pathlib import Path
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "quickstart")]
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import run_report
 
 def pytest_addoption(parser):
@@ -37,14 +37,14 @@ HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Answer).s
 
 def write_repository(folder: Path, tests: str) -> Path:
     """tests: the source of its test file."""
-    shutil.copytree(QUICKSTART, folder / "quickstart", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "quickstart", folder / "quickstart", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "tests").mkdir()
     for file in (TESTS / "pytest.ini", TESTS / "run_report.py"):
         shutil.copy(file, folder / "tests")
     (folder / "tests" / "conftest.py").write_text(CONFTEST)
     (folder / "tests" / "test_small.py").write_text(tests)
     (folder / "requirements.txt").touch()
-    shutil.copy(QUICKSTART.parent / "pyproject.toml", folder)
+    shutil.copy(ROOT / "pyproject.toml", folder)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
     packages, *_ = (folder / ".venv").glob("[Ll]ib*/**/site-packages")
     (packages / "all.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!a})\n")

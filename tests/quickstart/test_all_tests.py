@@ -7,7 +7,7 @@ import sys
 import pytest
 from small_repository import write_comfyui, write_repository
 
-import all_tests
+from quickstart import all_tests
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import checks
+from quickstart import checks
 
 
 @pytest.fixture(autouse=True)

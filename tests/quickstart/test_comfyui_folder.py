@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-import comfyui_folder
-from quickstart_failure import Failure
+from quickstart import comfyui_folder
+from quickstart.failure import Failure
 
 
 def make_comfyui(folder, version="0.3.64"):

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from process_trees import await_end, list_tree, start_script
 
-from comfyui_queue import run_graph
-from comfyui_server import get_json, running_server
-from quickstart_failure import Failure
+from quickstart.comfyui_queue import run_graph
+from quickstart.comfyui_server import get_json, running_server
+from quickstart.failure import Failure
 
 pytestmark = [pytest.mark.host, pytest.mark.server, pytest.mark.slow]
 
@@ -77,7 +77,7 @@ def test_a_dying_server_shows_its_log(comfyui, tmp_path):
 CLIENT = """
 import signal
 from pathlib import Path
-from comfyui_server import running_server
+from quickstart.comfyui_server import running_server
 with running_server(Path(sys.argv[1]), [], on_cpu=True, folder=Path(sys.argv[2])) as address:
     print(address, flush=True)
     signal.pause()

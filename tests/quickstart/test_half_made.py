@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from process_trees import QUICKSTART
+from process_trees import ROOT
 
-import comfyui_folder
-import project_environment
-from held_file import holding
-from quickstart_failure import Failure
+from quickstart import comfyui_folder, project_environment
+from quickstart.failure import Failure
+from quickstart.file_lock import holding
 
 
 def make_package(site, name, installer):
@@ -63,7 +62,7 @@ def test_a_stopped_clone_is_no_comfyui(clone, monkeypatch, returncode, error):
 
 
 def test_one_waits_for_the_other_and_not_for_a_dead_one(tmp_path, capsys):
-    hold = f"import sys; sys.path.insert(0, {str(QUICKSTART)!r})\nfrom held_file import holding\nimport time\n"
+    hold = f"import sys; sys.path.append({str(ROOT)!r})\nfrom quickstart.file_lock import holding\nimport time\n"
     hold += (
         "from pathlib import Path\nwith holding(Path(sys.argv[1]), 'x'):\n    print('held', flush=True); time.sleep(60)"
     )

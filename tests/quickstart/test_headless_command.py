@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import headless_run
 import headless_standins
 from consistentid.model_files import command as models_command
-from quickstart_failure import Failure
-from run_results import plan_run
-from sitter import choose_sitter, explain_small_models
+from quickstart import headless_run
+from quickstart.drawn_person import draw_person, explain_small_models
+from quickstart.failure import Failure
+from quickstart.run_results import plan_run
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "quickstart"
 NO_CHOICE = {"base": "sd15", "base_config": None, "photo": None, "negative": None}
@@ -107,12 +107,12 @@ def test_a_models_folder_that_is_not_there_is_told(monkeypatch, tmp_path):
         headless_run.find_models("sd15", None)
 
 
-def test_the_sitter_changes_clothes_and_stays():
+def test_the_drawn_person_changes_clothes_and_stays():
     inputs = {"person": 3, "scene": 0, "side_px": 192}
-    sitter = choose_sitter(inputs)
-    assert sitter.photo.size == (192, 192) and "face with" in sitter.caption
-    assert len(set(sitter.prompts)) == 3 and len({prompt.split(" wearing ")[0] for prompt in sitter.prompts}) == 1
-    assert choose_sitter(inputs, "a man in space").prompts == ("a man in space",) * 3
+    person = draw_person(inputs)
+    assert person.photo.size == (192, 192) and "face with" in person.caption
+    assert len(set(person.prompts)) == 3 and len({prompt.split(" wearing ")[0] for prompt in person.prompts}) == 1
+    assert draw_person(inputs, "a man in space").prompts == ("a man in space",) * 3
 
 
 def test_what_needs_the_large_models_is_refused_with_the_way_to_get_them(capsys):

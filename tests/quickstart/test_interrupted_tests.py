@@ -16,7 +16,7 @@ TESTS = """
 import os, time
 from pathlib import Path
 import pytest
-from comfyui_server import running_server
+from quickstart.comfyui_server import running_server
 
 @pytest.mark.host
 def test_that_takes_long(tmp_path):

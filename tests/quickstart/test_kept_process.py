@@ -8,14 +8,14 @@ import sys
 import pytest
 from process_trees import await_end, list_tree, start_script
 
-import kept_process
+from quickstart import kept_process
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 # The kept process has a child of its own.
 STARTER = """
 import time
-from kept_process import start_kept
+from quickstart.kept_process import start_kept
 FAMILY = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 process = start_kept([sys.executable, "-c", FAMILY + "; print('ready', flush=True); time.sleep(600)"])
 time.sleep(600)

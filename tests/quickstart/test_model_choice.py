@@ -2,8 +2,8 @@
 
 import pytest
 
-import model_choice
-from quickstart_failure import Failure
+from quickstart import model_choice
+from quickstart.failure import Failure
 
 ADAPTERS = ["ConsistentID-v1.bin", "ConsistentID_SDXL-v1.bin"]
 INSTALLED = {

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import portrait_run
 from consistentid import contact_sheet
-from quickstart_failure import Failure
+from quickstart import portrait_run
+from quickstart.failure import Failure
 
 GRAPH = {
     "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "x"}},

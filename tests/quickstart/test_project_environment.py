@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import project_environment
-from quickstart_failure import Failure
+from quickstart import project_environment
+from quickstart.failure import Failure
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The closing lines of `python quickstart test`."""
 
-from run_summary import read_report, summarise
+from quickstart.run_summary import read_report, summarise
 
 SKIPS = [["a.py::x", "no Pack\n  in custom_nodes"], ["a.py::y", "no Pack in custom_nodes"], ["b.py", "no diffusers"]]
 OLD = {"seconds": 61.2, "counts": {"passed": 5, "skipped": 3}, "failures": [], "skips": SKIPS}

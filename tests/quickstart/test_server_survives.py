@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import comfyui_server
-from comfyui_queue import run_graph
-from comfyui_server import log_tail, running_server
-from quickstart_failure import Failure
+from quickstart import comfyui_server
+from quickstart.comfyui_queue import run_graph
+from quickstart.comfyui_server import log_tail, running_server
+from quickstart.failure import Failure
 
 pytestmark = [pytest.mark.host, pytest.mark.server, pytest.mark.slow]
 

@@ -4,22 +4,23 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quickstart.comfyui_queue import run_graph
+
 ALARMING = re.compile("warning|error|deprecated|traceback", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Server:
-    """run_graph: of the quick start. standins: {"sd15": {loader: (field, file)}, ...}"""
+    """standins: {"sd15": {loader: (field, file)}, ...}"""
 
     address: str
     folder: Path
-    run_graph: object
     standins: dict = field(default_factory=dict)
 
     def run(self, twin: dict) -> tuple[dict, list[Path]]:
         """Outputs by node, and the pictures that were saved; the server's log may alarm nobody."""
         before, told = set(self.folder.glob("output/*.png")), len(self.read_log())
-        outputs = self.run_graph(self.address, twin)
+        outputs = run_graph(self.address, twin)
         assert [line for line in self.read_log()[told:].splitlines() if ALARMING.search(line)] == []
         return outputs, sorted(set(self.folder.glob("output/*.png")) - before)
 

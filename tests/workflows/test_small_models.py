@@ -8,7 +8,7 @@ from workflow_files import ROOT, read_twin
 
 from consistentid.face.analysis import detect_faces, load_face_analysis
 from consistentid.face.parsing import load_face_parser, parse_face
-from consistentid.likeness.faces import measure_reference
+from quickstart.comfyui_server import running_server
 from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_portrait, sample_person
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -21,13 +21,8 @@ SKIN = 1
 @pytest.fixture(scope="module")
 def server(comfyui, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "quickstart"))
-        import comfyui_queue
-        import comfyui_server
-
-        with comfyui_server.running_server(comfyui, [], True, folder) as address:
-            yield Server(address, folder, comfyui_queue.run_graph)
+    with running_server(comfyui, [], True, folder) as address:
+        yield Server(address, folder)
 
 
 @pytest.fixture(scope="module")

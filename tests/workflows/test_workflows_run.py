@@ -15,6 +15,8 @@ from run_server import Server, set_inputs
 from workflow_files import NAMES, ROOT, read_twin, strip
 
 from consistentid.__main__ import main
+from quickstart import model_choice, portrait_run
+from quickstart.comfyui_server import running_server
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -54,10 +56,7 @@ NO_IDENTITY = ("ConsistentID_ApplyAdapter", {"weight": 0.0})
 def server(comfyui, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     with pytest.MonkeyPatch.context() as patch:
-        for folder_of_modules in ("quickstart", "tests/stand_ins"):
-            patch.syspath_prepend(str(ROOT / folder_of_modules))
-        import comfyui_queue
-        import comfyui_server
+        patch.syspath_prepend(str(ROOT / "tests" / "stand_ins"))
         import standins
         from standins_files import write_safetensors
 
@@ -65,8 +64,8 @@ def server(comfyui, tmp_path_factory):
         files = {base: standins.write_for_workflows(models, base, comfyui) for base in ("sd15", "sdxl")} | {"zoo": {}}
         write_pictures(folder / "input")
         write_models(folder / "models", models / standins.CHECKPOINT["sd15"], write_safetensors)
-        with comfyui_server.running_server(comfyui, [models], True, folder) as address:
-            yield Server(address, folder, comfyui_queue.run_graph, files)
+        with running_server(comfyui, [models], True, folder) as address:
+            yield Server(address, folder, files)
     assert not answers(address)
 
 
@@ -130,10 +129,6 @@ def test_a_plan_is_evaluated_through_the_server(server, tmp_path, capsys):
 
 @pytest.mark.parametrize("base", ["sd15", "sdxl"])
 def test_the_quick_start_draws_from_a_photo(base, server, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "quickstart"))
-    import model_choice
-    import portrait_run
-
     monkeypatch.setattr(portrait_run, "HOST_FOLDER", server.folder)
     chosen = {slot: server.standins[base][slot.loader][1] for slot in model_choice.SLOTS[base]}
     choices = {"negative": None, "seed": 7, "steps": 2, "width": 64, "height": 96}

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from packages import load_package
-from project_environment import REPO
-from quickstart_failure import Failure
+from zoo import drawn_faces
+
+from . import REPO
+from .failure import Failure
 
 WORKFLOW = "small_portrait_zoo"
 OTHER_SCENES = (4, 6, 10)
@@ -16,7 +17,7 @@ NEED_LARGE = {"photo": "--photo", "checkpoint": "--checkpoint", "base_config": "
 
 
 @dataclass(frozen=True)
-class Sitter:
+class DrawnPerson:
     """photo: PIL; caption: the face in words; prompts: the person in other clothes, elsewhere."""
 
     photo: Image.Image
@@ -24,12 +25,13 @@ class Sitter:
     prompts: tuple[str, ...]
 
 
-def choose_sitter(inputs, prompt=None):
+def draw_person(inputs, prompt=None):
     """inputs: of the workflow's Draw Person. prompt: the user's, for every picture."""
-    faces = load_package("zoo")("drawn_faces")
-    shown = faces.draw_example(**inputs)
-    others = (faces.write_scene_prompt(*faces.choose_example(inputs["person"], scene)) for scene in OTHER_SCENES)
-    return Sitter(Image.fromarray(shown.image), shown.caption, tuple(prompt or other for other in others))
+    shown = drawn_faces.draw_example(**inputs)
+    others = (
+        drawn_faces.write_scene_prompt(*drawn_faces.choose_example(inputs["person"], scene)) for scene in OTHER_SCENES
+    )
+    return DrawnPerson(Image.fromarray(shown.image), shown.caption, tuple(prompt or other for other in others))
 
 
 def explain_small_models(args, missing, folder):

@@ -2,7 +2,7 @@
 
 import json
 
-from project_environment import REPO
+from . import REPO
 
 
 def read_graph(workflow):

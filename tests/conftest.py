@@ -1,4 +1,4 @@
-"""Loads `consistentid`, `zoo`, `quickstart` and, with a ComfyUI, the pack as `comfyui_consistentid`, all by path.
+"""Loads the repository's packages and, with a ComfyUI, the pack as `comfyui_consistentid`, all by path.
 
 The repository root is never put on sys.path: its `nodes/` would hide ComfyUI's own nodes.py.
 """
@@ -31,9 +31,8 @@ def load_file(name: str, path: Path, places: list[str] | None = None):
     return module
 
 
-load_package("consistentid", ROOT / "consistentid")
-load_package("zoo", ROOT / "zoo")
-load_package("quickstart", ROOT / "quickstart")
+for package in ("consistentid", "zoo", "quickstart", "scripts"):
+    load_package(package, ROOT / package)
 load_package("golden_data", ROOT / "tests" / "golden")
 
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
 
-from workflow_files import ROOT
+from scripts.workflows.files import ROOT
 
 spec = importlib.util.spec_from_file_location("file_server", ROOT / "tests" / "core" / "file_server.py")
 file_server = sys.modules["file_server"] = importlib.util.module_from_spec(spec)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from run_files import write_models, write_pictures
-from workflow_files import ROOT
 
 from quickstart.comfyui_server import running_server
+from scripts.workflows.files import ROOT
 
 SETTINGS = {
     "Comfy.TutorialCompleted": True,

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 from chromium import open_chromium
-from workflow_files import ROOT
+
+from scripts.workflows.files import ROOT
 
 OPEN = """
 import sys, time
-sys.path += sys.argv[1:]
+sys.path.append(sys.argv[1])
 from chromium import open_chromium
 chromium = open_chromium()
 chromium.get("about:blank")
@@ -29,8 +30,7 @@ def trees(load_module):
 @pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_ended_process(trees, browser, wish):
     """browser: skips where there is none."""
-    folders = [str(ROOT / "tests" / name) for name in ("browser", "workflows")]
-    process, line = trees.start_script(OPEN, *folders, stderr=subprocess.DEVNULL)
+    process, line = trees.start_script(OPEN, ROOT / "tests" / "browser", stderr=subprocess.DEVNULL)
     tree = trees.list_tree(process.pid)
     assert line == "open" and len(tree) > 4, "Python, keeper, driver, the browser's processes"
     process.send_signal(wish)

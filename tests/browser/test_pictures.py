@@ -11,7 +11,8 @@ import json
 
 import pytest
 from PIL import Image
-from workflow_files import NAMES, WORKFLOWS, list_nodes, read_twin, read_workflow
+
+from scripts.workflows.files import NAMES, WORKFLOWS, list_nodes, read_twin, read_workflow
 
 # What follows from these would be noise, or words that no model said.
 NOT_RUN = ("ConsistentID_Sampler", "KSampler", "SamplerCustomAdvanced", "ConsistentID_LoadCaptioner")

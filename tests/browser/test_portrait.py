@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from drawn_nodes import find_overlaps, find_widget, list_boxes, list_pictures
 from PIL import Image
-from workflow_files import read_workflow
+
+from scripts.workflows.files import read_workflow
 
 pytestmark = pytest.mark.usefixtures("drawing")
 

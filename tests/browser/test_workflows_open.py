@@ -5,9 +5,9 @@ import urllib.request
 
 import pytest
 from drawn_nodes import find_overlaps, list_boxes
-from workflow_files import NAMES, read_titled_twin, read_workflow
 
 from consistentid.model_files.manifest import read_manifest
+from scripts.workflows.files import NAMES, read_titled_twin, read_workflow
 
 pytestmark = pytest.mark.usefixtures("drawing")
 

@@ -126,7 +126,7 @@ def test_the_archive_holds_what_users_need_and_no_tests(archive):
     needed = {"__init__.py", "pyproject.toml", "requirements.txt", "models_manifest.json", "README.md", "LICENSE"}
     assert needed <= names
     assert {name.split("/")[0] for name in names} >= {"nodes", "consistentid", "js", "locales", "workflows", "zoo"}
-    assert not [name for name in names if name.startswith((".", "tests/")) or name.endswith(".pyc")]
+    assert not [name for name in names if name.startswith((".", "scripts/", "tests/")) or name.endswith(".pyc")]
     assert {name for name in names if "/" not in name} == needed | {"CHANGELOG.md", "CONTRIBUTING.md"}
     size = archive.stat().st_size
     assert size < 12e6 + 25e6, f"{size} bytes, uncompressed; the small models are 25 MB of them"

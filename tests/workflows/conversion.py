@@ -1,7 +1,7 @@
 """From what the editor opens to what the server takes."""
 
-from node_schemas import Schema
-from workflow_files import list_graphs, list_nodes
+from scripts.workflows.files import list_graphs, list_nodes
+from scripts.workflows.node_schemas import Schema
 
 
 def convert(workflow: dict, schemas: dict[str, Schema]) -> dict:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from run_server import Server, set_inputs
-from workflow_files import ROOT, read_twin
 
 from consistentid.face.analysis import detect_faces, load_face_analysis
 from consistentid.face.parsing import load_face_parser, parse_face
+from consistentid.likeness.faces import measure_reference
 from quickstart.comfyui_server import running_server
+from scripts.workflows.files import ROOT, read_twin
 from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_portrait, sample_person
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

@@ -2,15 +2,15 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 from conversion import complete, convert
-from draw import draw_blueprint, draw_workflow, write_json
-from models_note import describe_models
-from node_schemas import Schema, read_schemas
 from PIL import Image
-from workflow_files import (
+
+from consistentid.model_files.manifest import read_manifest
+from consistentid.model_files.table import describe_for_workflow
+from scripts.workflows.draw import draw_files
+from scripts.workflows.files import (
     BLUEPRINTS,
     FILES,
     LAYOUTS,
@@ -19,13 +19,11 @@ from workflow_files import (
     list_graphs,
     list_nodes,
     read_layout,
-    read_titled_twin,
     read_twin,
     read_workflow,
 )
-
-from consistentid.model_files.manifest import read_manifest
-from consistentid.model_files.table import describe_for_workflow
+from scripts.workflows.models_note import describe_models
+from scripts.workflows.node_schemas import Schema, read_schemas
 
 TITLE_PX = 30
 THUMBNAIL_BYTES = 100_000
@@ -42,8 +40,7 @@ def accepts(input_type: str, output_type: str) -> bool:
 
 @pytest.fixture(scope="module")
 def schemas(host, comfyui) -> dict[str, Schema]:
-    types = {node["class_type"] for name in NAMES for node in read_twin(name).values()}
-    return read_schemas(host, comfyui, types)
+    return read_schemas(host, comfyui)
 
 
 def test_every_workflow_is_complete():
@@ -72,29 +69,21 @@ def list_placed(layout: dict) -> list:
 
 @pytest.mark.host
 @every_workflow
-def test_the_file_is_what_the_layout_draws(name, schemas, request):
-    drawn = draw_workflow(name, read_titled_twin(name), read_layout(name), schemas)
-    check_file(WORKFLOWS / f"{name}.json", drawn, request)
+def test_the_files_are_what_the_layout_draws(name, schemas):
+    files = draw_files(name, schemas)
+    assert WORKFLOWS / f"{name}.json" in files
+    for path, text in files.items():
+        assert path.read_text(encoding="utf-8") == text, "run: python scripts/workflows"
 
 
-@pytest.mark.host
 @pytest.mark.parametrize("name", FOLDED)
-def test_the_blueprint_is_the_workflow_in_one_node(name, schemas, request):
-    layout = read_layout(name)
-    path = BLUEPRINTS / f"{layout['subgraph']['name']}.json"
-    check_file(path, draw_blueprint(read_titled_twin(name), layout, schemas), request)
+def test_the_blueprint_is_the_workflow_in_one_node(name):
+    path = BLUEPRINTS / f"{read_layout(name)['subgraph']['name']}.json"
     blueprint = json.loads(path.read_text(encoding="utf-8"))
     (node,), (subgraph,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
     assert node["type"] == subgraph["id"] and subgraph["name"] == path.stem
     assert subgraph == read_workflow(name)["definitions"]["subgraphs"][0]
     assert {slot["name"] for slot in node["inputs"] if "widget" not in slot} == {"photo"}
-
-
-def check_file(path: Path, drawn: dict, request) -> None:
-    text = write_json(drawn) + "\n"
-    if request.config.getoption("--draw", default=False):
-        path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text, "run: python -m pytest tests/workflows --draw"
 
 
 @every_workflow

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from run_files import write_models, write_pictures
 from run_server import Server, set_inputs
-from workflow_files import NAMES, ROOT, read_twin, strip
 
 from consistentid.__main__ import main
 from quickstart import model_choice, portrait_run
 from quickstart.comfyui_server import running_server
+from scripts.workflows.files import NAMES, ROOT, read_twin, strip
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass, replace
 
-from node_schemas import Input, Schema
+from .node_schemas import Input, Schema
 
 INPUTS, OUTPUTS = "-10", "-20"
 """Ids under which the editor knows the two borders of a subgraph."""

@@ -1,19 +1,28 @@
-"""Draws `workflows/NAME.json` for the editor from its API twin and its layout: the inverse of `convert`."""
+"""Draws `workflows/NAME.json` for the editor from its API twin and its layout: the inverse of what the editor sends."""
 
-import json
 import uuid
 from graphlib import TopologicalSorter
+from pathlib import Path
 
-from models_note import describe_models, list_files
-from node_schemas import Schema
-from page import GROWING, find_widths, measure_growth, measure_node, measure_note, place
-from subgraph import Folded, define_subgraph, fold
+from .files import BLUEPRINTS, WORKFLOWS, read_layout, read_titled_twin, write_json
+from .models_note import describe_models, list_files
+from .node_schemas import Schema
+from .page import GROWING, find_widths, measure_growth, measure_node, measure_note, place
+from .subgraph import Folded, define_subgraph, fold
 
 COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
 NOTE_COLOR = {"color": "#432", "bgcolor": "#653"}
 OPTIONAL_SHAPE, LIST_SHAPE = 7, 6
-LINE = 120
 INSTANCE_SIZE = (400, 340)
+
+
+def draw_files(name: str, schemas: dict[str, Schema]) -> dict[Path, str]:
+    """{path: text} of a workflow, and of the blueprint of its subgraph if it has one."""
+    twin, layout = read_titled_twin(name), read_layout(name)
+    drawn = {WORKFLOWS / f"{name}.json": draw_workflow(name, twin, layout, schemas)}
+    if "subgraph" in layout:
+        drawn[BLUEPRINTS / f"{layout['subgraph']['name']}.json"] = draw_blueprint(twin, layout, schemas)
+    return {path: write_json(one) + "\n" for path, one in drawn.items()}
 
 
 def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
@@ -89,19 +98,6 @@ def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict)
         "links": links,
         "groups": [_draw_group(number, group, box) for number, (group, box) in enumerate(groups, 1)],
     }
-
-
-def write_json(value, indent: int = 0) -> str:
-    """JSON in which everything that fits into a line is on one."""
-    line = json.dumps(value, ensure_ascii=False)
-    if indent + len(line) <= LINE or not isinstance(value, (dict, list)):
-        return line
-    pad = " " * (indent + 2)
-    if isinstance(value, list):
-        parts = [pad + write_json(one, indent + 2) for one in value]
-        return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
-    parts = [f"{pad}{json.dumps(key)}: {write_json(one, indent + 2)}" for key, one in value.items()]
-    return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
 
 
 def _list_slots(schema: Schema) -> list[str]:

@@ -6,6 +6,8 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from .files import NAMES, read_twin
+
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
 """Option of an input -> value of the widget that the editor puts behind it."""
@@ -41,8 +43,8 @@ class Schema:
     is_deprecated: bool = False
 
 
-def read_schemas(host, comfyui: Path, types: set[str]) -> dict[str, Schema]:
-    """{node id: schema} of core nodes and those of the pack."""
+def read_schemas(host, comfyui: Path) -> dict[str, Schema]:
+    """{node id: schema} of all nodes that the workflows use. host: the pack, loaded as ComfyUI does."""
     import folder_paths
 
     nodes = _import_file("comfyui_nodes", comfyui / "nodes.py")
@@ -50,6 +52,7 @@ def read_schemas(host, comfyui: Path, types: set[str]) -> dict[str, Schema]:
     classes = {cls.define_schema().node_id: cls for cls in host.NODES}
     for module in (nodes, *(importlib.import_module(f"comfy_extras.nodes_{name}") for name in EXTRAS)):
         classes |= _list_classes(module)
+    types = {node["class_type"] for name in NAMES for node in read_twin(name).values()}
     return {type: _read_schema(type, classes[type]) for type in types}
 
 

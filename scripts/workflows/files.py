@@ -11,6 +11,7 @@ NAMES = sorted(path.stem for path in (WORKFLOWS / "api").glob("*.json"))
 FILES = sorted([*WORKFLOWS.glob("*.json"), *BLUEPRINTS.glob("*.json")])
 """Everything that the editor opens."""
 FRONTEND_NODES = ("MarkdownNote", "Note")
+LINE = 120
 
 
 def read_workflow(name: str) -> dict:
@@ -51,3 +52,16 @@ def list_nodes(workflow: dict) -> dict[str, dict]:
     graphs = list_graphs(workflow)
     left_out = (*FRONTEND_NODES, *(graph["id"] for graph in graphs[1:]))
     return {str(node["id"]): node for graph in graphs for node in graph["nodes"] if node["type"] not in left_out}
+
+
+def write_json(value, indent: int = 0) -> str:
+    """JSON in which everything that fits into a line is on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if indent + len(line) <= LINE or not isinstance(value, (dict, list)):
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [pad + write_json(one, indent + 2) for one in value]
+        return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
+    parts = [f"{pad}{json.dumps(key)}: {write_json(one, indent + 2)}" for key, one in value.items()]
+    return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"

@@ -3,7 +3,7 @@
 import math
 import re
 
-from node_schemas import Schema
+from .node_schemas import Schema
 
 PAD, GROUP_TOP, ROW_GAP, GROUP_GAP, COLUMN_GAP = 20, 84, 60, 20, 20
 SLOT, WIDGET, TEXT_BOX, FRAME = 20, 24, 110, 14

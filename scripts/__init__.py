@@ -1,0 +1,1 @@
+"""Tools for who changes this repository; users of the pack need none of them."""

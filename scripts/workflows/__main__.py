@@ -20,13 +20,13 @@ from quickstart.comfyui_folder import find_comfyui
 from quickstart.failure import Failure
 
 from .draw import draw_files
-from .files import NAMES, ROOT
+from .files import NAMES, ROOT, write_changed
 from .host import load_pack
 from .node_schemas import read_schemas
 
 
 def main() -> int:
-    """Returns the exit code; prints the files that changed."""
+    """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python scripts/workflows", description="Draws the workflows for the editor.")
     parser.add_argument("--comfyui", help="ComfyUI's folder (default: COMFYUI_PATH, or the usual places)")
     try:
@@ -37,11 +37,10 @@ def main() -> int:
         return _fail("No ComfyUI found. Name one with --comfyui or COMFYUI_PATH.")
     with TemporaryDirectory() as folder:
         schemas = read_schemas(load_pack(comfyui, folder), comfyui)
-    for name in NAMES:
-        for path, text in draw_files(name, schemas).items():
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                path.write_text(text, encoding="utf-8", newline="\n")
-                print(path.relative_to(ROOT).as_posix())
+    files = {path: text for name in NAMES for path, text in draw_files(name, schemas).items()}
+    for path in write_changed(files):
+        print(f"changed: {path.relative_to(ROOT).as_posix()}")
+    print(f"{len(files)} files are as their layouts draw them.")
     return 0
 
 

@@ -65,3 +65,11 @@ def write_json(value, indent: int = 0) -> str:
         return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
     parts = [f"{pad}{json.dumps(key)}: {write_json(one, indent + 2)}" for key, one in value.items()]
     return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+
+
+def write_changed(files: dict[Path, str]) -> list[Path]:
+    """Write the texts that differ from what is there; returns their paths."""
+    changed = [path for path, text in files.items() if not path.exists() or path.read_bytes() != text.encode()]
+    for path in changed:
+        path.write_bytes(files[path].encode())
+    return changed

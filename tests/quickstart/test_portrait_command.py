@@ -68,3 +68,17 @@ def test_a_wrong_folder_is_one_clear_message(tmp_path):
     assert run.returncode == 1
     assert run.stderr.strip().startswith(f"No ComfyUI in {tmp_path}")
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("way", [[str(QUICKSTART)], ["-m", "quickstart"]])
+def test_a_bare_python_starts_it(way, tmp_path):
+    """-S: without any installed package. Up to the environment the standard library is enough."""
+    command = [sys.executable, "-S", *way, "portrait", "--comfyui", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=QUICKSTART.parent)
+    assert run.returncode == 1
+    assert run.stderr.strip().startswith(f"No ComfyUI in {tmp_path}"), run.stderr
+
+
+def test_what_makes_the_environment_needs_the_standard_library_only():
+    imports = "from quickstart import all_tests, comfyui_server, layered_environment, project_environment"
+    subprocess.run([sys.executable, "-S", "-c", imports], cwd=QUICKSTART.parent, check=True)

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..adapter import tokens
 from ..adapter.checkpoint import Adapter
-from ..adapter.config import AdapterConfig
-from ..adapter.tokens import Pair
+from ..adapter.tokens import Pair, PlacedAdapter
 from ..identity import Identity
-from ..identity.compatibility import check_adapter
 from ..prompt.align import FacialPrompt
 from ..prompt.encode import Texts, encode_plain, encode_stages, repeat_text
 from .clip_text import ClipText
@@ -27,10 +24,9 @@ class Stage:
     negative_pooled: Tensor | None = None
 
     def stack(self, count: int = 1, guided: bool = True) -> tuple[Tensor, Tensor | None]:
-        """Rows for `count` pictures as diffusers batches them, negative before positive; pooled ones likewise."""
-        rows = ([self.negative] if guided else []) + [self.positive]
-        pooled = ([self.negative_pooled] if guided else []) + [self.pooled]
-        return stack_rows(rows, count), None if self.pooled is None else stack_rows(pooled, count)
+        """Text and pooled text for `count` pictures, see `stack_rows`."""
+        text = stack_rows(self.positive, self.negative, count, guided)
+        return text, None if self.pooled is None else stack_rows(self.pooled, self.negative_pooled, count, guided)
 
 
 @dataclass(frozen=True)
@@ -42,41 +38,13 @@ class Conditioning:
     id_tokens: Pair | None = None
 
     def stack_id_tokens(self, count: int = 1, guided: bool = True) -> Tensor:
-        """ID tokens [B, 4, D] for `count` pictures, in the order of `Stage.stack`."""
-        rows = ([self.id_tokens.nobody] if guided else []) + [self.id_tokens.person]
-        return torch.stack(rows).repeat_interleave(count, dim=0)
+        """ID tokens [B, 4, D] for `count` pictures, see `stack_rows`."""
+        return stack_rows(self.id_tokens.person[None], self.id_tokens.nobody[None], count, guided)
 
 
-def stack_rows(rows: list[Tensor], count: int) -> Tensor:
-    return torch.cat(rows).repeat_interleave(count, dim=0)
-
-
-@dataclass(frozen=True)
-class PlacedAdapter:
-    """AdapterNetworks that run where their weights are, in the precision of these."""
-
-    adapter: Adapter
-
-    @property
-    def config(self) -> AdapterConfig:
-        return self.adapter.config
-
-    def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
-        check_adapter(identity, self.config, self.adapter.source)
-        return tokens.encode_regions(self.adapter, identity, *self._find_place())
-
-    def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None) -> Tensor:
-        return tokens.fuse_tokens(self.adapter, text, region_tokens, positions, strengths, *self._find_place())
-
-    @torch.inference_mode()
-    def project_identity(self, identity: Identity) -> Pair:
-        check_adapter(identity, self.config, self.adapter.source)
-        weight = self.adapter.id_projection.norm.weight
-        return tokens.project_identity(self.adapter, identity, weight.device, weight.dtype)
-
-    def _find_place(self) -> tuple[torch.device, torch.dtype]:
-        weight = self.adapter.facial_encoder.fuse_module.layer_norm.weight
-        return weight.device, weight.dtype
+def stack_rows(positive: Tensor, negative: Tensor, count: int, guided: bool) -> Tensor:
+    """Rows for `count` pictures as diffusers batches them: negative before positive, which is alone if not guided."""
+    return torch.cat([negative, positive] if guided else [positive]).repeat_interleave(count, dim=0)
 
 
 @torch.inference_mode()
@@ -87,7 +55,7 @@ def encode_prompt(
 
     IncompatibleModelError for an identity that other models have made than the adapter was trained on.
     """
-    networks = PlacedAdapter(adapter)
+    networks = PlacedAdapter.find(adapter)
     id_tokens = networks.project_identity(identity)
     negatives = encode_plain(clip, negative, composed.is_published)
     stages = encode_stages(clip, networks, [identity], composed, negatives)

@@ -10,7 +10,7 @@ from ..identity.person import check_caption
 from ..ports import TextEncoder
 from .align import FacialPrompt, compose_prompt
 from .group import GroupPrompt, compose_group, names_people
-from .tokens import count_tokens
+from .tokens import make_counter
 
 
 def compose_text(
@@ -42,26 +42,11 @@ def compose_for_identity(
     no region of the photo at all.
     """
     caption = _choose_caption(caption, identity, config)
-    composed = compose_caption(prompt, caption, identity.regions, config, encoder, alignment)
+    count = make_counter(encoder, alignment)
+    composed = compose_prompt(prompt, caption, identity.regions, config, count, alignment)
     if alignment != "published":
         _check_regions(caption, identity, composed.regions)
     return composed
-
-
-def compose_caption(
-    prompt: str,
-    caption: str,
-    regions: Sequence[str],
-    config: AdapterConfig,
-    encoder: TextEncoder,
-    alignment: str = "auto",
-) -> FacialPrompt:
-    """As `compose_prompt`, with the tokens that `encoder` counts."""
-
-    def count(text: str) -> int:
-        return count_tokens(encoder, text, literal=alignment == "published")
-
-    return compose_prompt(prompt, caption, regions, config, count, alignment)
 
 
 def compose_for_people(

@@ -1,6 +1,8 @@
 """Tokens of a composed prompt in every text encoder: counting, placing facial tokens, cutting as published."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -59,6 +61,11 @@ def count_tokens(encoder: TextEncoder, text: str, literal: bool = False) -> int:
     plain = text.replace(MARKER, " ")
     words = encoder.tokenize_literally(plain)[_FIRST].ids if literal else encoder.tokenize(plain).words[_FIRST]
     return len(words) + text.count(MARKER) + 2
+
+
+def make_counter(encoder: TextEncoder, alignment: str) -> Callable[[str], int]:
+    """What `compose_prompt` counts tokens with."""
+    return partial(count_tokens, encoder, literal=alignment == "published")
 
 
 def tokenize_plain(encoder: TextEncoder, text: str, published: bool = False) -> Chunks:

@@ -9,9 +9,8 @@ from torch import Tensor
 from ..adapter.config import AdapterConfig
 from ..headless.clip_text import ClipText
 from ..ports import Chunks
-from ..prompt.align import TEXT_TOKENS
-from ..prompt.compose import compose_caption
-from ..prompt.tokens import tokenize_marked, tokenize_plain
+from ..prompt.align import TEXT_TOKENS, compose_prompt
+from ..prompt.tokens import make_counter, tokenize_marked, tokenize_plain
 from .samples import Sample
 
 
@@ -31,7 +30,8 @@ def mark_sample(clip: ClipText, sample: Sample, config: AdapterConfig, alignment
     Facial tokens that would stand beyond the cut are left out.
     """
     keys = tuple(sample.masks)
-    composed = compose_caption(sample.caption, sample.facial_caption, keys, config, clip, alignment)
+    count = make_counter(clip, alignment)
+    composed = compose_prompt(sample.caption, sample.facial_caption, keys, config, count, alignment)
     tokens = tokenize_marked(clip, composed)
     # A published alignment may have fewer keys than markers.
     pairs = zip(tokens.stack_positions(config).tolist(), composed.regions, strict=False)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ...consistentid.adapter import tokens
 from ...consistentid.adapter.checkpoint import Adapter, load_adapter
 from ...consistentid.adapter.config import AdapterConfig
-from ...consistentid.adapter.tokens import Pair
+from ...consistentid.adapter.tokens import Pair, PlacedAdapter
 from ...consistentid.errors import CaptionError
 from ...consistentid.identity import Identity
 from ...consistentid.identity.compatibility import check_adapter
@@ -76,7 +75,7 @@ class HostedAdapter:
         check_adapter(identity, self.config, self.adapter.source)
         origin, known = self._region_tokens.get(identity.photo_features, (None, None))
         if origin is not identity.region_features:
-            known = tokens.encode_regions(self.adapter, identity, load_to_device(self.facial))
+            known = PlacedAdapter(self.adapter, load_to_device(self.facial)).encode_regions(identity)
             self._region_tokens[identity.photo_features] = (identity.region_features, known)
         return known
 
@@ -87,14 +86,14 @@ class HostedAdapter:
                 "The two text encoders of this CLIP give texts of different lengths, and the facial description lies "
                 "beyond the shorter one. Remove the textual inversion embeddings from the prompt."
             )
-        device = load_to_device(self.facial)
-        return tokens.fuse_tokens(self.adapter, text, region_tokens, positions, strengths, device)
+        placed = PlacedAdapter(self.adapter, load_to_device(self.facial))
+        return placed.fuse(text, region_tokens, positions, strengths)
 
     def project_identity(self, identity: Identity) -> Pair:
         """ID tokens [4, D] of the person and of nobody."""
         if identity not in self._id_tokens:
-            check_adapter(identity, self.config, self.adapter.source)
-            self._id_tokens[identity] = tokens.project_identity(self.adapter, identity, load_to_device(self.identity))
+            placed = PlacedAdapter(self.adapter, load_to_device(self.identity))
+            self._id_tokens[identity] = placed.project_identity(identity)
         return self._id_tokens[identity]
 
     def project_keys(self, identity: Identity, avoid: Identity | None = None) -> list[tuple[Tensor, Tensor]]:

@@ -5,8 +5,8 @@ import torch
 from golden_data import DENOISE, MODULE, difference, make_input, read_case, read_tensors
 from headless_models import make_golden_adapter, make_unet
 
-from consistentid.adapter.tokens import Pair
-from consistentid.headless.conditioning import Conditioning, PlacedAdapter, Stage
+from consistentid.adapter.tokens import Pair, PlacedAdapter
+from consistentid.headless.conditioning import Conditioning, Stage
 from consistentid.headless.pipeline import Sampling, sample
 from consistentid.headless.unet import install_adapter
 from consistentid.identity import Identity
@@ -66,7 +66,7 @@ def test_denoising_sdxl():
     inputs = {name.split("/")[1]: make_input(name, shape) for name, shape in case["inputs"].items()}
     adapter = make_golden_adapter("sdxl", networks=True)
     identity = Identity(inputs["clip_face"][0], inputs["clip_face_zero"][0], {}, inputs["faceid"][0])
-    networks = PlacedAdapter(adapter)
+    networks = PlacedAdapter.find(adapter)
     id_tokens = networks.project_identity(identity)
     uncond_cond = torch.stack([id_tokens.nobody, id_tokens.person])
     assert difference(uncond_cond, expected["context_text_stage.id_tokens_uncond_cond"]) <= MODULE

@@ -44,7 +44,7 @@ def compose_for_identity(
     caption = _choose_caption(caption, identity, config)
     count = make_counter(encoder, alignment)
     composed = compose_prompt(prompt, caption, identity.regions, config, count, alignment)
-    if alignment != "published":
+    if not composed.is_published:
         _check_regions(caption, identity, composed.regions)
     return composed
 

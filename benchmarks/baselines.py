@@ -41,11 +41,11 @@ def separate_loras(unet: nn.Module, hosted):
             setattr(parent, name, original)
 
 
-def recomputed_attention(hosted, id_tokens: Tensor, dtype: torch.dtype, device: torch.device) -> dict:
+def recomputed_attention(hosted, id_tokens, dtype: torch.dtype, device: torch.device) -> dict:
     """`patches_replace` of the released code's attention: ID keys and values computed in every call."""
     from comfy.ldm.modules.attention import optimized_attention
 
-    tokens = id_tokens.flip(0).to(device, dtype)
+    tokens = torch.stack([id_tokens.nobody, id_tokens.person]).to(device, dtype)
 
     def make(layer):
         to_k, to_v = (getattr(layer, name).weight.to(device, dtype) for name in ("to_k_ip", "to_v_ip"))
@@ -73,7 +73,7 @@ def unfused_self_attention(hosted) -> dict:
     return {"attn1": dict.fromkeys(list_keys(hosted), attend)}
 
 
-def ipadapter_attention(folder: Path, hosted, id_tokens: Tensor, dtype: torch.dtype, device: torch.device) -> dict:
+def ipadapter_attention(folder: Path, hosted, id_tokens, dtype: torch.dtype, device: torch.device) -> dict:
     """`patches_replace` with IPAdapter_plus's own code (a checkout of that pack), on the same tokens and weights."""
     patch = _load_ipadapter(folder)
     layers = {}
@@ -83,7 +83,7 @@ def ipadapter_attention(folder: Path, hosted, id_tokens: Tensor, dtype: torch.dt
             layers[f"{number}_{name}"] = lambda x, weight=weight: nn.functional.linear(x, weight)
     ipadapter = SimpleNamespace(ip_layers=SimpleNamespace(to_kvs=layers))
     ipadapter.get_multigpu_clone = lambda device: ipadapter
-    cond, uncond = id_tokens.to(device, dtype).split(1)
+    cond, uncond = (tokens[None].to(device, dtype) for tokens in id_tokens)
     options = {"ipadapter": ipadapter, "cond": cond, "uncond": uncond, "sigma_start": 1e9, "sigma_end": 0.0}
     return {
         "attn2": {

@@ -2,11 +2,11 @@
 
 from comfy_api.latest import io
 
-from ..consistentid.caption.mark import WORDS
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.identity.combination import METHODS, OUTLIER_BELOW, combine_identities
 from ..consistentid.identity.mixing import CHOICES, adjust_regions, mix_identities
 from ..consistentid.identity.person import HIGHEST_STRENGTH
+from ..consistentid.prompt.mark import WORDS
 from .boundary import sockets
 
 

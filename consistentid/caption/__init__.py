@@ -1,1 +1,1 @@
-"""From a caption to marked words and token positions."""
+"""The captioner: what a face looks like, in clauses for its regions."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from .mark import EMBEDDING, MARKER, PUBLISHED_WORDS, SYNONYMS, WORDS, find_word, split_clauses
+from ..prompt.mark import EMBEDDING, MARKER, PUBLISHED_WORDS, SYNONYMS, WORDS, find_word, split_clauses
 
 LONGEST = 12
 """Words in a clause, at most."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from ..caption.mark import mark_caption
 from ..errors import ConsistentIDError
 from ..face.preview import draw_labels
 from ..face.regions import REGION_WORDS, cut_region, select_regions
+from ..prompt.mark import mark_caption
 from .records import DatasetError, Record
 
 

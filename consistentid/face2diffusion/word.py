@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from ..adapter.config import SD15
-from ..caption.mark import EMBEDDING
 from ..errors import CaptionError
+from ..prompt.mark import EMBEDDING
 
 PUBLISHED_WORD = "f l"
 # Not of digits alone: those of weights, as in "(red hair:1.2)", would be people.

@@ -13,8 +13,10 @@ from ..errors import ConsistentIDError
 from ..face.analysis import load_face_analysis
 from ..face.photo import open_photo, open_picture
 from ..face2diffusion.encoder import TextIdentity
-from ..facial_text import FacialPrompt, compose_for_identity, describe_placement
 from ..identity import Identity
+from ..prompt.align import FacialPrompt
+from ..prompt.compose import compose_for_identity, describe_placement
+from ..prompt.encode import encode_plain
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
 from .model_choice import find_files
@@ -70,7 +72,7 @@ def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) ->
     people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, SD15, progress)
     clip = ClipText(pipeline, SD15, people)
-    texts = [clip.encode(clip.tokenize(text))[0] for text in (settings.prompt, settings.negative)]
+    texts = [encode_plain(clip, text)[0].rows for text in (settings.prompt, settings.negative)]
     stage = make_stage(*texts, None, None)
     images = sample(pipeline, Conditioning(stage, stage), make_sampling(settings))
     return Portrait(images, _list_stages(found), [found.report, f"Prompt: {settings.prompt}"], settings)
@@ -109,9 +111,9 @@ def encode_text(
     """The prompt with the person's facial words, and what the UNet is told."""
     clip = ClipText(pipeline, adapter.config, people)
     composed = compose_for_identity(
-        settings.prompt, settings.caption, identity, adapter.config, clip.count_tokens, settings.alignment
+        settings.prompt, settings.caption, identity, adapter.config, clip, settings.alignment
     )
-    return composed, encode_prompt(clip, adapter, identity, composed, settings.negative, settings.alignment)
+    return composed, encode_prompt(clip, adapter, identity, composed, settings.negative)
 
 
 def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch.nn.functional import normalize
 
-from ..caption.mark import WORDS
 from ..errors import ConsistentIDError
 from ..finite import require_finite
+from ..prompt.mark import WORDS
 from .compatibility import check_same_models
 from .person import Identity, check_caption
 

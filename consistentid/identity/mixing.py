@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..caption.mark import WORDS
 from ..errors import ConsistentIDError
+from ..prompt.mark import WORDS
 from .combination import unite_origins
 from .compatibility import check_same_models
 from .person import HIGHEST_STRENGTH, Identity

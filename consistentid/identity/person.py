@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..errors import CaptionError, ConsistentIDError
 from ..face.face import Face, check_same_photo
 from ..face.photo import identify_photo
@@ -60,16 +59,6 @@ class Identity:
     def stack_regions(self, keys: tuple[str, ...]) -> Tensor:
         """Features [R, 257, 1280] of the given regions, then of zero pixels."""
         return torch.stack([*(self.region_features[key] for key in keys), self.zero_features])
-
-    def stack_photo(self) -> tuple[Tensor, Tensor]:
-        """What ID tokens are made of, for this person and for nobody: ID embeddings [2, 512], features [2, 257, 1280].
-
-        Without an ID embedding zeros take its place.
-        """
-        embeddings = torch.zeros(2, ID_EMBEDDING_WIDTH)
-        if self.id_embedding is not None:
-            embeddings[0] = self.id_embedding
-        return embeddings, torch.stack([self.photo_features, self.zero_features]).float()
 
     def describe(self) -> str:
         """A few lines for people."""

@@ -11,7 +11,7 @@ from ..headless.clip_text import ClipText
 from .config import TrainingConfig
 from .feature_cache import PHOTO, Features
 from .samples import Sample, make_generator
-from .text import MarkedText, encode_texts, mark_plain, mark_sample, place_tokens, stack_masks
+from .text import TrainingText, encode_texts, mark_plain, mark_sample, place_tokens, stack_masks
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class FrozenModels:
             region_masks=stack_masks(samples, texts, size).to(self.device),
         )
 
-    def mark(self, sample: Sample) -> MarkedText:
+    def mark(self, sample: Sample) -> TrainingText:
         return mark_sample(self.clip, sample, self.base, self.config.alignment)
 
     @torch.no_grad()
@@ -181,7 +181,7 @@ class FrozenModels:
         side = self.config.resolution
         return torch.tensor([[*sample.size, 0, 0, side, side] for sample in samples], device=self.device).float()
 
-    def _encode_people(self, samples, texts: list[MarkedText], chances: list[Chance]) -> list[dict[str, Tensor]]:
+    def _encode_people(self, samples, texts: list[TrainingText], chances: list[Chance]) -> list[dict[str, Tensor]]:
         """CLIP features of each photo and its marked regions, all that are new in one pass; none where dropped."""
         wanted = [
             {} if chance.is_dropped or sample.cached else {PHOTO: sample.pixels.photo} | {
@@ -202,7 +202,7 @@ class FrozenModels:
             if sample.entry and not sample.cached and not chance.is_dropped:
                 sample.entry.save(Features(known, row, sample.size), self.clip_vision.dtype)
 
-    def _gather(self, samples, texts: list[MarkedText], chances: list[Chance], features: list[dict]) -> dict:
+    def _gather(self, samples, texts: list[TrainingText], chances: list[Chance], features: list[dict]) -> dict:
         """ID embeddings and features in the order of ModelInputs; zeros and zero pixels' features where dropped."""
         pairs = zip(samples, chances, strict=True)
         embeddings = [sample.id_embedding * (not chance.is_dropped) for sample, chance in pairs]

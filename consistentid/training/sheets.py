@@ -6,10 +6,10 @@ from PIL import Image
 
 from ..contact_sheet import draw_contact_sheet
 from ..dataset.records import Record
-from ..facial_text import compose_for_identity
 from ..headless.conditioning import encode_prompt
 from ..headless.pipeline import Sampling, sample, set_scheduler
 from ..identity import Identity
+from ..prompt.compose import compose_for_identity
 from .assembly import Run
 from .samples import read_sample
 
@@ -41,8 +41,8 @@ class SheetMaker:
 
     def _draw_portrait(self, identity: Identity, prompt: str) -> Image.Image:
         clip, adapter, config = self.run.frozen.clip, self.run.model.adapter, self.run.config
-        composed = compose_for_identity(prompt, "", identity, adapter.config, clip.count_tokens, config.alignment)
-        conditioning = encode_prompt(clip, adapter, identity, composed, alignment=config.alignment)
+        composed = compose_for_identity(prompt, "", identity, adapter.config, clip, config.alignment)
+        conditioning = encode_prompt(clip, adapter, identity, composed)
         side, guidance = config.resolution, adapter.config.guidance
         sampling = Sampling(config.sheet_steps, guidance, side, side, MERGE_AT, (config.seed,))
         return sample(self.run.pipeline, conditioning, sampling)[0]

@@ -7,13 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
-from ..caption.align import TEXT_TOKENS, compose_prompt
 from ..headless.clip_text import ClipText
+from ..ports import Chunks
+from ..prompt.align import TEXT_TOKENS, compose_prompt
+from ..prompt.tokens import make_counter, tokenize_marked, tokenize_plain
 from .samples import Sample
 
 
 @dataclass(frozen=True)
-class MarkedText:
+class TrainingText:
     """One text of exactly 77 tokens. ids: for each text encoder; positions: of its facial tokens, and regions: their
     region keys, in marker order."""
 
@@ -22,41 +24,33 @@ class MarkedText:
     regions: list[str]
 
 
-def mark_sample(clip: ClipText, sample: Sample, config: AdapterConfig, alignment: str = "auto") -> MarkedText:
+def mark_sample(clip: ClipText, sample: Sample, config: AdapterConfig, alignment: str = "auto") -> TrainingText:
     """The text that goes with a picture: composed as for inference, then cut to 77 tokens, its end token kept.
 
     Facial tokens that would stand beyond the cut are left out.
     """
     keys = tuple(sample.masks)
-    composed = compose_prompt(sample.caption, sample.facial_caption, keys, config, clip.count_tokens, alignment)
-    tokens = clip.cut_markers(composed) if alignment == "published" else clip.place_markers(composed)
+    count = make_counter(clip, alignment)
+    composed = compose_prompt(sample.caption, sample.facial_caption, keys, config, count, alignment)
+    tokens = tokenize_marked(clip, composed)
     # A published alignment may have fewer keys than markers.
-    pairs = zip(tokens.positions, composed.regions, strict=False)
+    pairs = zip(tokens.stack_positions(config).tolist(), composed.regions, strict=False)
     kept = [(position, key) for position, key in pairs if position < TEXT_TOKENS]
-    return MarkedText(_take_first(tokens), [position for position, _ in kept], [key for _, key in kept])
+    return TrainingText(_take_first(tokens.chunks), [position for position, _ in kept], [key for _, key in kept])
 
 
-def mark_plain(clip: ClipText, text: str = "") -> MarkedText:
+def mark_plain(clip: ClipText, text: str = "") -> TrainingText:
     """A text without facial tokens, cut to 77 tokens."""
-    return MarkedText(_take_first(clip.tokenize(text)), [], [])
+    return TrainingText(_take_first(tokenize_plain(clip, text)), [], [])
 
 
 @torch.no_grad()
-def encode_texts(clip: ClipText, texts: list[MarkedText]) -> tuple[Tensor, Tensor | None]:
+def encode_texts(clip: ClipText, texts: list[TrainingText]) -> tuple[Tensor, Tensor | None]:
     """Text embeddings [B, 77, D], and SDXL's pooled ones [B, 1280], in float32 where the encoders are."""
-    hidden, pooled = [], None
-    for number, encoder in enumerate(clip.encoders):
-        ids = torch.tensor([text.ids[number] for text in texts], device=encoder.device)
-        if len(clip.encoders) == 1:
-            hidden.append(encoder(ids).last_hidden_state)
-        else:
-            out = encoder(ids, output_hidden_states=True)
-            hidden.append(out.hidden_states[-2])
-            pooled = getattr(out, "text_embeds", None)
-    return torch.cat([states.float() for states in hidden], dim=-1), None if pooled is None else pooled.float()
+    return clip.encode_ids([[text.ids[number] for text in texts] for number in range(len(clip.encoders))])
 
 
-def place_tokens(texts: list[MarkedText], device) -> dict:
+def place_tokens(texts: list[TrainingText], device) -> dict:
     """Where facial tokens stand, as ModelInputs describes it."""
     width = max(1, *(len(text.positions) for text in texts))
     padded = [text.positions + [0] * (width - len(text.positions)) for text in texts]
@@ -70,7 +64,7 @@ def place_tokens(texts: list[MarkedText], device) -> dict:
     }
 
 
-def stack_masks(samples: list[Sample], texts: list[MarkedText], size) -> Tensor:
+def stack_masks(samples: list[Sample], texts: list[TrainingText], size) -> Tensor:
     """Masks [B, N, h, w] of the regions of facial tokens; zeros where there is no token."""
     width = max(1, *(len(text.regions) for text in texts))
     masks = torch.zeros(len(samples), width, *samples[0].person.shape[1:])
@@ -80,5 +74,5 @@ def stack_masks(samples: list[Sample], texts: list[MarkedText], size) -> Tensor:
     return F.interpolate(masks, size, mode="bilinear", antialias=True)
 
 
-def _take_first(tokens) -> list[list[int]]:
-    return [chunks[0] for chunks in tokens.ids]
+def _take_first(chunks: Chunks) -> list[list[int]]:
+    return [[token for token, _ in first] for first, *_ in chunks.values()]

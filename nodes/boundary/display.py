@@ -8,15 +8,15 @@ from comfy_api.latest import ui
 from PIL import Image
 from torch import Tensor
 
-from ...consistentid.caption.align import FacialPrompt
-from ...consistentid.caption.group import GroupPrompt
-from ...consistentid.caption.mark import MARKER, split_last_word
 from ...consistentid.face.analysis import ALL_FACES, SELECTIONS, select_face
 from ...consistentid.face.face import Face
 from ...consistentid.face.framing import holds_middle
 from ...consistentid.face.preview import FACE_COLOURS, find_region_colour
 from ...consistentid.face.regions import REGION_WORDS, Regions
-from ...consistentid.facial_text import find_owners
+from ...consistentid.prompt.align import FacialPrompt
+from ...consistentid.prompt.compose import find_owners
+from ...consistentid.prompt.group import GroupPrompt
+from ...consistentid.prompt.mark import MARKER, split_last_word
 from .layout import make_preview
 
 PICTURE_PX = 768

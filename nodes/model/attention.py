@@ -12,6 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from ...consistentid.adapter.attention import add_id_attention
 from ...consistentid.adapter.schedule import Schedule, find_progress
+from ...consistentid.adapter.tokens import Pair
 from ...consistentid.errors import IncompatibleModelError
 from .masks import AttentionMask
 from .rows import UNET, Rows, find_grid, find_rows, make_text_bias, read_rows
@@ -22,11 +23,15 @@ _progress: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 class IDKeyValue(nn.Module):
-    """Keys and values of one site, [2, 2, 4, C]: rows unconditional and conditional, as the host usually batches."""
+    """Keys and values of one site, [2, 2, 4, C]: rows unconditional and conditional, as the host usually batches.
+
+    key, value: [2, 4, C] in the order of a Pair.
+    """
 
     def __init__(self, key: Tensor, value: Tensor, dtype: torch.dtype):
         super().__init__()
-        self.pair = nn.Parameter(torch.stack([key, value], dim=1).flip(0).to(dtype), requires_grad=False)
+        rows = Pair(*torch.stack([key, value], dim=1))
+        self.pair = nn.Parameter(torch.stack([rows.nobody, rows.person]).to(dtype), requires_grad=False)
 
     def select(self, conditional: tuple[bool, ...], query: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [B, 4, C] for a batch whose rows are conditional or not."""

@@ -12,6 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from ...consistentid.adapter.checkpoint import Adapter, load_adapter
 from ...consistentid.adapter.config import AdapterConfig
+from ...consistentid.adapter.tokens import Pair, PlacedAdapter
 from ...consistentid.errors import CaptionError
 from ...consistentid.identity import Identity
 from ...consistentid.identity.compatibility import check_adapter
@@ -44,7 +45,7 @@ def load_to_device(patcher: comfy.model_patcher.ModelPatcher, whole: bool = Fals
 
 @dataclass(frozen=True, eq=False)
 class HostedAdapter:
-    """An adapter whose networks the host manages; tokens of an identity are computed once and kept on the CPU.
+    """AdapterNetworks that the host manages; tokens of an identity are computed once and kept on the CPU.
 
     facial, identity: owners of the FacialEncoder, and of the ID projection with its layers.
     """
@@ -74,10 +75,7 @@ class HostedAdapter:
         check_adapter(identity, self.config, self.adapter.source)
         origin, known = self._region_tokens.get(identity.photo_features, (None, None))
         if origin is not identity.region_features:
-            device = load_to_device(self.facial)
-            features = identity.stack_regions(identity.regions).float().to(device)
-            *tokens, zero = self.adapter.facial_encoder.encode_regions(features).cpu()
-            known = dict(zip(identity.regions, tokens, strict=True)), zero
+            known = PlacedAdapter(self.adapter, load_to_device(self.facial)).encode_regions(identity)
             self._region_tokens[identity.photo_features] = (identity.region_features, known)
         return known
 
@@ -88,26 +86,20 @@ class HostedAdapter:
                 "The two text encoders of this CLIP give texts of different lengths, and the facial description lies "
                 "beyond the shorter one. Remove the textual inversion embeddings from the prompt."
             )
-        device = load_to_device(self.facial)
-        fused = self.adapter.facial_encoder(
-            text.float().to(device), region_tokens.to(device), positions.to(device), strengths
-        )
-        return fused.to(text)
+        placed = PlacedAdapter(self.adapter, load_to_device(self.facial))
+        return placed.fuse(text, region_tokens, positions, strengths)
 
-    def project_identity(self, identity: Identity) -> Tensor:
-        """ID tokens [2, 4, D]: conditional, unconditional."""
+    def project_identity(self, identity: Identity) -> Pair:
+        """ID tokens [4, D] of the person and of nobody."""
         if identity not in self._id_tokens:
-            check_adapter(identity, self.config, self.adapter.source)
-            device = load_to_device(self.identity)
-            embeddings, features = (x.to(device) for x in identity.stack_photo())
-            tokens = self.adapter.id_projection(embeddings, features, shortcut=self.config.shortcut)
-            self._id_tokens[identity] = tokens.cpu()
+            placed = PlacedAdapter(self.adapter, load_to_device(self.identity))
+            self._id_tokens[identity] = placed.project_identity(identity)
         return self._id_tokens[identity]
 
     def project_keys(self, identity: Identity, avoid: Identity | None = None) -> list[tuple[Tensor, Tensor]]:
-        """ID keys and values of every site, each [2, 4, C]: conditional, and unconditional or those of `avoid`."""
-        tokens = self.project_identity(identity)
+        """ID keys and values of every site, each [2, 4, C] in the order of a Pair, with `avoid` in place of nobody."""
+        pair = self.project_identity(identity)
         if avoid is not None:
-            tokens = torch.stack([tokens[0], self.project_identity(avoid)[0]])
-        tokens = tokens.to(load_to_device(self.identity))
-        return [tuple(x.cpu() for x in layer(tokens)) for layer in self.adapter.id_layers]
+            pair = pair._replace(nobody=self.project_identity(avoid).person)
+        stacked = torch.stack(pair).to(load_to_device(self.identity))
+        return [tuple(x.cpu() for x in layer(stacked)) for layer in self.adapter.id_layers]

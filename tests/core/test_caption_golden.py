@@ -6,8 +6,8 @@ import pytest
 from golden_data import read_json
 
 from consistentid.adapter.config import SD15, SDXL
-from consistentid.caption.align import TEXT_TOKENS, FacialPrompt, compose_prompt, cut_published
-from consistentid.caption.mark import MARKER, mark_published
+from consistentid.prompt.align import TEXT_TOKENS, FacialPrompt, compose_prompt, cut_published
+from consistentid.prompt.mark import MARKER, mark_published
 
 MARKING = read_json("text_marking.json")
 TOKENS = read_json("tokens.json")

@@ -6,8 +6,10 @@ import re
 import pytest
 
 from consistentid.adapter.config import FIXED_SENTENCES, SD15
-from consistentid.caption.align import compose_prompt, find_positions
-from consistentid.caption.mark import (
+from consistentid.errors import CaptionError
+from consistentid.face.regions import REGION_WORDS
+from consistentid.prompt.align import compose_prompt, find_positions
+from consistentid.prompt.mark import (
     MARKER,
     WORDS,
     find_word,
@@ -16,8 +18,6 @@ from consistentid.caption.mark import (
     mark_published,
     split_clauses,
 )
-from consistentid.errors import CaptionError
-from consistentid.face.regions import REGION_WORDS
 
 REGIONS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
 ALL_REGIONS = (*REGIONS, "Brows", "Hair")

@@ -7,8 +7,8 @@ import pytest
 
 from consistentid.caption import clauses as module
 from consistentid.caption.clauses import LONGEST, find_missing, normalise_caption
-from consistentid.caption.mark import WORDS, mark_caption, mark_matched
 from consistentid.face.regions import REGION_WORDS
+from consistentid.prompt.mark import WORDS, mark_caption, mark_matched
 
 REGIONS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
 NEUTRAL = {"face": "a face", "ears": "two ears", "eyes": "two eyes", "nose": "a nose", "mouth": "a mouth"}

@@ -3,9 +3,9 @@
 import pytest
 
 from consistentid.adapter.config import SD15, SDXL
-from consistentid.caption.group import compose_group, split_people
-from consistentid.caption.mark import MARKER
 from consistentid.errors import CaptionError
+from consistentid.prompt.group import compose_group, split_people
+from consistentid.prompt.mark import MARKER
 
 SHE, HE = "blue eyes, a small nose", "a long nose, brown eyes, large ears"
 HER_REGIONS, HIS_REGIONS = ("Left_Eye", "Nose"), ("Face", "Left_Eye", "Left_Ear", "Nose")

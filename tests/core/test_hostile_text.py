@@ -18,16 +18,16 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from consistentid.adapter.config import SD15
-from consistentid.caption.align import compose_prompt
 from consistentid.caption.clauses import find_missing, normalise_caption
-from consistentid.caption.group import compose_group, split_people
-from consistentid.caption.mark import mark_matched, mark_published, split_last_word
 from consistentid.errors import CaptionError, ConsistentIDError, IdentityFileError, make_encodable
 from consistentid.face.omission import read_region_words
 from consistentid.face2diffusion.expression import parse_expression
 from consistentid.face2diffusion.word import normalise_word, split_words
 from consistentid.identity.file import list_paths, load_identity
 from consistentid.identity.person import LONGEST_CAPTION, check_caption
+from consistentid.prompt.align import compose_prompt
+from consistentid.prompt.group import compose_group, split_people
+from consistentid.prompt.mark import mark_matched, mark_published, split_last_word
 
 REGIONS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip", "Hair", "Brows")
 READERS = {

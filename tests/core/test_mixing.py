@@ -10,7 +10,6 @@ import torch
 from torch.nn.functional import normalize
 
 from consistentid.adapter.facial_encoder import FacialEncoder, FuseModule
-from consistentid.caption.mark import WORDS
 from consistentid.errors import ConsistentIDError, IncompatibleModelError
 from consistentid.face.regions import REGION_WORDS
 from consistentid.identity import Identity
@@ -18,6 +17,7 @@ from consistentid.identity.combination import METHODS, combine_identities, compa
 from consistentid.identity.file import load_identity, save_identity
 from consistentid.identity.mixing import adjust_regions, interpolate_sphere, mix_identities
 from consistentid.presets import PRESETS
+from consistentid.prompt.mark import WORDS
 
 ZERO = torch.linspace(-1, 1, 257 * 1280).reshape(257, 1280)
 FIVE = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")

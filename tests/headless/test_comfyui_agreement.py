@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import SD15
-from consistentid.facial_text import compose_for_identity, describe_placement
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.conditioning import encode_prompt
 from consistentid.headless.pipeline import load_pipeline
 from consistentid.headless.unet import install_adapter
+from consistentid.prompt.compose import compose_for_identity, describe_placement
 
 pytestmark = pytest.mark.host
 
@@ -114,14 +114,14 @@ def test_conditioning(host, standin_models, make_identity, name):
     positive, negative, marked, report = host.nodes.conditioning.InjectTokens.execute(
         clip, hosted, identity, prompt, "blurry, low quality", 0.6, alignment, caption
     ).result[:4]
-    composed = compose_for_identity(prompt, caption, person, SD15, text.count_tokens, alignment)
-    conditioning = encode_prompt(text, adapter, person, composed, "blurry, low quality", alignment)
+    composed = compose_for_identity(prompt, caption, person, SD15, text, alignment)
+    conditioning = encode_prompt(text, adapter, person, composed, "blurry, low quality")
     assert (composed.marked, describe_placement(composed, [person])) == (marked, report)
     stages = {entry[1]["consistentid_stage"]["name"]: entry[0] for entry in positive}
     assert difference(conditioning.text.positive[:, : stages["text"].shape[1]], stages["text"]) <= AGREEMENT
     assert difference(conditioning.facial.positive, stages["facial"]) <= AGREEMENT
     assert difference(conditioning.facial.negative, negative[0][0]) <= AGREEMENT
-    assert difference(conditioning.id_tokens.flip(0), hosted.project_identity(identity)) <= AGREEMENT
+    assert difference(torch.stack(conditioning.id_tokens), torch.stack(hosted.project_identity(identity))) <= AGREEMENT
 
 
 def test_single_file_checkpoint(host, tiny, files, tmp_path):

@@ -5,7 +5,8 @@ import torch
 from golden_data import DENOISE, MODULE, difference, make_input, read_case, read_tensors
 from headless_models import make_golden_adapter, make_unet
 
-from consistentid.headless.conditioning import Conditioning, Stage, fuse_tokens, project_identity
+from consistentid.adapter.tokens import Pair, PlacedAdapter
+from consistentid.headless.conditioning import Conditioning, Stage
 from consistentid.headless.pipeline import Sampling, sample
 from consistentid.headless.unet import install_adapter
 from consistentid.identity import Identity
@@ -49,7 +50,7 @@ def test_denoising(adapter, run):
     pipeline = make_pipeline("sd15", make_unet("sd15"), settings["scheduler_config"])
     install_adapter(pipeline.unet, adapter)
     stages = [Stage(inputs[name], inputs["uncond_facial_77"]) for name in ("text_only_77", "facial_77")]
-    conditioning = Conditioning(*stages, torch.cat([inputs["uncond_id_tokens"], inputs["id_tokens"]]))
+    conditioning = Conditioning(*stages, Pair(inputs["id_tokens"][0], inputs["uncond_id_tokens"][0]))
     steps, last = settings["num_inference_steps"], settings["start_merge_step"]
     sampling = Sampling(steps, settings["guidance_scale"], 128, 128, min(last / steps, 1.0), seeds=(0,))
     assert sampling.merge_step == min(last, steps)
@@ -65,12 +66,14 @@ def test_denoising_sdxl():
     inputs = {name.split("/")[1]: make_input(name, shape) for name, shape in case["inputs"].items()}
     adapter = make_golden_adapter("sdxl", networks=True)
     identity = Identity(inputs["clip_face"][0], inputs["clip_face_zero"][0], {}, inputs["faceid"][0])
-    id_tokens = project_identity(adapter, identity)
-    assert difference(id_tokens, expected["context_text_stage.id_tokens_uncond_cond"]) <= MODULE
-    encode, positions = adapter.facial_encoder.encode_regions, case["marked_positions"]
+    networks = PlacedAdapter.find(adapter)
+    id_tokens = networks.project_identity(identity)
+    uncond_cond = torch.stack([id_tokens.nobody, id_tokens.person])
+    assert difference(uncond_cond, expected["context_text_stage.id_tokens_uncond_cond"]) <= MODULE
+    encode, positions = adapter.facial_encoder.encode_regions, torch.tensor(case["marked_positions"])
     text = torch.cat([inputs["text_embeds_1"], inputs["text_embeds_2"]], dim=-1)
-    facial = fuse_tokens(adapter, text, encode(inputs["clip_parts"]), positions)
-    negative = fuse_tokens(adapter, inputs["negative_prompt_embeds"], encode(inputs["clip_parts_zero"]), positions)
+    facial = networks.fuse(text, encode(inputs["clip_parts"]), positions)
+    negative = networks.fuse(inputs["negative_prompt_embeds"], encode(inputs["clip_parts_zero"]), positions)
     pooled = inputs["negative_pooled"]
     conditioning = Conditioning(
         Stage(inputs["prompt_embeds_plain"], negative, inputs["pooled_plain"], pooled),

@@ -11,12 +11,15 @@ from golden_data.face2diffusion import CASES, CHAIN, ROW_ABSSUM, ROW_SUM, ROW_SU
 from PIL import Image
 
 from consistentid.adapter.config import SD15, SDXL
+from consistentid.adapter.tokens import Pair
 from consistentid.errors import ConsistentIDError, IncompatibleModelError
 from consistentid.face2diffusion.encoder import TextIdentity
-from consistentid.facial_text import compose_for_identity
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.conditioning import Conditioning, encode_prompt, make_stage
 from consistentid.headless.portrait_settings import PortraitSettings
+from consistentid.prompt.compose import compose_for_identity
+from consistentid.prompt.encode import encode_plain
+from consistentid.prompt.tokens import place_markers
 
 GOLDEN = read_tensors("f2d_text.safetensors")
 MAPPING = read_tensors("f2d_mapping.safetensors")
@@ -62,7 +65,7 @@ def test_golden_texts(pipeline, case):
     entry = CASES["prompts"][case]
     word = "f" if case == "f_only" else "f l"  # the authors overwrite what follows "f", here the end of the text
     clip = ClipText(pipeline, SD15, {word: make_person("msid_astronaut" if "msid" in entry["injected"] else "none")})
-    text, _ = clip.encode(clip.tokenize(entry["prompt"]))
+    text = encode_plain(clip, entry["prompt"])[0].rows
     tolerance = CHAIN if case == "eiffel_chain" else TEXT
     assert text.shape == (1, 77, 768)
     assert difference(text[0, GOLDEN[f"{case}.rows"].long()], GOLDEN[f"{case}.out_rows"]) < tolerance
@@ -74,24 +77,25 @@ def test_golden_texts(pipeline, case):
 
 def test_the_encoder_is_left_as_it_was(pipeline):
     plain, named = ClipText(pipeline, SD15), ClipText(pipeline, SD15, {"f l": make_person("none")})
-    before, _ = plain.encode(plain.tokenize("a photo of f l"))
-    known, _ = named.encode(named.tokenize("a photo of f l"))
-    after, _ = plain.encode(plain.tokenize("a photo of f l"))
+    before = encode_plain(plain, "a photo of f l")[0].rows
+    known = encode_plain(named, "a photo of f l")[0].rows
+    after = encode_plain(plain, "a photo of f l")[0].rows
     assert torch.equal(before, after) and difference(before, known) > 0.1
-    same, _ = named.encode(named.tokenize("a photo of bread"))
-    assert torch.equal(same, plain.encode(plain.tokenize("a photo of bread"))[0])
+    same = encode_plain(named, "a photo of bread")[0].rows
+    assert torch.equal(same, encode_plain(plain, "a photo of bread")[0].rows)
 
 
 def test_long_prompts_keep_a_pair_together(pipeline):
     people = {"f l": make_person("none"), "anna": make_person("msid_astronaut")}
     clip = ClipText(pipeline, SD15, people)
     for count, lengths in ((73, [75]), (74, [74, 2]), (75, [75, 2])):
-        (chunks,) = clip.tokenize("photo " * count + "anna").ids
+        (chunks,) = clip.tokenize("photo " * count + "anna").chunks.values()
+        chunks = [[token for token, _ in chunk] for chunk in chunks]
         inner = [[token for token in chunk[1:-1] if token != END] for chunk in chunks]
         assert [len(chunk) for chunk in inner] == lengths, count
         assert inner[-1][-2:] == [-4, -5] and all(len(chunk) == 77 for chunk in chunks)
-    text, _ = clip.encode(clip.tokenize("photo " * 74 + "anna and f l"))
-    alone, _ = clip.encode(clip.tokenize("anna and f l"))
+    text = encode_plain(clip, "photo " * 74 + "anna and f l")[0].rows
+    alone = encode_plain(clip, "anna and f l")[0].rows
     assert difference(text[:, 77:], alone) < TEXT
 
 
@@ -100,15 +104,15 @@ def test_facial_tokens_beside_people(pipeline, adapter, make_identity, count):
     """They go to the same words as without the person, wherever a chunk is cut."""
     clip, identity = ClipText(pipeline, SD15, {"anna": make_person("none")}), make_identity()
     prompt = "photo " * count + "anna, "
-    composed = compose_for_identity(prompt, "a round face, a small nose", identity, SD15, clip.count_tokens)
+    composed = compose_for_identity(prompt, "a round face, a small nose", identity, SD15, clip)
     conditioning = encode_prompt(clip, adapter, identity, composed, "")
     text, facial = conditioning.text.positive, conditioning.facial.positive
     rows = (text != facial).any(-1)[0].nonzero().flatten().tolist()
-    tokens = [token for chunk in clip.tokenize(composed.plain).ids[0] for token in chunk]
+    tokens = [token for chunk in clip.tokenize(composed.plain).chunks["l"] for token, _ in chunk]
     words = clip.tokenizers[0]("face nose", False, False).input_ids
     assert [tokens[row] for row in rows] == words
-    marked = clip.place_markers(composed)
-    assert torch.equal(text, clip.encode(marked)[0]) and marked.positions == rows
+    marked = place_markers(clip, composed)
+    assert torch.equal(text, clip.encode(marked.chunks)[0].rows) and marked.positions == {"l": rows}
 
 
 def test_words_are_for_sd1(pipeline):
@@ -142,11 +146,11 @@ def test_the_command(files, photo, tmp_path, monkeypatch):
     import consistentid.headless.portrait as portrait
     from consistentid.__main__ import main
 
-    def encode_text(clip, adapter, identity, composed, negative, alignment):
+    def encode_text(clip, adapter, identity, composed, negative):
         """Without facial tokens, which take their time."""
-        texts = (clip.encode(clip.tokenize(text))[0] for text in ("a photo of Anna", negative))
+        texts = (encode_plain(clip, text)[0].rows for text in ("a photo of Anna", negative))
         stage = make_stage(*texts, None, None)
-        return Conditioning(stage, stage, torch.zeros(2, 4, 768))
+        return Conditioning(stage, stage, Pair(*torch.zeros(2, 4, 768)))
 
     write_package(tmp_path / "models" / "consistentid" / "face2diffusion")
     size = ("--steps", 2, "--width", 64, "--height", 64, "--seed", 1, "--scheduler", "euler_a")

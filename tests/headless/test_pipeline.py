@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from consistentid.adapter.config import SD15, SDXL
+from consistentid.adapter.tokens import Pair
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
 from consistentid.headless.conditioning import Conditioning, Stage
 from consistentid.headless.pipeline import Sampling, load_loras, load_pipeline, sample, set_scheduler
@@ -38,7 +39,7 @@ def make_conditioning(width=768, pooled_width=None):
         return None if pooled_width is None else torch.full((1, pooled_width), value)
 
     stages = [Stage(fill(v), fill(NEGATIVE), pool(v), pool(NEGATIVE)) for v in (TEXT, FACIAL)]
-    return Conditioning(*stages, torch.stack([torch.zeros(4, width), torch.ones(4, width)]))
+    return Conditioning(*stages, Pair(person=torch.ones(4, width), nobody=torch.zeros(4, width)))
 
 
 def record(pipeline, sampling, conditioning):

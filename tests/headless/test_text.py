@@ -7,9 +7,11 @@ import torch
 
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.errors import CaptionError, IncompatibleModelError
-from consistentid.facial_text import compose_for_identity
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.conditioning import encode_prompt
+from consistentid.prompt.compose import compose_for_identity
+from consistentid.prompt.encode import encode_plain
+from consistentid.prompt.tokens import cut_markers, tokenize_plain
 
 PROMPT = "a photo of a person in a forest"
 LONG = ", ".join(f"detail number {i} of a rich scene" for i in range(24))
@@ -37,8 +39,8 @@ def clip(pipelines):
 def encode(clip, adapter, make_identity):
     def run(prompt=PROMPT, negative="blurry", caption="", alignment="auto", **fields):
         identity = make_identity(**fields)
-        composed = compose_for_identity(prompt, caption, identity, SD15, clip.count_tokens, alignment)
-        return encode_prompt(clip, adapter, identity, composed, negative, alignment), composed
+        composed = compose_for_identity(prompt, caption, identity, SD15, clip, alignment)
+        return encode_prompt(clip, adapter, identity, composed, negative), composed
 
     return run
 
@@ -48,7 +50,7 @@ def changed_rows(a, b):
 
 
 def words_at(clip, text, rows):
-    tokenizer, ids = clip.tokenizers[0], [token for chunk in clip.tokenize(text).ids[0] for token in chunk]
+    tokenizer, ids = clip.tokenizers[0], [token for chunk in clip.tokenize(text).chunks["l"] for token, _ in chunk]
     return [tokenizer.convert_ids_to_tokens(ids[row]).removesuffix("</w>") for row in rows]
 
 
@@ -59,7 +61,7 @@ def test_facial_tokens_replace_the_marked_words_only(encode, clip, prompt):
     length = facial.shape[1]
     rows = changed_rows(text[:, :length], facial)
     assert words_at(clip, composed.plain, rows) == ["face", "ears", "eyes", "nose", "mouth"]
-    plain, _ = clip.encode(clip.tokenize(composed.plain))
+    plain = encode_plain(clip, composed.plain)[0].rows
     assert torch.equal(plain, text[:, : plain.shape[1]]) and length % 77 == 0
 
 
@@ -82,7 +84,7 @@ def test_each_region_meets_its_own_word(encode, clip, adapter, make_identity):
 def test_negative_gets_zero_tokens_at_the_same_positions(encode, clip, adapter, make_identity):
     conditioning, _ = encode(LONG)
     rows = changed_rows(conditioning.text.positive, conditioning.facial.positive)
-    plain, _ = clip.encode(clip.tokenize("blurry"))
+    plain = encode_plain(clip, "blurry")[0].rows
     repeated = plain.repeat(1, conditioning.facial.negative.shape[1] // 77, 1)
     assert changed_rows(repeated, conditioning.facial.negative) == rows
     zero = adapter.facial_encoder.encode_regions(make_identity().zero_features[None])
@@ -94,7 +96,7 @@ def test_negative_gets_zero_tokens_at_the_same_positions(encode, clip, adapter, 
 
 def test_both_texts_of_a_stage_have_one_length(encode, clip):
     conditioning, composed = encode("a person", negative=LONG)
-    whole, _ = clip.encode(clip.tokenize(composed.plain))
+    whole = encode_plain(clip, composed.plain)[0].rows
     chunks = conditioning.text.positive.split(whole.shape[1], dim=1)
     assert len(chunks) > 1 and all(torch.equal(chunk, whole) for chunk in chunks)
     for stage in (conditioning.text, conditioning.facial):
@@ -112,10 +114,10 @@ def test_strengths_of_regions(encode):
 def test_published_cuts_at_77(encode, clip):
     conditioning, composed = encode(LONG, alignment="published")
     assert conditioning.facial.positive.shape == (1, 77, 768) == conditioning.facial.negative.shape
-    cut = clip.cut_markers(composed)
-    assert cut.ids[0][0][-1] != clip.tokenizers[0].eos_token_id, "the released code loses the end token"
-    plain = clip.tokenize_published(composed.plain)
-    assert plain.ids[0][0][-1] == clip.tokenizers[0].eos_token_id
+    cut = cut_markers(clip, composed)
+    assert cut.chunks["l"][0][-1][0] != clip.tokenizers[0].eos_token_id, "the released code loses the end token"
+    plain = tokenize_plain(clip, composed.plain, published=True)
+    assert plain["l"][0][-1][0] == clip.tokenizers[0].eos_token_id
 
 
 def test_missing_regions_and_unusable_texts(encode):
@@ -127,10 +129,14 @@ def test_missing_regions_and_unusable_texts(encode):
         encode("a <|facial|> man")
 
 
+def stack_uncond_cond(conditioning):
+    return torch.stack([conditioning.id_tokens.nobody, conditioning.id_tokens.person])
+
+
 def test_id_tokens_have_rows_without_and_with_the_person(encode, adapter, make_identity):
-    tokens = encode()[0].id_tokens
+    tokens = stack_uncond_cond(encode()[0])
     assert tokens.shape == (2, 4, 768)
-    nobody = encode(id_embedding=None)[0].id_tokens
+    nobody = stack_uncond_cond(encode(id_embedding=None)[0])
     assert torch.equal(nobody[0], tokens[0]) and not torch.equal(nobody[1], tokens[1])
     stacked = encode()[0].stack_id_tokens(3, guided=True)
     assert torch.equal(stacked[2], tokens[0]) and torch.equal(stacked[3], tokens[1])
@@ -169,16 +175,16 @@ class FacialStub:
 def test_sdxl_stages(pipelines, make_identity, alignment):
     """The bare prompt first, with its own pooled embedding; the negative waits too, unless as published."""
     clip, identity = ClipText(pipelines["sdxl"], SDXL), make_identity()
-    composed = compose_for_identity(PROMPT, "", identity, SDXL, clip.count_tokens, alignment)
-    conditioning = encode_prompt(clip, FacialStub, identity, composed, "blurry", alignment)
-    tokenize = clip.tokenize_published if alignment == "published" else clip.tokenize
-    bare, pooled = clip.encode(tokenize(PROMPT))
+    composed = compose_for_identity(PROMPT, "", identity, SDXL, clip, alignment)
+    conditioning = encode_prompt(clip, FacialStub, identity, composed, "blurry")
+    published = alignment == "published"
+    ((bare, pooled, _),) = encode_plain(clip, PROMPT, published)
     assert torch.equal(conditioning.text.positive, bare) and torch.equal(conditioning.text.pooled, pooled)
-    whole, whole_pooled = clip.encode(clip.tokenize(composed.plain))
+    ((whole, whole_pooled, _),) = encode_plain(clip, composed.plain)
     if alignment == "auto":
         assert torch.equal(conditioning.facial.pooled, whole_pooled) and not torch.equal(whole_pooled, pooled)
         assert len(changed_rows(conditioning.facial.positive, whole)) == 5
-    negative, negative_pooled = clip.encode(tokenize("blurry"))
+    ((negative, negative_pooled, _),) = encode_plain(clip, "blurry", published)
     assert len(changed_rows(conditioning.facial.negative, negative)) == 5
     assert torch.equal(conditioning.text.negative, negative) == (alignment == "auto")
     assert torch.equal(conditioning.facial.negative_pooled, negative_pooled)
@@ -186,7 +192,7 @@ def test_sdxl_stages(pipelines, make_identity, alignment):
 
 def test_sdxl_encoders_share_ids_and_differ_in_padding(pipelines):
     clip = ClipText(pipelines["sdxl"], SDXL)
-    first, second = clip.tokenize("a photo!").ids
+    first, second = ([[token for token, _ in chunks[0]]] for chunks in clip.tokenize("a photo!").chunks.values())
     assert first[0][:6] == second[0][:6] and first[0][0] == clip.tokenizers[0].bos_token_id
     assert {first[0][-1], second[0][-1]} == {clip.tokenizers[0].eos_token_id, clip.tokenizers[1].pad_token_id}
 
@@ -197,12 +203,12 @@ def test_hidden_states_are_those_the_base_model_was_trained_with(pipelines):
     clip = ClipText(pipelines["sdxl"], SDXL)
     layer = clip.encoders[1].text_model.encoder.layers[-2]
     handle = layer.register_forward_hook(lambda module, inputs, out: outputs.update(g=out))
-    text, _ = clip.encode(clip.tokenize("a photo"))
+    text = encode_plain(clip, "a photo")[0].rows
     handle.remove()
     out = outputs["g"][0] if isinstance(outputs["g"], tuple) else outputs["g"]
     assert torch.equal(text[..., 768:], out.reshape(1, 77, 1280))
     first = ClipText(pipelines["sd15"], SD15)
-    text, nothing = first.encode(first.tokenize("a photo"))
+    ((text, nothing, _),) = encode_plain(first, "a photo")
     norm = first.encoders[0].state_dict()
     name = next(key for key in norm if key.endswith("final_layer_norm.weight"))
     restored = (text - norm[name.replace("weight", "bias")]) / norm[name]

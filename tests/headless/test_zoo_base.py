@@ -13,7 +13,6 @@ from consistentid.adapter.config import RELEASED, SD15, ZOO
 from consistentid.adapter.sites import list_sites
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
 from consistentid.face.parsing import load_face_parser
-from consistentid.facial_text import compose_for_identity
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import encode_images, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt
@@ -26,6 +25,8 @@ from consistentid.identity import Identity
 from consistentid.identity.combination import combine_identities
 from consistentid.identity.compatibility import check_adapter
 from consistentid.identity.file import load_identity, save_identity
+from consistentid.prompt.compose import compose_for_identity
+from consistentid.prompt.encode import encode_plain
 from zoo import drawn_faces
 
 PERSON = 8
@@ -78,7 +79,7 @@ def test_a_portrait(settings):
 
 def test_weight_zero_is_the_model_without_an_adapter(pipeline, adapter, identity):
     clip = ClipText(pipeline, ZOO)
-    composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip.count_tokens)
+    composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip)
     conditioning = encode_prompt(clip, adapter, identity, composed)
     sampling = Sampling(3, 5.0, 128, 128, 0.6, (1,))
     plain = sample(pipeline, replace(conditioning, id_tokens=None), sampling, output_type="latent")
@@ -96,8 +97,8 @@ def test_weight_zero_is_the_model_without_an_adapter(pipeline, adapter, identity
 def test_the_negative_has_no_facial_tokens(pipeline, adapter, identity):
     """So the zoo's adapter was trained: what is dropped has none."""
     clip = ClipText(pipeline, ZOO)
-    composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip.count_tokens)
-    plain, _ = clip.encode(clip.tokenize("blurry"))
+    composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip)
+    plain = encode_plain(clip, "blurry")[0].rows
     conditioning = encode_prompt(clip, adapter, identity, composed, "blurry")
     assert torch.equal(conditioning.text.negative, plain) and torch.equal(conditioning.facial.negative, plain)
     assert not torch.equal(conditioning.facial.positive, conditioning.text.positive)

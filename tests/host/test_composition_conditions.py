@@ -100,7 +100,7 @@ def test_region_of_the_negative(portrait, run, seen):
 def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
     """Of either list, and where both switch at the merge point, as with SDXL."""
     rows, seen = host.nodes.model.rows.ROWS, set()
-    split = host.nodes.conditioning.split_stages
+    split = host.nodes.text.conditioning.split_stages
     positive, negative = (split(*([[run.tell(sign * n, n), {}]] for n in (1, 2)), merge_at) for sign in (1, -1))
 
     def note(_, args, kwargs):

@@ -272,7 +272,7 @@ def test_the_editor_sees_what_a_cut_prompt_has_lost(inject):
 def test_a_text_with_other_rows_than_tokens_is_refused(host, encoders):
     """NegPip gives each token a row for its key and one for its value."""
     tokens = {name: [[(0, 1.0)] * 77] * chunks for name, chunks in encoders.items()}
-    marked = host.nodes.text.clip.MarkedTokens(tokens, {name: [5] for name in encoders})
+    marked = host.consistentid.prompt.tokens.MarkedText(tokens, {name: [5] for name in encoders})
     marked.check_rows(torch.zeros(1, 154, 768))
     with pytest.raises(host.consistentid.errors.CaptionError, match=r"308 rows for a text of 154 tokens.*NegPip"):
         marked.check_rows(torch.zeros(1, 308, 768))

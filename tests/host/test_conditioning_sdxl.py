@@ -77,10 +77,11 @@ def test_both_stages(host, clip, hosted, identity):
 def test_published_has_facial_tokens_in_the_negative_of_both_stages(host, clip, hosted, identity):
     positive, negative, marked = inject(host, clip, hosted, identity, "published")
     assert set(positive) == {"text", "facial"} and set(negative) == {None}
-    plain = clip.encode_from_tokens_scheduled(host.nodes.text.clip.tokenize_text(clip, "blurry", published=True))[0]
+    encoder = host.nodes.text.clip.HostedText(clip)
+    plain = host.consistentid.prompt.encode.encode_plain(encoder, "blurry", published=True)[0]
     assert len(rows_that_differ(negative[None][0], plain[0], slice(0, 2048))) == 5
-    literal = host.nodes.text.clip._tokenize_literally(clip, marked)["g"]
-    assert len(literal) > len(host.nodes.text.clip._tokenize_literally(clip, marked.replace("<|facial|>", ""))["g"])
+    literal = encoder.tokenize_literally(marked)["g"].ids
+    assert len(literal) > len(encoder.tokenize_literally(marked.replace("<|facial|>", ""))["g"].ids)
 
 
 def test_an_sd15_embedding_does_not_shift_the_second_encoder(host, clip, hosted, identity, tmp_path):
@@ -90,11 +91,12 @@ def test_an_sd15_embedding_does_not_shift_the_second_encoder(host, clip, hosted,
     safetensors.torch.save_file({"emb_params": torch.zeros(5, 768)}, tmp_path / "freckles.safetensors")
     folder = [str(tmp_path)]
     clip.tokenizer.clip_l.embedding_directory = clip.tokenizer.clip_g.embedding_directory = folder
-    prompt = host.consistentid.caption.align.FacialPrompt(
+    prompt = host.consistentid.prompt.align.FacialPrompt(
         "embedding:freckles a face <|facial|>", "embedding:freckles a face ", "", ("Face",)
     )
     try:
-        positions = host.nodes.text.clip.place_markers(clip, prompt).positions
+        encoder = host.nodes.text.clip.HostedText(clip)
+        positions = host.consistentid.prompt.tokens.place_markers(encoder, prompt).positions
     finally:
         clip.tokenizer.clip_l.embedding_directory = clip.tokenizer.clip_g.embedding_directory = None
     assert positions == {"l": [7], "g": [2]}

@@ -12,7 +12,7 @@ LEFT, RIGHT = slice(0, 8), slice(8, 16)
 def couple(host, portrait):
     """A second person for the portrait's UNet; both as hooks, by name."""
     other = host.consistentid.identity.Identity(torch.zeros(257, 1280), torch.zeros(257, 1280), {})
-    portrait.hosted._id_tokens[other] = portrait.id_tokens.flip(-1)
+    portrait.hosted._id_tokens[other] = host.consistentid.adapter.tokens.Pair(*portrait.id_tokens.flip(-1))
     return {"a": portrait.identity, "b": other}
 
 

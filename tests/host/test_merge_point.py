@@ -17,7 +17,7 @@ def model(host, tiny):
 @pytest.fixture
 def positive(host):
     texts, facial = ([[torch.full((1, 77, 768), value), {}]] for value in (TEXT, FACIAL))
-    return host.nodes.conditioning.split_stages(texts, facial, 0.5)
+    return host.nodes.text.conditioning.split_stages(texts, facial, 0.5)
 
 
 def record(model, positive, sampler, scheduler, steps, denoise=1.0, sigmas=None):

@@ -69,7 +69,9 @@ def test_denoising(host, tiny, run):
     id_tokens = torch.cat([inputs["id_tokens"], inputs["uncond_id_tokens"]])
     hosted, identity = tiny.make_adapter(host, id_tokens)
     model = host.nodes.model.patching.apply_adapter(tiny.make_model(), hosted, identity)
-    positive = host.nodes.conditioning.split_stages([[inputs["text_only_77"], {}]], [[inputs["facial_77"], {}]], 0.6)
+    positive = host.nodes.text.conditioning.split_stages(
+        [[inputs["text_only_77"], {}]], [[inputs["facial_77"], {}]], 0.6
+    )
     positive = host.nodes.sampler.set_merge_step(positive, settings["start_merge_step"])
     sigmas = expected[f"{run}.sigmas"]
     initial = inputs["latents_16x16"] * settings["init_noise_sigma"]
@@ -118,7 +120,8 @@ def test_denoising_sdxl(host, tiny):
         inputs["faceid"][0],
     )
     id_tokens = hosted.project_identity(identity)
-    assert difference(id_tokens.flip(0), expected["context_text_stage.id_tokens_uncond_cond"]) <= MODULE
+    uncond_cond = torch.stack([id_tokens.nobody, id_tokens.person])
+    assert difference(uncond_cond, expected["context_text_stage.id_tokens_uncond_cond"]) <= MODULE
     encode = hosted.adapter.facial_encoder.encode_regions
     positions = torch.tensor(case["marked_positions"])
     text = torch.cat([inputs["text_embeds_1"], inputs["text_embeds_2"]], dim=-1)
@@ -127,7 +130,7 @@ def test_denoising_sdxl(host, tiny):
     marked = torch.cat([negative, facial])[:, positions]
     assert difference(marked, expected["context_augmented_stage.marked_rows_uncond_cond"]) <= MODULE
     model = host.nodes.model.patching.apply_adapter(tiny.make_model("sdxl"), hosted, identity)
-    positive = host.nodes.conditioning.split_stages(
+    positive = host.nodes.text.conditioning.split_stages(
         [[inputs["prompt_embeds_plain"], {"pooled_output": inputs["pooled_plain"]}]],
         [[facial, {"pooled_output": inputs["pooled_marked"]}]],
         0.6,

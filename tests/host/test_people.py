@@ -17,7 +17,7 @@ def couple(host, tiny):
     zeros = torch.zeros(257, 1280)
     b = host.consistentid.identity.Identity(zeros, zeros, {})
     second[1] = first[1]
-    hosted._id_tokens[b] = second
+    hosted._id_tokens[b] = host.consistentid.adapter.tokens.Pair(*second)
     return hosted, a, b
 
 

@@ -285,16 +285,14 @@ def test_extra_regions_reach_the_conditioning(host, checkpoint, adapter, make_id
     """Seven regions, seven tokens, each behind its word."""
     words = ["face", "ears", "eyes", "nose", "mouth", "eyebrows", "hair"]
     regions = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip", "Brows", "Hair")
-    conditioning, model = host.nodes.conditioning, checkpoint[1].clone()
-    people = host.nodes.people.list_people
-    identity = make_identity(regions=regions)
-    composed = conditioning.compose(model, adapter.config, people(identity), "a person", "", "auto")
+    prompts, model = host.consistentid.prompt, checkpoint[1].clone()
+    encoder, identity = host.nodes.text.clip.HostedText(model), make_identity(regions=regions)
+    composed = prompts.compose.compose_text("a person", "", [identity], adapter.config, encoder)
     assert composed.regions == regions and composed.unplaced == ()
     assert [part.split()[-1] for part in composed.marked.split(" <|facial|>")[:-1]] == words
-    positive, _ = conditioning.inject_tokens(model, adapter, people(identity), composed, "", 0.0)
-    fewer = conditioning.compose(
-        model, adapter.config, people(make_identity(regions=regions[:5])), "a person", "", "auto"
-    )
+    negative = prompts.encode.encode_plain(encoder, "")
+    positive = prompts.encode.encode_stages(encoder, adapter, [identity], composed, negative).facial.positive
+    fewer = prompts.compose.compose_text("a person", "", [make_identity(regions=regions[:5])], adapter.config, encoder)
     assert composed.plain.startswith(fewer.plain)
     plain = model.encode_from_tokens_scheduled(model.tokenize(composed.plain))[0][0]
     changed = (positive[-1][0] != plain).any(-1)[0].nonzero().flatten().tolist()

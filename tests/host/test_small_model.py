@@ -157,7 +157,7 @@ def test_a_person_on_several_gpus(host, loaded, run, monkeypatch, order):
     mask = torch.zeros(1, 64, 64)
     mask[:, :, :32] = 1
     people = host.nodes.people.list_people(identity, mask)
-    conditions = host.nodes.conditioning.split_stages([[text, {}]], [[facial, {}]], 0.5), [[negative, {}]]
+    conditions = host.nodes.text.conditioning.split_stages([[text, {}]], [[facial, {}]], 0.5), [[negative, {}]]
 
     def apply(one):
         return host.nodes.model.patching.apply_adapter(one, hosted, people)

@@ -18,7 +18,7 @@ def portraits(host, tiny, run):
 
 def make_other_person(host, portrait):
     other = host.consistentid.identity.Identity(torch.zeros(257, 1280), torch.zeros(257, 1280), {})
-    portrait.hosted._id_tokens[other] = portrait.id_tokens.flip(-1)
+    portrait.hosted._id_tokens[other] = host.consistentid.adapter.tokens.Pair(*portrait.id_tokens.flip(-1))
     return other
 
 

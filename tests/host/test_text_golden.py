@@ -31,7 +31,7 @@ def base(request):
 
 @pytest.fixture(scope="module")
 def clip(host, base):
-    return TokenizerOnly(base)
+    return host.nodes.text.clip.HostedText(TokenizerOnly(base))
 
 
 def name(entry):
@@ -39,13 +39,13 @@ def name(entry):
 
 
 def compose(host, clip, base, entry, alignment):
-    align, configs = host.consistentid.caption.align, host.consistentid.adapter.config
+    align, configs = host.consistentid.prompt.align, host.consistentid.adapter.config
     return align.compose_prompt(
         GOLDEN["prompts"][entry["prompt"]],
         GOLDEN["captions"][entry["caption"]],
         GOLDEN["keysets"][entry["keyset"]],
         {"sd15": configs.SD15, "sdxl": configs.SDXL}[base],
-        lambda text: host.nodes.text.clip.count_tokens(clip, text, literal=alignment == "published"),
+        lambda text: host.consistentid.prompt.tokens.count_tokens(clip, text, literal=alignment == "published"),
         alignment,
     )
 
@@ -57,13 +57,13 @@ def test_published_tokens(host, clip, base, entry):
     assert prompt.marked == expected["final_prompt_text"]
     assert prompt.plain == expected["prompt_text_only"]
     assert list(prompt.regions) == expected["keys_out"]
-    tokens = host.nodes.text.clip.cut_markers(clip, prompt)
-    assert [token for token, _ in tokens.tokens["l"][0]] == expected["clean_input_ids"]
+    tokens = host.consistentid.prompt.tokens.cut_markers(clip, prompt)
+    assert [token for token, _ in tokens.chunks["l"][0]] == expected["clean_input_ids"]
     assert set(map(tuple, tokens.positions.values())) == {tuple(expected["facial_token_mask_positions"])}
     if base == "sdxl":
-        assert [token for token, _ in tokens.tokens["g"][0]] == expected["clean_input_ids_2"]
+        assert [token for token, _ in tokens.chunks["g"][0]] == expected["clean_input_ids_2"]
         assert prompt.before_merge == GOLDEN["prompts"][entry["prompt"]]
-    text_only = host.nodes.text.clip.tokenize_text(clip, prompt.plain, published=True)
+    text_only = host.consistentid.prompt.tokens.tokenize_plain(clip, prompt.plain, published=True)
     assert [token for token, _ in text_only["l"][0]] == expected["prompt_text_only_input_ids"]
 
 
@@ -82,6 +82,6 @@ FITTING = [
 def test_default_tokens_equal_the_published_ones(host, clip, base, entry):
     """For a fixed sentence and a prompt that fits, the default is the released behaviour to the token."""
     expected = entry[base]
-    tokens = host.nodes.text.clip.place_markers(clip, compose(host, clip, base, entry, "auto"))
-    assert [token for token, _ in tokens.tokens["l"][0]] == expected["prompt_text_only_input_ids"]
+    tokens = host.consistentid.prompt.tokens.place_markers(clip, compose(host, clip, base, entry, "auto"))
+    assert [token for token, _ in tokens.chunks["l"][0]] == expected["prompt_text_only_input_ids"]
     assert set(map(tuple, tokens.positions.values())) == {tuple(expected["facial_token_mask_positions"])}

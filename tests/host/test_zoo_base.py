@@ -91,7 +91,7 @@ def test_it_agrees_with_diffusers(host, model, hosted, identity, zoo_models):
     theirs = predict(patched, latents, text)
     unet = diffusers.UNet2DConditionModel.from_pretrained(zoo_models / "base" / "unet").eval()
     install_adapter(unet, load_adapter(zoo_models / "consistentid_zoo.safetensors"), 0.6, 0.8)
-    tokens = {"id_tokens": hosted.project_identity(identity)[:1].float()}
+    tokens = {"id_tokens": hosted.project_identity(identity).person[None].float()}
     ours = unet(latents, 501, text, cross_attention_kwargs=tokens).sample
     assert (ours - theirs).abs().max() <= 1e-4 * ours.abs().max()
 

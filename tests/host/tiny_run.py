@@ -37,7 +37,7 @@ class Portrait:
     def make_conditions(self) -> tuple[list, list]:
         """Positive with a merge point before the last step of SIGMAS, and negative."""
         texts, facial, negative = self._tell()
-        return self.host.nodes.conditioning.split_stages(texts, facial, 0.5), negative
+        return self.host.nodes.text.conditioning.split_stages(texts, facial, 0.5), negative
 
     def make_plain_conditions(self, border: float = BORDER) -> tuple[list, list]:
         """The same for any MODEL: the merge point is a noise level."""

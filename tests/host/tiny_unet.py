@@ -35,7 +35,7 @@ def make_adapter(pack, id_tokens: torch.Tensor, name: str = "sd15"):
     hosted = hosting.HostedAdapter(adapter, None, hosting.make_patcher(layers))
     zeros = torch.zeros(257, 1280)
     identity = pack.consistentid.identity.Identity(zeros, zeros, {})
-    hosted._id_tokens[identity] = id_tokens
+    hosted._id_tokens[identity] = pack.consistentid.adapter.tokens.Pair(*id_tokens)
     return hosted, identity
 
 

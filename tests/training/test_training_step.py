@@ -10,9 +10,9 @@ from golden_data import difference
 from tiny_training import tiny_networks
 
 from consistentid.adapter.sites import list_sites
-from consistentid.facial_text import compose_for_identity
 from consistentid.headless.conditioning import encode_prompt
 from consistentid.identity import Identity
+from consistentid.prompt.compose import compose_for_identity
 from consistentid.training.assembly import assemble_run
 from consistentid.training.losses import measure_localisation_loss, measure_noise_loss
 from consistentid.training.samples import TrainingSamples, load_batches
@@ -146,14 +146,14 @@ def test_training_reads_what_inference_reads(run, samples):
         sample.facial_caption,
     )
     clip = run.frozen.clip
-    composed = compose_for_identity(sample.caption, "", identity, adapter.config, clip.count_tokens)
+    composed = compose_for_identity(sample.caption, "", identity, adapter.config, clip)
     conditioning = encode_prompt(clip, adapter, identity, composed)
     text = run.model.fuse_tokens(*(getattr(inputs, name) for name in FUSED)).detach()
     assert inputs.counts == [5] and inputs.strengths.tolist() == [1.0] * 5
     assert difference(text, conditioning.facial.positive.clone()) < 1e-5
     assert difference(text, inputs.text) > 0.1
     id_tokens = adapter.id_projection(inputs.id_embeddings, inputs.photo_features).detach()
-    assert difference(id_tokens, conditioning.id_tokens[1:].clone()) < 1e-5
+    assert difference(id_tokens, conditioning.id_tokens.person[None].clone()) < 1e-5
 
 
 def test_masks_belong_to_the_words(run, samples):

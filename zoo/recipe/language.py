@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from consistentid.adapter.config import FIXED_SENTENCES, ZOO
+from consistentid.prompt.align import append_caption
 from zoo.drawn_faces import Person, Scene, describe_person, write_prompt, write_scene_prompt
 
 from .pictures import Pictures
@@ -33,7 +34,7 @@ def write_text(person: Person, scene: Scene, form: str) -> str:
     text = write_prompt(person, scene) if form.startswith("looks") else write_scene_prompt(person, scene)
     captions = {"face": describe_person(person), "sentence": ZOO.fixed_sentence}
     caption = captions.get(form.rpartition(" and ")[2])
-    return f"{text}{ZOO.separator}{caption}" if caption else text
+    return append_caption(text, caption, ZOO) if caption else text
 
 
 def write_texts(pictures: Pictures) -> list[list[str]]:

@@ -17,7 +17,7 @@ class FacialPrompt:
 
     marked: the text with markers; plain: without; before_merge: what is read up to the merge point;
     regions: region keys in marker order (a published alignment may have more or fewer keys than markers);
-    unplaced: regions of the photo the caption has no word for.
+    unplaced: regions of the photo the caption has no word for; is_published: to be read as the released code does.
     """
 
     marked: str
@@ -25,6 +25,7 @@ class FacialPrompt:
     before_merge: str
     regions: tuple[str, ...]
     unplaced: tuple[str, ...] = ()
+    is_published: bool = False
 
 
 def compose_prompt(
@@ -41,25 +42,30 @@ def compose_prompt(
     the clauses come first. count_tokens: number of tokens of a text, begin and end included.
     With alignment "published" a caption of more than 330 characters is left out, as released.
     """
-    if MARKER in prompt and alignment != "published":
+    published = alignment == "published"
+    if MARKER in prompt and not published:
         raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
     marked = mark_caption(caption, regions, alignment)
-    if alignment == "published" and len(caption) > LONGEST_CAPTION:
+    if published and len(caption) > LONGEST_CAPTION:
         marked, text = MarkedCaption("", marked.regions), prompt
-    elif alignment != "published" and not marked.regions:
+    elif not published and not marked.regions:
         text = prompt
     else:
         text = _join(prompt, marked, config, count_tokens)
     plain = text.replace(MARKER, "")
     before_merge = plain if config.caption_before_merge else prompt
-    return FacialPrompt(text, plain, before_merge, marked.regions, marked.unplaced)
+    return FacialPrompt(text, plain, before_merge, marked.regions, marked.unplaced, published)
 
 
 def _join(prompt: str, marked: MarkedCaption, config: AdapterConfig, count_tokens: Callable[[str], int]) -> str:
-    text = prompt + config.separator + marked.text
+    text = append_caption(prompt, marked.text, config)
     if count_tokens(text) > TEXT_TOKENS:
         text = config.separator + marked.text + " Caption:" + prompt
     return text
+
+
+def append_caption(prompt: str, caption: str, config: AdapterConfig) -> str:
+    return prompt + config.separator + caption
 
 
 def find_positions(marked: Sequence, clean: Sequence, marker: Sequence[int]) -> list[int]:

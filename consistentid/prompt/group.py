@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..adapter.config import AdapterConfig
 from ..errors import CaptionError
-from .align import FacialPrompt
+from .align import FacialPrompt, append_caption
 from .mark import MARKER, MarkedCaption, mark_caption
 
 _NAME = re.compile(r"<([A-Z])>")
@@ -40,7 +40,7 @@ def compose_group(
     parts = [head]
     for person in order:
         words = sayings.get(person, "").rstrip(" ,.;")
-        parts.append(words + config.separator + marked[person].text if marked[person].regions else words)
+        parts.append(append_caption(words, marked[person].text, config) if marked[person].regions else words)
     text = " ".join(part for part in parts if part)
     plain = text.replace(MARKER, "")
     return GroupPrompt(

@@ -1,17 +1,31 @@
-"""The part of the text stage that is the same in every host: composing the prompt, and which token goes where."""
+"""A prompt with the facial description of each person, and what of it was placed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+from ..adapter.config import FIXED_SENTENCES, AdapterConfig
+from ..errors import CaptionError
+from ..face.regions import REGION_WORDS
+from ..identity import Identity
+from ..identity.person import check_caption
+from ..ports import TextEncoder
+from .align import FacialPrompt, compose_prompt
+from .group import GroupPrompt, compose_group, names_people
+from .tokens import make_counter
 
-from .adapter.config import FIXED_SENTENCES, AdapterConfig
-from .caption.align import FacialPrompt, compose_prompt
-from .caption.group import GroupPrompt, compose_group
-from .errors import CaptionError
-from .face.regions import REGION_WORDS
-from .identity import Identity
-from .identity.person import check_caption
+
+def compose_text(
+    prompt: str,
+    caption: str,
+    people: Sequence[Identity],
+    config: AdapterConfig,
+    encoder: TextEncoder,
+    alignment: str = "auto",
+) -> FacialPrompt:
+    """The prompt with the facial description of one person, or of each where there are several or the prompt says of
+    whom it speaks."""
+    if len(people) > 1 or names_people(prompt):
+        return compose_for_people(prompt, caption, people, config, alignment)
+    return compose_for_identity(prompt, caption, people[0], config, encoder, alignment)
 
 
 def compose_for_identity(
@@ -19,17 +33,18 @@ def compose_for_identity(
     caption: str,
     identity: Identity,
     config: AdapterConfig,
-    count_tokens: Callable[[str], int],
+    encoder: TextEncoder,
     alignment: str = "auto",
 ) -> FacialPrompt:
     """The prompt with the person's facial description.
 
-    caption: "" for the identity's own, and where that is empty the fixed sentence. count_tokens: as for
-    `compose_prompt`. CaptionError when the caption names no region of the photo at all.
+    caption: "" for the identity's own, and where that is empty the fixed sentence. CaptionError when the caption names
+    no region of the photo at all.
     """
     caption = _choose_caption(caption, identity, config)
-    composed = compose_prompt(prompt, caption, identity.regions, config, count_tokens, alignment)
-    if alignment != "published":
+    count = make_counter(encoder, alignment)
+    composed = compose_prompt(prompt, caption, identity.regions, config, count, alignment)
+    if not composed.is_published:
         _check_regions(caption, identity, composed.regions)
     return composed
 
@@ -69,31 +84,6 @@ def describe_placement(composed: FacialPrompt, people: Sequence[Identity]) -> st
         report += f" No word for: {_name_regions(unplaced, person)}." if unplaced else ""
         lines.append(report if len(pairs) == 1 else f"{chr(ord('A') + number)}: {report}")
     return "\n".join(lines)
-
-
-def stack_tokens(
-    composed: FacialPrompt, region_tokens: Sequence[dict[str, Tensor]], zero_token: Tensor, count: int
-) -> Tensor:
-    """Region tokens [max(count, 1), D] in marker order; a marker beyond the regions takes the token of zero pixels.
-
-    region_tokens: {region key: token [D]} of each person. count: of the markers that the text has room for.
-    """
-    owners = find_owners(composed)
-    tokens = [region_tokens[owner][key] for owner, key in zip(owners, composed.regions, strict=True)][:count]
-    return torch.stack(tokens + [zero_token] * max(count - len(tokens), 1))[: max(count, 1)]
-
-
-def stack_strengths(composed: FacialPrompt, people: Sequence[Identity], count: int) -> Tensor:
-    """Strengths [count] of facial tokens in marker order; 1 beyond the regions."""
-    owners = find_owners(composed)
-    pairs = zip(owners, composed.regions, strict=True)
-    strengths = [people[owner].strengths.get(key, 1.0) for owner, key in pairs][:count]
-    return torch.tensor(strengths + [1.0] * (count - len(strengths)))
-
-
-def repeat_text(text: Tensor, length: int) -> Tensor:
-    """Repeat an embedding [1, T, D] along T until it has at least `length` tokens; attention to it stays the same."""
-    return text.repeat(1, -(-length // text.shape[1]), 1)
 
 
 def _choose_caption(caption: str, identity: Identity, config: AdapterConfig) -> str:

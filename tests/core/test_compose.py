@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from consistentid.adapter.config import SD15, SDXL
-from consistentid.caption.mark import MARKER
 from consistentid.errors import CaptionError
-from consistentid.facial_text import (
+from consistentid.identity import Identity
+from consistentid.ports import TokenizedText
+from consistentid.prompt.compose import (
     compose_for_identity,
     compose_for_people,
     describe_placement,
     find_owners,
-    stack_strengths,
-    stack_tokens,
 )
-from consistentid.identity import Identity
+from consistentid.prompt.encode import stack_strengths, stack_tokens
+from consistentid.prompt.mark import MARKER
 
 FEATURES = torch.zeros(257, 1280)
 
@@ -23,32 +23,36 @@ def make_person(regions=("Face", "Left_Eye", "Nose"), **fields) -> Identity:
     return Identity(FEATURES, FEATURES, dict.fromkeys(regions, FEATURES), **fields)
 
 
-def count(text: str) -> int:
-    return len(text.split())
+class Words:
+    """A TextEncoder whose tokens are words."""
+
+    def tokenize(self, text):
+        return TokenizedText({}, {"l": list(enumerate(text.split()))})
 
 
+WORDS = Words()
 HER = make_person(caption="a round face, blue eyes, a small nose", strengths={"Nose": 0.5})
 HIM = make_person(("Nose", "Left_Ear"), caption="a long nose, large ears", strengths={"Left_Ear": 2.0})
 
 
 @pytest.mark.parametrize(("caption", "expected"), [("", "a small nose"), (" big nose, face ", "big nose")])
 def test_a_typed_caption_wins_over_the_persons_own(caption, expected):
-    composed = compose_for_identity("a woman", caption, HER, SD15, count)
+    composed = compose_for_identity("a woman", caption, HER, SD15, WORDS)
     assert expected in composed.plain
 
 
 @pytest.mark.parametrize("config", [SD15, SDXL], ids=["sd15", "sdxl"])
 def test_either_fixed_sentence_becomes_that_of_the_base_model(config):
     person = make_person()
-    texts = {compose_for_identity("a", text, person, config, count).plain for text in ("", SD15.fixed_sentence)}
-    assert texts == {compose_for_identity("a", SDXL.fixed_sentence, person, config, count).plain}
+    texts = {compose_for_identity("a", text, person, config, WORDS).plain for text in ("", SD15.fixed_sentence)}
+    assert texts == {compose_for_identity("a", SDXL.fixed_sentence, person, config, WORDS).plain}
     people = compose_for_people("a", "", (person, person), config)
     assert people.regions == ("Face", "Left_Eye", "Nose") * 2
 
 
 def test_a_caption_without_any_region_is_refused():
     for compose in (
-        lambda: compose_for_identity("a woman", "a warm smile", HER, SD15, count),
+        lambda: compose_for_identity("a woman", "a warm smile", HER, SD15, WORDS),
         lambda: compose_for_people("two", "", (HER, make_person(caption="a warm smile")), SD15),
     ):
         with pytest.raises(CaptionError, match=r"names none of the regions.*a warm smile"):
@@ -80,13 +84,13 @@ def test_tokens_and_strengths_follow_their_person():
 
 
 def test_one_person_owns_everything():
-    composed = compose_for_identity("a woman", "", HER, SD15, count)
+    composed = compose_for_identity("a woman", "", HER, SD15, WORDS)
     assert find_owners(composed) == (0, 0, 0) and composed.marked.count(MARKER) == 3
     assert stack_strengths(composed, (HER,), 3).tolist() == [1.0, 1.0, 0.5]
 
 
 def test_report():
-    one = compose_for_identity("a woman", "a face, small nose", HER, SD15, count)
+    one = compose_for_identity("a woman", "a face, small nose", HER, SD15, WORDS)
     assert describe_placement(one, (HER,)) == "2 facial tokens: face, nose (0.5). No word for: eyes."
     two = compose_for_people("<B> a man", "", (HER, HIM), SD15)
     assert describe_placement(two, (HER, HIM)) == (

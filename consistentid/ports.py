@@ -1,0 +1,69 @@
+"""What an engine brings; the core holds the rest of the method and asks through these."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .adapter.config import AdapterConfig
+    from .identity import Identity
+
+# Texts: their tokens, their embeddings, and facial tokens in those.
+
+Chunks = dict[str, list[list[tuple[Any, float]]]]
+"""{encoder: chunks of (token, weight)}; begin, end and padding included. Encoders as in AdapterConfig.text_encoders."""
+
+
+class TokenizedText(NamedTuple):
+    """words: {encoder: (position over all chunks, token) of every token that belongs to a word}, in text order; a token
+    is compared by `==` alone."""
+
+    chunks: Chunks
+    words: dict[str, list[tuple[int, Any]]]
+
+
+class LiteralText(NamedTuple):
+    """ids: of a text's words in one encoder; begin, end, pad: the tokens around them."""
+
+    ids: list[int]
+    begin: int
+    end: int
+    pad: int
+
+
+class Entry(NamedTuple):
+    """One text embedding. rows: [1, T, D]; extra: what else the engine keeps of it, carried through unseen; is_facial:
+    whether facial tokens were put in."""
+
+    rows: Tensor
+    extra: Any = None
+    is_facial: bool = False
+
+
+class TextEncoder(Protocol):
+    """Tokenizers and text encoders of a base model."""
+
+    def tokenize(self, text: str) -> TokenizedText:
+        """All that the engine can read in a text of any length: chunks, and emphasis and embeddings if it knows them.
+
+        A word's tokens must not depend on the words beside it.
+        """
+
+    def tokenize_literally(self, text: str) -> dict[str, LiteralText]:
+        """A text as the released code reads it, by encoder: nothing but words and signs, and not cut."""
+
+    def encode(self, chunks: Chunks) -> list[Entry]:
+        """The text embedding; several where the engine changes the encoder on the way, each for its part of a run."""
+
+
+class AdapterNetworks(Protocol):
+    """An adapter's networks, wherever the engine keeps them. IncompatibleModelError for an identity of other models."""
+
+    @property
+    def config(self) -> "AdapterConfig": ...
+
+    def encode_regions(self, identity: "Identity") -> tuple[dict[str, Tensor], Tensor]:
+        """Region tokens {key: [D]} and the token of zero pixels [D]."""
+
+    def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None) -> Tensor:
+        """Facial tokens put into a text embedding [1, T, D] (see FacialEncoder); a new tensor like it."""

@@ -1,0 +1,98 @@
+"""What is read in each of the two stages: the text alone up to the merge point, facial tokens in it after that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..identity import Identity
+from ..ports import AdapterNetworks, Entry, TextEncoder
+from .align import FacialPrompt
+from .compose import find_owners
+from .tokens import tokenize_marked, tokenize_plain
+
+
+class Texts(NamedTuple):
+    """What the two branches of one stage read; text embeddings may differ in length."""
+
+    positive: list[Entry]
+    negative: list[Entry]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """text: read up to the merge point; facial: after it. Their negative may be one and the same list.
+
+    positions: of the facial tokens in marker order, as MarkedText.stack_positions gives them.
+    """
+
+    text: Texts
+    facial: Texts
+    positions: Tensor
+
+
+def encode_plain(encoder: TextEncoder, text: str, published: bool = False) -> list[Entry]:
+    """A text without facial tokens, such as the negative prompt."""
+    return encoder.encode(tokenize_plain(encoder, text, published))
+
+
+def encode_stages(
+    encoder: TextEncoder,
+    networks: AdapterNetworks,
+    people: Sequence[Identity],
+    composed: FacialPrompt,
+    negative: list[Entry],
+) -> Stages:
+    """Both stages of a composed prompt. CaptionError where facial tokens cannot be placed.
+
+    people: those it was composed for. negative: of `encode_plain`, published if the prompt is.
+    """
+    marked = tokenize_marked(encoder, composed)
+    positions = marked.stack_positions(networks.config)
+    region_tokens, (zero_token, *_) = zip(*map(networks.encode_regions, people), strict=True)
+    tokens = stack_tokens(composed, region_tokens, zero_token, marked.count)
+    strengths = stack_strengths(composed, people, marked.count)
+
+    def fuse(entry: Entry, region_tokens: Tensor, length: int) -> Entry:
+        rows = networks.fuse(repeat_text(entry.rows, length), region_tokens, positions, strengths)
+        return Entry(rows, entry.extra, is_facial=True)
+
+    whole = encoder.encode(marked.chunks)
+    for entry in whole:
+        marked.check_rows(entry.rows)
+    texts = whole
+    if composed.is_published or composed.before_merge != composed.plain:
+        texts = encode_plain(encoder, composed.before_merge, composed.is_published)
+    length = max(entry.rows.shape[1] for entry in whole)
+    has_facial = networks.config.has_facial_negative(composed.is_published)
+    facial = [fuse(entry, tokens, entry.rows.shape[1]) for entry in whole]
+    facial_negative = [fuse(entry, zero_token[None], length) for entry in negative] if any(has_facial) else []
+    before, after = (facial_negative if has else negative for has in has_facial)
+    return Stages(Texts(texts, before), Texts(facial, after), positions)
+
+
+def stack_tokens(
+    composed: FacialPrompt, region_tokens: Sequence[dict[str, Tensor]], zero_token: Tensor, count: int
+) -> Tensor:
+    """Region tokens [max(count, 1), D] in marker order; a marker beyond the regions takes the token of zero pixels.
+
+    region_tokens: {region key: token [D]} of each person. count: of the markers that the text has room for.
+    """
+    owners = find_owners(composed)
+    tokens = [region_tokens[owner][key] for owner, key in zip(owners, composed.regions, strict=True)][:count]
+    return torch.stack(tokens + [zero_token] * max(count - len(tokens), 1))[: max(count, 1)]
+
+
+def stack_strengths(composed: FacialPrompt, people: Sequence[Identity], count: int) -> Tensor:
+    """Strengths [count] of facial tokens in marker order; 1 beyond the regions."""
+    owners = find_owners(composed)
+    pairs = zip(owners, composed.regions, strict=True)
+    strengths = [people[owner].strengths.get(key, 1.0) for owner, key in pairs][:count]
+    return torch.tensor(strengths + [1.0] * (count - len(strengths)))
+
+
+def repeat_text(text: Tensor, length: int) -> Tensor:
+    """Repeat an embedding [1, T, D] along T until it has at least `length` tokens; attention to it stays the same."""
+    return text.repeat(1, -(-length // text.shape[1]), 1)

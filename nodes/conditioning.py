@@ -11,6 +11,7 @@ from ..consistentid.adapter.config import AdapterConfig
 from ..consistentid.caption.align import FacialPrompt
 from ..consistentid.caption.group import names_people
 from ..consistentid.caption.mark import MARKER
+from ..consistentid.choices import ALIGNMENTS
 from ..consistentid.facial_text import (
     compose_for_identity,
     compose_for_people,
@@ -73,7 +74,7 @@ class InjectTokens(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "alignment",
-                    options=["auto", "published", "matched"],
+                    options=list(ALIGNMENTS),
                     default="auto",
                     tooltip=(
                         "Which region meets which word. auto: as trained for the fixed sentence, each region its own "

@@ -26,6 +26,11 @@ class FacialPrompt:
     regions: tuple[str, ...]
     unplaced: tuple[str, ...] = ()
 
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """For each region the letter of the person it belongs to; "" where there is only one."""
+        return ("",) * len(self.regions)
+
 
 def compose_prompt(
     prompt: str,

@@ -45,7 +45,7 @@ def _prepare(arguments) -> int:
 
 
 def _fill(arguments) -> int:
-    from ..face.analysis import load_face_analysis
+    from ..face.package import load_face_analysis
     from ..face.parsing import load_face_parser
     from ..headless.command import hide_loading_bars, print_progress
     from .prepare import FaceModels, Preparation

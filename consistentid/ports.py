@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 class FaceSource(Protocol):
     """Finds the faces of photos.
 
-    has_threshold: whether it reads threshold and channel order; others ignore them.
+    has_threshold: whether it reads threshold and channel order; others ignore them. recogniser: file name of what makes
+    its ID embeddings, "" where it makes none, or nobody knows.
     """
 
     has_threshold: bool
+
+    @property
+    def recogniser(self) -> str: ...
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> "list[Face]":
         """All faces of an RGB photo uint8 [H, W, 3], left to right, boxes in its pixels; none of them is no error.

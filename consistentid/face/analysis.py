@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
+from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..choices import CHANNEL_ORDERS
 from ..errors import ConsistentIDError, IncompatibleModelError
 from ..ports import FaceSource
@@ -20,43 +20,32 @@ from .selection import find_place
 class InsightFaces:
     """A FaceSource with ID embeddings; see detector.find_faces for what is tried when nobody is seen.
 
-    analysis: of load_face_analysis, or insightface's own of another pack (0.7.3 or newer); left as found.
-    any_recogniser: also embeddings that ConsistentID cannot use, for comparing faces; without it they raise
-    IncompatibleModelError. The channel order "BGR" is what the training data used; "RGB" reproduces the released SD1.5
-    inference code.
+    analysis: of load_face_analysis, or insightface's own of another pack (0.7.3 or newer); left as found. The channel
+    order "BGR" is what the training data used; "RGB" reproduces the released SD1.5 inference code.
     """
 
     analysis: Any
-    any_recogniser: bool = False
     has_threshold: ClassVar[bool] = True
+
+    @property
+    def recogniser(self) -> str:
+        """IncompatibleModelError for an analysis without one."""
+        recogniser = self.analysis.models.get("recognition")
+        if recogniser is None:
+            raise IncompatibleModelError("This face analysis has no face recogniser. Load the package buffalo_l.")
+        return Path(getattr(recogniser, "model_file", None) or "").name
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> list[Face]:
         if channel_order not in CHANNEL_ORDERS:
             raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
-        recogniser = _name_recogniser(self.analysis)
-        if not self.any_recogniser and recogniser not in ("", *(config.recogniser for config in CONFIGS)):
-            raise IncompatibleModelError(
-                f"This face analysis recognises faces with {recogniser}, whose embeddings live in another space; "
-                f"ConsistentID was trained on {SD15.recogniser}. Load the package buffalo_l."
-            )
         pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
-        faces = [
-            replace(_recognise_face(self.analysis, pixels, face), recogniser=recogniser)
-            for face in find_faces(self.analysis.det_model, pixels, threshold)
-        ]
-        return sorted(faces, key=find_place)
+        faces = find_faces(self.analysis.det_model, pixels, threshold)
+        return sorted((_recognise_face(self.analysis, pixels, face) for face in faces), key=find_place)
 
 
-def as_face_source(given: Any, any_recogniser: bool = False) -> FaceSource:
+def as_face_source(given: Any) -> FaceSource:
     """A FaceSource as it is; anything else is taken for InsightFace's analysis, see InsightFaces."""
-    return given if hasattr(given, "find_faces") else InsightFaces(given, any_recogniser)
-
-
-def _name_recogniser(analysis) -> str:
-    recogniser = analysis.models.get("recognition")
-    if recogniser is None:
-        raise IncompatibleModelError("This face analysis has no face recogniser. Load the package buffalo_l.")
-    return Path(getattr(recogniser, "model_file", None) or "").name
+    return given if hasattr(given, "find_faces") else InsightFaces(given)
 
 
 def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:

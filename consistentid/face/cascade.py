@@ -34,6 +34,7 @@ class FaceCascade:
 
     classifier: Any
     has_threshold: ClassVar[bool] = False
+    recogniser: ClassVar[str] = ""
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> list[Face]:
         """Upright faces that look at the camera in an RGB photo [H, W, 3], left to right.

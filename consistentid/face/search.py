@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..adapter.config import CONFIGS, SD15
 from ..choices import GO_ON, STOP
-from ..errors import FaceNotFoundError
+from ..errors import FaceNotFoundError, IncompatibleModelError
 from .analysis import as_face_source
 from .face import Face, align_face, introduce_faces, measure_sharpness
 from .landmarks import draw_landmarks
@@ -22,14 +23,21 @@ def detect_faces(
 ) -> list[Face]:
     """All faces of an RGB photo [H, W, 3], left to right, each with its sharpness, its photo and its neighbours.
 
-    source: a FaceSource, or InsightFace's analysis; the rest see there. FaceNotFoundError for a photo too small or too
-    narrow to hold a face.
+    source: a FaceSource, or InsightFace's analysis; threshold, channel_order: see there. any_recogniser: one of another
+    embedding space too, to compare faces; without it that is an IncompatibleModelError. FaceNotFoundError for a photo
+    too small or too narrow to hold a face.
     """
+    source = as_face_source(source)
     check_photo(photo)
-    faces = as_face_source(source, any_recogniser).find_faces(photo, threshold, channel_order)
-    origin = identify_photo(photo)
+    if not any_recogniser and source.recogniser not in ("", *(config.recogniser for config in CONFIGS)):
+        raise IncompatibleModelError(
+            f"This face analysis recognises faces with {source.recogniser}, whose embeddings live in another space; "
+            f"ConsistentID was trained on {SD15.recogniser}. Load the package buffalo_l."
+        )
+    known = {"recogniser": source.recogniser, "photo": identify_photo(photo)}
+    faces = source.find_faces(photo, threshold, channel_order)
     return introduce_faces(
-        [replace(face, photo=origin, sharpness=measure_sharpness(align_face(photo, face))) for face in faces]
+        [replace(face, sharpness=measure_sharpness(align_face(photo, face)), **known) for face in faces]
     )
 
 

@@ -68,6 +68,13 @@ def order_faces(faces: list[Face], photo: np.ndarray, order: str) -> list[Face]:
     return ordered
 
 
+def rank_faces(faces: list[Face], photo: np.ndarray) -> tuple[list[Face], dict[str, list[int]]]:
+    """The faces from left to right, and {order of FACE_ORDERS: their places among these}."""
+    placed = order_faces(faces, photo, "left to right")
+    orders = {name: [placed.index(face) for face in order_faces(placed, photo, name)] for name in FACE_ORDERS}
+    return placed, orders
+
+
 def find_place(face: Face) -> float:
     """A number that grows from left to right."""
     return float(face.box[0] + face.box[2])

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ...consistentid.caption.align import FacialPrompt
 from ...consistentid.caption.mark import MARKER, split_last_word
-from ...consistentid.choices import FACE_ORDERS
 from ...consistentid.face.face import Face
 from ...consistentid.face.framing import holds_middle
 from ...consistentid.face.preview import FACE_COLOURS, find_region_colour
 from ...consistentid.face.regions import REGION_WORDS, Regions
-from ...consistentid.face.selection import order_faces
+from ...consistentid.face.selection import rank_faces
 from .layout import make_preview
 
 PICTURE_PX = 768
@@ -26,8 +25,7 @@ OPACITY = 0.6
 def show_faces(photo: np.ndarray, faces: Sequence[Face]) -> dict:
     """A photo with its faces from left to right, and {selection: their numbers in that order}."""
     height, width = photo.shape[:2]
-    faces = order_faces(faces, photo, "left to right")
-    orders = {name: [faces.index(face) for face in order_faces(faces, photo, name)] for name in FACE_ORDERS}
+    faces, orders = rank_faces(faces, photo)
     boxes = [np.clip(face.box / [width, height, width, height], 0, 1).tolist() for face in faces]
     return {
         "picture": _save_pictures(make_preview(photo, side_px=PICTURE_PX))[0],

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
+from ..consistentid.likeness.dino import Dino, load_dino
 from ..consistentid.likeness.faces import NO_FACE, Score, measure_reference, score_pictures
-from ..consistentid.likeness.image_encoder import ImageEncoder, load_image_encoder
 from ..consistentid.likeness.regions import average_features, average_scores, compare_features, read_features
 from ..consistentid.likeness.report import draw_scores, report_likeness, report_regions
 from .boundary import sockets
@@ -115,15 +115,13 @@ class LoadImageEncoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, model_folder) -> io.NodeOutput:
-        return io.NodeOutput(
-            HostedImageEncoder(load_image_encoder(folders.find_folder(model_folder, "region_encoder")))
-        )
+        return io.NodeOutput(HostedDino(load_dino(folders.find_folder(model_folder, "region_encoder"))))
 
 
-class HostedImageEncoder:
+class HostedDino:
     """An image encoder whose weights the host loads when pictures are encoded."""
 
-    def __init__(self, encoder: ImageEncoder):
+    def __init__(self, encoder: Dino):
         # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
         self.patcher = make_patcher(torch.nn.ModuleList([encoder.model]))
         self.encoder = encoder

@@ -12,8 +12,8 @@ from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
+from ..likeness.dino import load_dino
 from ..likeness.faces import measure_reference, score_picture
-from ..likeness.image_encoder import load_image_encoder
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import load_clip
 from .fingerprint import describe_file
@@ -88,7 +88,7 @@ class Scorer:
 
     @cached_property
     def dino(self):
-        return self._place(load_image_encoder, self.models.dino)
+        return self._place(load_dino, self.models.dino)
 
     @cached_property
     def analyses(self) -> dict:

@@ -12,8 +12,8 @@ from consistentid.evaluation.frechet import measure_fid
 from consistentid.evaluation.plan import read_plan
 from consistentid.evaluation.scoring import Scorer, ScoringModels
 from consistentid.face.package import load_face_analysis
+from consistentid.likeness.dino import load_dino
 from consistentid.likeness.faces import measure_reference, score_picture
-from consistentid.likeness.image_encoder import load_image_encoder
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_every_metric_of_one_picture(clip_folder, dino_folder, face_package, ast
     scorer.learn(read_plan(photos / "p.json"))
     scores = scorer.score("A", "a red hat", blurred)
     references = [astronaut, (astronaut * 0.8).astype("uint8")]
-    clip, dino, analysis = load_clip(clip_folder), load_image_encoder(dino_folder), load_face_analysis(face_package)
+    clip, dino, analysis = load_clip(clip_folder), load_dino(dino_folder), load_face_analysis(face_package)
     for name, encode in (("clip_i", clip.encode_pictures), ("dino", dino.encode)):
         a, b, picture = (encode([one])[0].astype(float) for one in (*references, blurred))
         assert scores[name] == pytest.approx((cosine(a, picture) + cosine(b, picture)) / 2, abs=1e-5)

@@ -230,7 +230,7 @@ def test_an_encoder_is_loaded_whole_where_room_is_short(nodes, crowded):
     layers = (torch.nn.Linear(4096, 4096, device="meta") for _ in range(4))  # 64 MB each
     network = torch.nn.Sequential(*layers).to_empty(device="cpu")
     encode = lambda pictures: {weight.device for weight in network.parameters()}  # noqa: E731
-    encoder = nodes.HostedImageEncoder(SimpleNamespace(model=network, encode=encode))
+    encoder = nodes.HostedDino(SimpleNamespace(model=network, encode=encode))
     encoder.patcher.load_device = crowded
     assert encoder.encode([]) == {crowded}
 

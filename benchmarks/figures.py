@@ -122,9 +122,10 @@ class Bench:
             )
 
         def first():
-            nodes.identity._zero_features.pop(clip_vision, None)
-            core.face.parsing.parse_face(parser, astronaut(), self.hosted.config.parsing_px)
-            features, zero = nodes.identity.encode_images(clip_vision, [astronaut()] * 6)
+            core.identity.encode._zero_features.pop(clip_vision, None)
+            parser.parse(astronaut(), self.hosted.config.parsing_px)
+            encoder = nodes.identity.HostedClipVision(clip_vision)
+            features, zero = core.identity.encode.encode_images(encoder, [astronaut()] * 6)
             regions = dict(zip(keys, features[1:], strict=True))
             identity = core.identity.Identity(features[0], zero, regions, self.identity.id_embedding)
             inject(identity)
@@ -166,7 +167,7 @@ def measure_encoding(pack, clip_vision, rounds: int) -> dict:
     """CLIP ViT-H for one identity: the authors' 12 images, ours with and without the zero image known."""
     from skimage.data import astronaut
 
-    encode = pack.nodes.identity.encode_images
+    core, encoder = pack.consistentid.identity.encode, pack.nodes.identity.HostedClipVision(clip_vision)
     images = [astronaut()] * 6
     pixels = torch.zeros(5, 3, 224, 224)
 
@@ -179,10 +180,10 @@ def measure_encoding(pack, clip_vision, rounds: int) -> dict:
             run(batch)
 
     def first():
-        pack.nodes.identity._zero_features.pop(clip_vision, None)
-        encode(clip_vision, images)
+        core._zero_features.pop(clip_vision, None)
+        core.encode_images(encoder, images)
 
-    ways = {"authors": authors, "first": first, "later": lambda: encode(clip_vision, images)}
+    ways = {"authors": authors, "first": first, "later": lambda: core.encode_images(encoder, images)}
     return compare(time_alternating(_timed(ways), max(3, rounds // 3)))
 
 

@@ -12,13 +12,15 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from consistentid.dataset.run import list_photos
-from consistentid.face.analysis import detect_faces, load_face_analysis, select_face
 from consistentid.face.face import CROP_PX, Face, align_landmarks, measure_sharpness
 from consistentid.face.framing import HEAD_SCALE, crop_square, measure_seen, move_inside, surround_head
 from consistentid.face.neighbours import keep_own
+from consistentid.face.package import load_face_analysis
 from consistentid.face.photo import open_photo
 from consistentid.face.quality import SMALLEST_REGION
 from consistentid.face.regions import CLIP_SIZE_PX, REGION_LABELS
+from consistentid.face.search import detect_faces
+from consistentid.face.selection import select_face
 
 GROUPS = "groups"
 SIDE_PX = 512

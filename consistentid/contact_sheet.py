@@ -1,4 +1,7 @@
-"""All stages of a run on one picture."""
+"""Pictures in rows, each with its title below: the stages of a run, records of a training set, scores of a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -6,21 +9,49 @@ CELL = 256
 LINE = 18
 GAP = 8
 COLUMNS = 4
+TEXT_PX = 14
+
+Colour = str | tuple[int, int, int]
 
 
-def draw_contact_sheet(pictures):
-    """A PIL image of [(title, PIL image), ...], four to a row, each with its title below; long titles are wrapped."""
-    font = ImageFont.load_default(14)
-    titles = [wrap_text(title, CELL, font) for title, _ in pictures]
-    columns, rows = min(COLUMNS, len(pictures)), -(-len(pictures) // COLUMNS)
-    height = CELL + LINE * max(map(len, titles)) + GAP
-    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, rows * (height + GAP) + GAP), "white")
+@dataclass(frozen=True)
+class Style:
+    """gap: between cells and around them, below: under a title, indent: before it, all in px. paper: of the sheet,
+    beside: left and right of a tall picture, over and under a wide one; ink: of titles."""
+
+    gap: int
+    below: int
+    indent: int
+    paper: Colour
+    beside: Colour
+    ink: Colour
+
+
+LIGHT = Style(GAP, GAP, 0, "white", "gainsboro", "black")
+DARK = Style(0, 6, 4, "black", "black", (220, 220, 220))
+
+
+def draw_contact_sheet(
+    pictures: Sequence[tuple[str, Image.Image]],
+    columns: int = COLUMNS,
+    style: Style = LIGHT,
+    inks: Mapping[int, Colour] | None = None,
+) -> Image.Image:
+    """Pictures of any sizes, [(title, picture), ...], in cells of CELL px; long titles are wrapped.
+
+    inks: {place of a picture, from 0: colour of its title}, where it is not the style's.
+    """
+    font = ImageFont.load_default(TEXT_PX)
+    titles = [wrap_text(title, CELL - style.indent, font) for title, _ in pictures]
+    columns, rows = min(columns, len(pictures)), -(-len(pictures) // columns)
+    width, height = CELL + style.gap, CELL + LINE * max(map(len, titles)) + style.below + style.gap
+    sheet = Image.new("RGB", (columns * width + style.gap, rows * height + style.gap), style.paper)
     draw = ImageDraw.Draw(sheet)
-    for number, ((_, picture), lines) in enumerate(zip(pictures, titles, strict=True)):
-        x = GAP + number % COLUMNS * (CELL + GAP)
-        y = GAP + number // COLUMNS * (height + GAP)
-        sheet.paste(ImageOps.pad(picture.convert("RGB"), (CELL, CELL), color="gainsboro"), (x, y))
-        draw.text((x, y + CELL + 4), "\n".join(lines), fill="black", font=font, spacing=LINE - 14)
+    for place, ((_, picture), lines) in enumerate(zip(pictures, titles, strict=True)):
+        x, y = style.gap + place % columns * width, style.gap + place // columns * height
+        sheet.paste(ImageOps.pad(picture.convert("RGB"), (CELL, CELL), color=style.beside), (x, y))
+        ink = (inks or {}).get(place, style.ink)
+        draw.text((x + style.indent, y + CELL + 4), "\n".join(lines), fill=ink, font=font, spacing=LINE - TEXT_PX)
     return sheet
 
 

@@ -61,6 +61,13 @@ class ConsistentIDError(ValueError):
         return make_encodable(super().__str__())
 
 
+def restate(error: Exception) -> Exception:
+    """An error of the same words that a log can take: a ConsistentIDError where it is one, else one for its kind."""
+    if isinstance(error, ConsistentIDError):
+        return ConsistentIDError(str(error))
+    return RuntimeError(make_encodable(f"{type(error).__name__}: {error}"))
+
+
 class CheckpointError(ConsistentIDError):
     """A weights file that cannot be read, or is not what was asked for."""
 

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..consistentid.choices import ALIGNMENTS
 from ..consistentid.finite import require_finite
 from ..consistentid.prompt.compose import compose_text, describe_placement
 from ..consistentid.prompt.encode import encode_stages
@@ -52,7 +53,7 @@ class InjectTokens(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "alignment",
-                    options=["auto", "published", "matched"],
+                    options=list(ALIGNMENTS),
                     default="auto",
                     tooltip=(
                         "Which region meets which word. auto: as trained for the fixed sentence, each region its own "

@@ -2,14 +2,15 @@
 
 import comfy.model_management
 from comfy_api.latest import io
+from torch import Tensor
 
-from ..consistentid.errors import FaceNotFoundError
-from ..consistentid.face.analysis import PROVIDERS, SELECTIONS, load_face_analysis
+from ..consistentid.choices import CHANNEL_ORDERS, ON_NO_FACE, SELECTIONS
 from ..consistentid.face.cascade import load_face_cascade
+from ..consistentid.face.package import PROVIDERS, load_face_analysis
+from ..consistentid.face.search import FaceSearch, Found, search_photos
 from .boundary import sockets
 from .boundary.display import show_faces
-from .boundary.layout import read_photo, split_batches
-from .detection import ON_NO_FACE, Search
+from .boundary.layout import make_preview, read_pixels, split_batches
 from .server import folders
 
 SHOWN_PHOTOS = 8
@@ -134,7 +135,7 @@ class DetectFace(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "channel_order",
-                    options=["BGR", "RGB"],
+                    options=list(CHANNEL_ORDERS),
                     default="BGR",
                     tooltip="BGR as trained; RGB reproduces the authors' SD1.5 inference code",
                     **sockets.ADVANCED,
@@ -179,18 +180,23 @@ class DetectFace(io.ComfyNode):
         image_3=(),
         image_4=(),
     ) -> io.NodeOutput:
-        search = Search(face_analysis[0], select[0], index[0], threshold[0], on_no_face[0], channel_order[0])
+        search = FaceSearch(face_analysis[0], select[0], index[0], threshold[0], channel_order[0])
         pictures = split_batches([*image, *image_2, *image_3, *image_4])
-        found = []
-        for number, picture in enumerate(pictures, 1):
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            where = f"Photo {number} of {len(pictures)}: " if len(pictures) > 1 else ""
-            found.append(search.take_faces(picture, where))
-        report = "\n".join(one.line for one in found)
-        items = [item for one in found for item in one.items]
-        if not items:
-            raise FaceNotFoundError(f"No photo is left.\n{report}")
+        photos = [read_pixels(picture) for picture in pictures]
+        watch = comfy.model_management.throw_exception_if_processing_interrupted
+        found = search_photos(search, photos, on_no_face[0], watch)
+        items = [item for one, picture in zip(found, pictures, strict=True) for item in _list_items(one, picture)]
         faces, previews, crops, landmarks, photos = (list(column) for column in zip(*items, strict=True))
-        seen = [pair for pair in zip(pictures, found, strict=True) if pair[1].faces is not None][:SHOWN_PHOTOS]
-        shown = [show_faces(read_photo(picture), one.faces) for picture, one in seen]
+        report = "\n".join(one.line for one in found)
+        seen = [one for one in found if one.faces is not None][:SHOWN_PHOTOS]
+        shown = [show_faces(one.photo, one.faces) for one in seen]
         return io.NodeOutput(faces, previews, crops, report, landmarks, photos, ui={"consistentid_faces": shown})
+
+
+def _list_items(found: Found, picture: Tensor) -> list[tuple]:
+    """For each chosen face itself, its preview, its crop, the landmarks of all and the photo, as DetectFace gives."""
+    landmarks = make_preview(found.draw_landmarks())
+    return [
+        (face, make_preview(found.mark(face)), make_preview(found.crop(face)), landmarks, picture)
+        for face in found.chosen
+    ]

@@ -1,27 +1,25 @@
 """Encoding a person, and identities as files."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import comfy.model_management
 import folder_paths
 import numpy as np
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.adapter.config import CONFIGS, SD15
 from ..consistentid.errors import IncompatibleModelError
-from ..consistentid.face.regions import CLIP_SIZE_PX, preprocess_clip
+from ..consistentid.face.regions import CLIP_SIZE_PX
 from ..consistentid.face.thumbnail import THUMBNAIL_PX
-from ..consistentid.identity import build_identity
+from ..consistentid.identity.encode import encode_identity
 from ..consistentid.identity.file import load_identity, save_new_identity
 from .boundary import sockets
 from .boundary.layout import make_preview
 from .server import folders
-
-_zero_features: WeakKeyDictionary = WeakKeyDictionary()
 
 
 class EncodeIdentity(io.ComfyNode):
@@ -50,8 +48,7 @@ class EncodeIdentity(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip_vision, regions, face=None, caption="") -> io.NodeOutput:
-        features, zero = encode_images(clip_vision, [regions.view_photo(), *map(regions.cut, regions.masks)])
-        return io.NodeOutput(build_identity(regions, face, features, zero, caption))
+        return io.NodeOutput(encode_identity(regions, face, HostedClipVision(clip_vision), caption))
 
 
 class SaveIdentity(io.ComfyNode):
@@ -123,27 +120,21 @@ class LoadIdentity(io.ComfyNode):
         return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def encode_images(clip_vision, images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Penultimate hidden states [N, 257, 1280] of photos in one batch, and those of zero pixel values [257, 1280].
+@dataclass(frozen=True, eq=False)
+class HostedClipVision:
+    """An ImageEncoder whose weights the host loads when photos are encoded. network: a CLIP_VISION."""
 
-    The latter are computed once for each CLIP_VISION.
-    """
-    if getattr(clip_vision, "image_size", CLIP_SIZE_PX) != CLIP_SIZE_PX:
-        raise _wrong_encoder(f"takes images of {clip_vision.image_size} px")
-    pixels = torch.stack([torch.from_numpy(preprocess_clip(image)) for image in images])
-    # On its own, so that the photos' batch, and with it every bit of the result, is the same in each run.
-    if clip_vision not in _zero_features:
-        _zero_features[clip_vision] = _encode_pixels(clip_vision, torch.zeros_like(pixels[:1]))[0]
-    return _encode_pixels(clip_vision, pixels), _zero_features[clip_vision]
+    network: Any
 
-
-def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
-    comfy.model_management.load_models_gpu([clip_vision.patcher])
-    batch = pixels.to(clip_vision.load_device)
-    features = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1].float().cpu()
-    if tuple(features.shape[1:]) not in {config.sizes.image_shape for config in CONFIGS}:
-        raise _wrong_encoder(f"gives features of shape {list(features.shape[1:])}")
-    return features
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        if getattr(self.network, "image_size", CLIP_SIZE_PX) != CLIP_SIZE_PX:
+            raise _wrong_encoder(f"takes images of {self.network.image_size} px")
+        comfy.model_management.load_models_gpu([self.network.patcher])
+        batch = pixels.to(self.network.load_device)
+        features = self.network.model(pixel_values=batch, intermediate_output=-2)[1].float()
+        if tuple(features.shape[1:]) not in {config.sizes.image_shape for config in CONFIGS}:
+            raise _wrong_encoder(f"gives features of shape {list(features.shape[1:])}")
+        return features
 
 
 def _wrong_encoder(found: str) -> IncompatibleModelError:

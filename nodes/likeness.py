@@ -8,14 +8,13 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
-from ..consistentid.face.parsing import parse_face
+from ..consistentid.likeness.dino import Dino, load_dino
 from ..consistentid.likeness.faces import NO_FACE, Score, measure_reference, score_pictures
-from ..consistentid.likeness.image_encoder import ImageEncoder, load_image_encoder
 from ..consistentid.likeness.regions import average_features, average_scores, compare_features, read_features
 from ..consistentid.likeness.report import draw_scores, report_likeness, report_regions
 from .boundary import sockets
 from .boundary.layout import make_preview, read_photo, split_batches
-from .model.hosting import load_to_device, make_patcher
+from .model.hosting import HostedFaceParser, load_to_device, make_patcher
 from .server import folders
 
 WORST = -1.0
@@ -116,15 +115,13 @@ class LoadImageEncoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, model_folder) -> io.NodeOutput:
-        return io.NodeOutput(
-            HostedImageEncoder(load_image_encoder(folders.find_folder(model_folder, "region_encoder")))
-        )
+        return io.NodeOutput(HostedDino(load_dino(folders.find_folder(model_folder, "region_encoder"))))
 
 
-class HostedImageEncoder:
+class HostedDino:
     """An image encoder whose weights the host loads when pictures are encoded."""
 
-    def __init__(self, encoder: ImageEncoder):
+    def __init__(self, encoder: Dino):
         # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
         self.patcher = make_patcher(torch.nn.ModuleList([encoder.model]))
         self.encoder = encoder
@@ -178,14 +175,10 @@ class RegionLikeness(io.ComfyNode):
     ) -> io.NodeOutput:
         photos, pictures, analysis = _read_photos(reference), _read_photos(images), face_analysis[0]
         person = None if analysis is None else measure_reference(analysis, photos, threshold[0])
-        watch = _watch(len(photos) + len(pictures))
-
-        def parse(photo):
-            return parse_face(face_parser[0].model, photo)
+        watch, parse = _watch(len(photos) + len(pictures)), HostedFaceParser(face_parser[0]).parse
 
         def read(picture):
             watch()
-            load_to_device(face_parser[0], whole=True)
             return read_features(picture, parse, image_encoder[0], analysis, person, threshold[0])
 
         references = [read(photo) for photo in photos]

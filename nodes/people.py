@@ -1,36 +1,22 @@
 """Several people in one picture: who is where."""
 
-from dataclasses import dataclass
-
 import torch
 from comfy_api.latest import io
 
-from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import mask_head
 from ..consistentid.face.face import check_same_photo
 from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
+from ..consistentid.identity import people as core
+from ..consistentid.identity.people import Person
 from .boundary import sockets
 from .boundary.layout import read_photo
 from .model.masks import AttentionMask
 
 
-@dataclass(frozen=True, eq=False)
-class Person:
-    """One person of a picture: in the whole of it, or only inside the mask."""
-
-    identity: Identity
-    mask: AttentionMask | None = None
-    weight: float = 1.0
-
-
 def list_people(identity: Identity | tuple[Person, ...], mask=None) -> tuple[Person, ...]:
     """The people behind a socket that takes an identity or several people."""
-    if not isinstance(identity, Identity) and mask is not None:
-        raise ConsistentIDError("Each of several people has a mask in 'Add Person'; disconnect 'mask' here.")
-    if isinstance(identity, Identity):
-        return (Person(identity, AttentionMask(mask) if mask is not None else None),)
-    return identity
+    return core.list_people(identity, None if mask is None else AttentionMask(mask))
 
 
 class MaskHead(io.ComfyNode):

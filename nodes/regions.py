@@ -1,26 +1,23 @@
 """Parsing a face into regions, and regions by hand."""
 
-from collections.abc import Iterable
-from dataclasses import replace
-
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.adapter.config import CONFIGS
+from ..consistentid.choices import FRAMINGS, PAIRS
 from ..consistentid.errors import ConsistentIDError
-from ..consistentid.face.editing import MODES, edit_region
-from ..consistentid.face.face import Face, check_same_photo
-from ..consistentid.face.framing import FRAMINGS, choose_frame
+from ..consistentid.face.editing import MODES, edit_region, frame_head
 from ..consistentid.face.omission import leave_out_regions, read_region_words
-from ..consistentid.face.parsed_face import parse_regions
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.face.preview import draw_labels
 from ..consistentid.face.quality import check_regions
 from ..consistentid.face.regions import EXTRA_LABELS, REGION_LABELS, REGION_WORDS, Regions, fit_clip
+from ..consistentid.face.report import describe_regions
+from ..consistentid.identity.encode import parse_photo
 from .boundary import sockets
 from .boundary.display import show_regions
 from .boundary.layout import make_preview, read_mask, read_photo
-from .model.hosting import load_to_device, make_patcher
+from .model.hosting import HostedFaceParser, make_patcher
 from .server import folders
 
 
@@ -96,7 +93,7 @@ class ParseFace(io.ComfyNode):
                 io.Combo.Input(
                     "pairs",
                     optional=True,
-                    options=["first", "both"],
+                    options=list(PAIRS),
                     default="first",
                     tooltip="Of eyes, ears and lips: the first found, as published, or both in one region",
                     **sockets.ADVANCED,
@@ -125,15 +122,12 @@ class ParseFace(io.ComfyNode):
         cls, face_parser, image, side_px, face=None, framing="auto", pairs="first", brows=False, hair=False, left_out=""
     ) -> io.NodeOutput:
         omitted = read_region_words(left_out)
-        photo = read_photo(image)
-        check_same_photo(face, photo)
-        box, others = (None, ()) if face is None else (face.box, face.others)
+        photo, parser = read_photo(image), HostedFaceParser(face_parser)
         extra = [key for key, is_wanted in zip(EXTRA_LABELS, (brows, hair), strict=True) if is_wanted]
-        load_to_device(face_parser, whole=True)
-        parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra, others)
+        parsed = parse_photo(parser, photo, int(side_px), face, framing, pairs == "both", extra)
         wanted = (*REGION_LABELS, *extra)
         regions = leave_out_regions(parsed.regions, omitted)
-        found = _describe_found(parsed.regions, wanted) + (f" Left out: {', '.join(omitted)}." if omitted else "")
+        found = describe_regions(parsed.regions, wanted, omitted)
         advice = ("connect a face and " if face is None else "") + "use framing 'head'"
         report = "\n".join([f"{found} {parsed.framing}", *check_regions(regions, advice)])
         overlay = make_preview(draw_labels(photo, parsed.map_labels()))
@@ -185,31 +179,14 @@ class EditRegions(io.ComfyNode):
             if image is None:
                 raise ConsistentIDError("There is nothing to edit: connect 'regions', or a photo to 'image'.")
             regions = Regions(read_photo(image), {})
-        regions, framing = _frame_head(regions, face)
+        regions, framing = frame_head(regions, face)
         edited = edit_region(regions, region, mode, None if mask is None else read_mask(mask))
         faults = check_regions(edited, "connect a face" if face is None else "look at its mask")
-        report = "\n".join([_describe_found(edited, REGION_LABELS) + framing, *faults])
+        report = "\n".join([describe_regions(edited, REGION_LABELS) + framing, *faults])
         return io.NodeOutput(edited, *_show_regions(edited), report)
-
-
-def _frame_head(regions: Regions, face: Face | None) -> tuple[Regions, str]:
-    """Regions framed for a face, unless they are framed already, and what is to be told of it."""
-    if face is None:
-        return regions, ""
-    check_same_photo(face, regions.photo)
-    if regions.frame is not None:
-        return regions, " CLIP sees the frame chosen before."
-    frame, sentence = choose_frame(regions.photo, face.box, eyes=regions.stretch_word("eyes"))
-    return replace(regions, frame=frame), f" {sentence}"
 
 
 def _show_regions(regions: Regions) -> tuple[Tensor, Tensor]:
     """Region images as CLIP sees them, and masks over the photo."""
-    crops = make_preview(*(fit_clip(regions.cut(key)) for key in regions.masks))
+    crops = make_preview(*map(fit_clip, regions.list_views()[1:]))
     return crops, make_preview(*(regions.stretch(key) for key in regions.masks))
-
-
-def _describe_found(regions: Regions, wanted: Iterable[str]) -> str:
-    found = [REGION_WORDS[key] for key in regions.masks]
-    missing = [word for word in dict.fromkeys(REGION_WORDS[key] for key in wanted) if word not in found]
-    return f"Found {', '.join(found)}; missing: {', '.join(missing) or 'none'}."

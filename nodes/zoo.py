@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..consistentid.adapter.config import ZOO
-from ..consistentid.face.analysis import load_face_analysis
+from ..consistentid.face.package import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.headless.model_choice import find_zoo
 from ..zoo.drawn_faces import EXAMPLE_SCENES, draw_example

@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from consistentid.errors import CheckpointError, ConsistentIDError
-from consistentid.headless.command import hide_loading_bars
 from consistentid.headless.model_choice import find_checkpoint
 from consistentid.headless.portrait import draw_portrait
 from consistentid.headless.portrait_files import plan_files, save_portrait
 from consistentid.headless.portrait_settings import PortraitSettings
 from consistentid.model_files.find import choose_models_folder, list_search_folders, search_model
 from consistentid.model_files.manifest import read_manifest
+from consistentid.terminal import hide_loading_bars
 
 from . import REPO
 from .drawn_person import OTHER_SCENES, WORKFLOW, draw_person, explain_small_models

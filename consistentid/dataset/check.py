@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import ConsistentIDError
 from ..face.preview import draw_labels
-from ..face.regions import REGION_WORDS, cut_region, select_regions
+from ..face.regions import REGION_WORDS, Regions, select_regions
 from ..prompt.mark import mark_caption
 from .records import DatasetError, Record
 
@@ -49,8 +49,9 @@ def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
     """(title, picture) of the photo, its label map over it, and each of its regions."""
     image = record.read_image()
     labels = record.read_labels(*image.shape[:2])
+    regions = Regions(image, select_regions(labels))
     pictures = [(record.name, image), ("regions", draw_labels(image, labels))]
-    pictures += [(REGION_WORDS[key], cut_region(image, mask)) for key, mask in select_regions(labels).items()]
+    pictures += [(REGION_WORDS[key], regions.cut(key)) for key in regions.masks]
     return [(title, Image.fromarray(picture)) for title, picture in pictures]
 
 

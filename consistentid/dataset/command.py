@@ -45,9 +45,9 @@ def _prepare(arguments) -> int:
 
 
 def _fill(arguments) -> int:
-    from ..face.analysis import load_face_analysis
+    from ..face.package import load_face_analysis
     from ..face.parsing import load_face_parser
-    from ..headless.command import hide_loading_bars, print_progress
+    from ..terminal import hide_loading_bars, print_progress
     from .prepare import FaceModels, Preparation
     from .run import REJECTED, merge_records, prepare_folder
 
@@ -72,7 +72,7 @@ def _fill(arguments) -> int:
 
 
 def _add_captions(arguments) -> None:
-    from ..headless.command import print_progress
+    from ..terminal import print_progress
     from .captions import caption_records
 
     if not arguments.captioner and not arguments.fixed_captions:

@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image
 
 from ..errors import FaceNotFoundError
-from ..face.analysis import detect_faces, select_face
 from ..face.face import Face
 from ..face.framing import Square, crop_square, move_inside
 from ..face.neighbours import keep_own
-from ..face.parsing import BiSeNet, parse_face
 from ..face.regions import REGION_WORDS, select_regions
+from ..face.search import detect_faces
+from ..face.selection import select_face
+from ..ports import FaceParser
 from .records import DatasetError
 
 PARSING_PX = 512
@@ -55,10 +56,10 @@ class PreparedPhoto:
 
 @dataclass(frozen=True)
 class FaceModels:
-    """analysis: InsightFace's FaceAnalysis; parser: BiSeNet."""
+    """analysis: InsightFace's, or another FaceSource with ID embeddings."""
 
     analysis: Any
-    parser: BiSeNet
+    parser: FaceParser
 
 
 def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) -> PreparedPhoto:
@@ -79,7 +80,7 @@ def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) ->
     square = choose_square(photo, face.box, wanted)
     picture = Image.fromarray(crop_square(photo, square))
     image = np.asarray(picture.resize((wanted.size_px,) * 2, Image.Resampling.LANCZOS))
-    labels = keep_own(parse_face(models.parser, image, PARSING_PX), square, face.box, face.others)
+    labels = keep_own(models.parser.parse(image, PARSING_PX), square, face.box, face.others)
     if labels.shape != image.shape[:2]:
         labels = np.asarray(Image.fromarray(labels).resize((wanted.size_px,) * 2, Image.Resampling.NEAREST))
     found = select_regions(labels)

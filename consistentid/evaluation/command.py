@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _draw_and_score(arguments: argparse.Namespace) -> int:
-    from ..headless.command import hide_loading_bars, print_progress
+    from ..terminal import hide_loading_bars, print_progress
     from .gallery import Gallery
     from .outcome import score_gallery
     from .plan import list_pictures, read_plan

@@ -12,11 +12,11 @@ from ..face.photo import open_photo
 from ..face2diffusion.encoder import Face2Diffusion
 from ..headless.model_choice import find_files
 from ..headless.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
-from ..headless.photo_identity import PhotoModels
 from ..headless.pipeline import sample
 from ..headless.portrait import choose_device, encode_text, make_sampling, prepare_pipeline
 from ..headless.portrait_settings import PortraitSettings, parse_lora, read_settings
 from ..headless.unet import install_adapter
+from ..identity.encode import PhotoModels
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file
 
@@ -40,7 +40,7 @@ class Loaded:
 
     def place_readers(self, device: str) -> None:
         """What reads a person is on the device only meanwhile, but for InsightFace: drawing needs the memory."""
-        for network in (self.photo_models.clip_vision, self.photo_models.face_parser, self.word_networks):
+        for network in (self.photo_models.encoder.network, self.photo_models.parser, self.word_networks):
             if network:
                 network.to(device)
 

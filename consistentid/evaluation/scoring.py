@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConsistentIDError, FaceNotFoundError
-from ..face.analysis import load_face_analysis
-from ..face.parsing import load_face_parser, parse_face
+from ..face.package import load_face_analysis
+from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
+from ..likeness.dino import load_dino
 from ..likeness.faces import measure_reference, score_picture
-from ..likeness.image_encoder import load_image_encoder
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import load_clip
 from .fingerprint import describe_file
@@ -88,7 +88,7 @@ class Scorer:
 
     @cached_property
     def dino(self):
-        return self._place(load_image_encoder, self.models.dino)
+        return self._place(load_dino, self.models.dino)
 
     @cached_property
     def analyses(self) -> dict:
@@ -99,8 +99,7 @@ class Scorer:
     def parse(self) -> Callable[[np.ndarray], np.ndarray] | None:
         if not (self.models.face_parser and self.dino):
             return None
-        parser = load_face_parser(self.models.face_parser).to(self.models.device)
-        return lambda photo: parse_face(parser, photo)
+        return load_face_parser(self.models.face_parser).to(self.models.device).parse
 
     def learn(self, plan: Plan) -> None:
         """Read everybody's photos. FaceNotFoundError names a person of whom there is no face."""

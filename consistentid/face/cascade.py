@@ -3,15 +3,14 @@
 It gives a box and how many of its windows see a face: no landmarks, no ID embedding.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ..packages import needed
-from .face import Face, align_face, measure_sharpness
-from .photo import check_photo, identify_photo
+from .face import Face
 
 CASCADE_PX = 512
 SMALLEST_SHARE = 0.1  # of the longer side
@@ -31,23 +30,23 @@ ALL_WINDOWS = 2.0  # of scikit-image's overlap threshold: nothing is grouped
 
 @dataclass(frozen=True, eq=False)
 class FaceCascade:
-    """scikit-image's classifier, ready to use."""
+    """A FaceSource without ID embeddings: scikit-image's classifier, ready to use."""
 
     classifier: Any
+    has_threshold: ClassVar[bool] = False
+    recogniser: ClassVar[str] = ""
 
-    def find_faces(self, photo: np.ndarray) -> list[Face]:
+    def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> list[Face]:
         """Upright faces that look at the camera in an RGB photo [H, W, 3], left to right.
 
         They take at least a tenth of the photo's longer side; larger photos are searched at 512 px, and again with a
         black margin where nobody is seen: a face that fills the frame has too little around it. score: how many windows
-        see the face, 0..1.
+        see the face, 0..1. threshold, channel_order: ignored.
         """
-        check_photo(photo)
-        origin = identify_photo(photo)
         for margin in (0, max(photo.shape[:2]) // 2):
             boxes, searched_px = self._search(photo, margin)
             if boxes:
-                return [_make_face(photo, box, boxes[box], searched_px, margin > 0, origin) for box in sorted(boxes)]
+                return [_make_face(box, boxes[box], searched_px, margin > 0) for box in sorted(boxes)]
         return []
 
     def _search(self, photo: np.ndarray, margin: int) -> tuple[dict, int]:
@@ -107,8 +106,5 @@ def measure_overlap(box: tuple, other: tuple) -> float:
     return float(common / ((high - low).prod() + (other_high - other_low).prod() - common))
 
 
-def _make_face(photo: np.ndarray, box: tuple, score: float, searched_px: int, padded: bool, origin: str) -> Face:
-    face = Face(
-        np.array(box, dtype=np.float32), None, score, None, detector_px=searched_px, padded=padded, photo=origin
-    )
-    return replace(face, sharpness=measure_sharpness(align_face(photo, face)))
+def _make_face(box: tuple, score: float, searched_px: int, padded: bool) -> Face:
+    return Face(np.array(box, dtype=np.float32), None, score, None, detector_px=searched_px, padded=padded)

@@ -1,4 +1,4 @@
-"""Regions by hand: masks that replace, extend or take away what a face parser found."""
+"""Regions by hand: masks that replace, extend or take away what a face parser found, and the frame of a photo."""
 
 from dataclasses import replace
 
@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ConsistentIDError
+from .face import Face, check_same_photo
+from .framing import choose_frame
 from .regions import REGION_WORDS, Regions
 
 MODES = ("replace", "add", "remove")
@@ -37,6 +39,20 @@ def edit_region(regions: Regions, word: str, mode: str, mask: np.ndarray | None 
     ordered = {key: masks[key] for key in REGION_WORDS if key in masks}
     drawn = ", ".join(filter(None, (regions.notes.get("drawn by hand"), word)))
     return replace(regions, masks=ordered, notes={**regions.notes, "drawn by hand": drawn})
+
+
+def frame_head(regions: Regions, face: Face | None) -> tuple[Regions, str]:
+    """Regions framed for a face, unless they are framed already, and what is to be told of it.
+
+    ConsistentIDError for a face of another photo.
+    """
+    if face is None:
+        return regions, ""
+    check_same_photo(face, regions.photo)
+    if regions.frame is not None:
+        return regions, " CLIP sees the frame chosen before."
+    frame, sentence = choose_frame(regions.photo, face.box, eyes=regions.stretch_word("eyes"))
+    return replace(regions, frame=frame), f" {sentence}"
 
 
 def _change_mask(before: list[np.ndarray], mode: str, mask: np.ndarray | None) -> np.ndarray | None:

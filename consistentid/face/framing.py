@@ -6,6 +6,7 @@ A box or square is [x0, y0, x1, y1] in pixels of the photo.
 import numpy as np
 from PIL import Image
 
+from ..choices import FRAMINGS
 from ..errors import ConsistentIDError
 from .quality import SMALLEST_REGION, count_pixels, crop_centre
 
@@ -20,8 +21,6 @@ CLIP's pixels; it counts where no eye was found (docs/real_photos.md)."""
 LEAST_SEEN = 0.9
 """Part of the face box in the photo below which a face is cut: with a tenth of the face cut off, the ID embedding has a
 cosine of 0.96 to that of the whole face, with a fifth 0.90, with half 0.53 (docs/real_photos.md)."""
-
-FRAMINGS = ("auto", "whole photo", "head")
 
 Square = tuple[int, int, int, int]
 

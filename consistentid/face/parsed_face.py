@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import FaceNotFoundError
+from ..ports import FaceParser
 from .framing import Square, choose_frame, crop_square, place_mask, surround_head
 from .neighbours import keep_own
-from .parsing import BiSeNet, parse_face
 from .regions import REGION_LABELS, Regions, select_regions
 
 
@@ -33,7 +33,7 @@ class ParsedFace:
 
 
 def parse_regions(
-    parser: BiSeNet,
+    parser: FaceParser,
     photo: np.ndarray,
     side_px: int = 512,
     box: np.ndarray | None = None,
@@ -48,7 +48,7 @@ def parse_regions(
     whose regions are left out, see keep_own. FaceNotFoundError if no region is found.
     """
     square = None if box is None else surround_head(photo, box)
-    parsed = parse_face(parser, photo if square is None else crop_square(photo, square), side_px)
+    parsed = parser.parse(photo if square is None else crop_square(photo, square), side_px)
     labels = parsed if square is None else keep_own(parsed, square, box, others)
     masks = select_regions(labels, unite_pairs, extra)
     if square is not None:
@@ -60,9 +60,8 @@ def parse_regions(
             f"The face parser found no face, eyes, ears, nose or mouth {place} ({photo.shape[1]}x{photo.shape[0]}). "
             "Use a sharper, frontal photo, or crop it to head and shoulders."
         )
-    notes = {
-        "regions": f"{getattr(parser, 'source', '')}, {side_px} px, {'around the face' if square else 'whole photo'}"
-    }
+    where = "around the face" if square else "whole photo"
+    notes = {"regions": f"{parser.source}, {side_px} px, {where}"}
     regions = Regions(photo, masks, notes=notes)
     frame, sentence = choose_frame(photo, box, framing, regions.stretch_word("eyes"))
     if not np.array_equal(labels, parsed):

@@ -130,7 +130,7 @@ class OutputHead(nn.Module):
 
 
 class BiSeNet(nn.Module):
-    """Normalised image [B, 3, H, W] -> logits [B, 19, H, W] of the main head and of two auxiliary heads.
+    """A FaceParser. Normalised image [B, 3, H, W] -> logits [B, 19, H, W] of the main head and of two auxiliary heads.
 
     The auxiliary heads belong to the weights and to training; `auxiliary=False` skips them. width: channels
     of the first layer, 64 in the public weights; all others follow from it. source: the file's name.
@@ -154,6 +154,18 @@ class BiSeNet(nn.Module):
             return (logits,)
         return logits, self.conv_out16(context8, size), self.conv_out32(context16, size)
 
+    @torch.inference_mode()
+    def parse(self, photo: np.ndarray, side_px: int = 512) -> np.ndarray:
+        """Label map uint8 [side_px, side_px] of an RGB photo [H, W, 3], which is squashed to a square first.
+
+        The published sides are 512 (SD1.5) and 1280 (SDXL).
+        """
+        square = Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.BILINEAR)
+        pixels = (np.asarray(square, dtype=np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+        batch = torch.from_numpy(pixels.transpose(2, 0, 1)[None]).to(self.conv_out.conv_out.weight)
+        logits = self(batch, auxiliary=False)[0]
+        return logits[0].argmax(0).to("cpu", torch.uint8).numpy()
+
 
 def load_face_parser(path: str | Path) -> BiSeNet:
     """BiSeNet with the weights of a face_parsing.pth, in float32 and eval mode; CheckpointError if it is not one.
@@ -169,17 +181,3 @@ def load_face_parser(path: str | Path) -> BiSeNet:
     load_strictly(parser, weights, Path(path).name)
     parser.source = Path(path).name
     return parser.float()
-
-
-@torch.inference_mode()
-def parse_face(parser: BiSeNet, photo: np.ndarray, side_px: int = 512) -> np.ndarray:
-    """Label map uint8 [side_px, side_px] of an RGB photo [H, W, 3], which is squashed to a square first.
-
-    The published sides are 512 (SD1.5) and 1280 (SDXL).
-    """
-    square = Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.BILINEAR)
-    pixels = (np.asarray(square, dtype=np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
-    weight = parser.conv_out.conv_out.weight
-    batch = torch.from_numpy(pixels.transpose(2, 0, 1)[None]).to(weight)
-    logits = parser(batch, auxiliary=False)[0]
-    return logits[0].argmax(0).to("cpu", torch.uint8).numpy()

@@ -7,7 +7,7 @@ from .face import Face
 from .parsing import LABELS
 from .regions import EXTRA_LABELS, REGION_LABELS
 
-FACE_COLOURS = _CHOSEN, _OTHER = (64, 220, 90), (240, 160, 40)
+FACE_COLOURS = CHOSEN, OTHER = (64, 220, 90), (240, 160, 40)
 """RGB of the chosen face and of others."""
 # Distinct colours for the 19 labels: a walk around the hue circle, by a step that keeps facial regions apart.
 _HUE_STEP = 0.762
@@ -27,14 +27,19 @@ def draw_faces(photo: np.ndarray, faces: list[Face], chosen: Face | None) -> np.
     draw = ImageDraw.Draw(image)
     line = max(2, min(photo.shape[:2]) // 200)
     for face in faces:
-        colour = _CHOSEN if face is chosen else _OTHER
-        draw.rectangle([float(x) for x in face.box], outline=colour, width=line)
+        colour = CHOSEN if face is chosen else OTHER
+        draw_box(draw, face.box, colour, line)
         if face.landmarks is None:
             continue
         draw.text((float(face.box[0]), float(face.box[1]) - 12), f"{face.score:.2f}", fill=colour)
         for x, y in face.landmarks.tolist():
             draw.ellipse((x - line, y - line, x + line, y + line), fill=colour)
     return np.asarray(image)
+
+
+def draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, colour: tuple[int, int, int], line_px: int) -> None:
+    """The outline of a box [x0, y0, x1, y1] in pixels; `draw` is changed."""
+    draw.rectangle([float(x) for x in box], outline=colour, width=line_px)
 
 
 def find_region_colour(key: str) -> tuple[int, int, int]:

@@ -73,6 +73,10 @@ class Regions:
         """One region as CLIP sees it: black outside the mask."""
         return cut_region(self.view_photo(), self.view(self.stretch(key)))
 
+    def list_views(self) -> list[np.ndarray]:
+        """The photo and each region as CLIP sees them."""
+        return [self.view_photo(), *map(self.cut, self.masks)]
+
     def stretch(self, key: str) -> np.ndarray:
         """The mask of one region at the size of the photo."""
         height, width = self.photo.shape[:2]

@@ -1,10 +1,13 @@
 """What was found in a photo, in words."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
-from .analysis import ALL_FACES
+from ..choices import ALL_FACES
 from .face import Face
 from .framing import LEAST_SEEN, holds_middle, measure_seen
+from .regions import REGION_WORDS, Regions
 
 SMALLEST_WIDTH_PX = 50
 """Width of the face box below which the ID embedding suffers: cosine to that of the same face with more pixels 0.97 at
@@ -25,6 +28,14 @@ def report_faces(photo: np.ndarray, faces: list[Face], chosen: list[Face], selec
         _warn_of_small(chosen) + _warn_of_cut(photo, chosen) + _warn_of_half_seen(photo, faces, chosen, selection)
     )
     return f"{len(faces)} found; took {reason}: {taken}.{warnings}"
+
+
+def describe_regions(regions: Regions, wanted: Iterable[str], omitted: Sequence[str] = ()) -> str:
+    """Which regions there are, and which of the wanted keys are missing. omitted: words that are not encoded."""
+    found = [REGION_WORDS[key] for key in regions.masks]
+    missing = [word for word in dict.fromkeys(REGION_WORDS[key] for key in wanted) if word not in found]
+    left_out = f" Left out: {', '.join(omitted)}." if omitted else ""
+    return f"Found {', '.join(found)}; missing: {', '.join(missing) or 'none'}.{left_out}"
 
 
 def _warn_of_small(chosen: list[Face]) -> str:

@@ -1,16 +1,27 @@
-"""The adapter's image encoder, CLIP ViT-H/14, through transformers: features of a photo and of its regions."""
+"""The adapter's image encoder, CLIP ViT-H/14, through transformers."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..adapter.config import AdapterConfig
 from ..errors import CheckpointError, IncompatibleModelError
-from ..face.regions import CLIP_SIZE_PX, preprocess_clip
+from ..face.regions import CLIP_SIZE_PX
 from ..packages import needed
 from ..weights import load_strictly, own_memory, read_weights
+
+
+@dataclass(frozen=True, eq=False)
+class ClipVision:
+    """An ImageEncoder. network: of load_clip_vision."""
+
+    network: nn.Module
+
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        pixels = pixels.to(next(self.network.parameters()))
+        return self.network(pixel_values=pixels, output_hidden_states=True).hidden_states[-2].float()
 
 
 def load_clip_vision(path: str | Path, base: AdapterConfig):
@@ -33,23 +44,6 @@ def load_clip_vision(path: str | Path, base: AdapterConfig):
     if found != (base.sizes.image_width, CLIP_SIZE_PX, base.sizes.patch_px):
         raise _wrong_encoder(path, "width {}, {} px, patch {}".format(*found), base)
     return own_memory(model).eval().requires_grad_(False)
-
-
-@torch.inference_mode()
-def encode_images(clip_vision, images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Penultimate hidden states [N, 257, 1280] of photos, and those of zero pixel values [257, 1280]; on the CPU.
-
-    The shape is that of CLIP ViT-H/14; see NetworkSizes.image_shape.
-    """
-    pixels = torch.stack([torch.from_numpy(preprocess_clip(image)) for image in images])
-    # Zeros on their own, so that they are the same for every photo.
-    zero = _encode_pixels(clip_vision, torch.zeros_like(pixels[:1]))[0]
-    return _encode_pixels(clip_vision, pixels), zero
-
-
-def _encode_pixels(clip_vision, pixels: Tensor) -> Tensor:
-    out = clip_vision(pixel_values=pixels.to(clip_vision.device, clip_vision.dtype), output_hidden_states=True)
-    return out.hidden_states[-2].float().cpu()
 
 
 def _read_file(path: Path, base: AdapterConfig):

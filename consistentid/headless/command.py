@@ -1,15 +1,12 @@
 """`python -m consistentid portrait`: a photo in, a portrait out, without ComfyUI."""
 
 import argparse
-import logging
 import sys
-import warnings
-from contextlib import suppress
 from dataclasses import fields, replace
-from importlib import import_module
 from types import UnionType
 from typing import get_args
 
+from ..terminal import hide_loading_bars
 from .portrait_settings import PortraitSettings, read_settings
 
 
@@ -50,26 +47,6 @@ def run_portrait(arguments: argparse.Namespace) -> int:
         print(f"Portrait       {path}")
     print(f"Contact sheet  {files.sheet}")
     return 0
-
-
-def hide_loading_bars() -> None:
-    """Silence the bars of transformers and diffusers for each small file, and what InsightFace says to its authors.
-
-    Also that diffusers wonders at an AutoencoderTiny in a pipeline.
-    """
-    warnings.filterwarnings("ignore", category=FutureWarning, module="insightface")
-    for module in ("configuration_utils", "pipelines.pipeline_utils"):
-        logger = logging.getLogger(f"diffusers.{module}")
-        logger.addFilter(lambda record: "AutoencoderTiny" not in record.getMessage())
-    for package in ("diffusers", "transformers"):
-        with suppress(ImportError):
-            import_module(f"{package}.utils.logging").disable_progress_bar()
-
-
-def print_progress(word: str, done: int, total: int) -> None:
-    """One line that counts: "Drawn 2 of 8". Only for people: nothing where the output is a file."""
-    if sys.stderr.isatty():
-        print(f"\r{word} {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def _add_option(parser: argparse.ArgumentParser, item) -> None:

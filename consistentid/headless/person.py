@@ -4,15 +4,15 @@ import numpy as np
 import torch
 
 from ..adapter.checkpoint import Adapter, load_adapter
-from ..face.analysis import load_face_analysis
+from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity, encode_face, load_face2diffusion
 from ..face2diffusion.word import normalise_word
 from ..identity import Identity
 from ..identity.compatibility import check_adapter
+from ..identity.encode import PhotoModels, Stages, encode_photo
 from ..identity.file import load_identity
-from .clip_vision import load_clip_vision
-from .photo_identity import PhotoModels, Stages, encode_photo
+from .clip_vision import ClipVision, load_clip_vision
 from .portrait_settings import PortraitSettings
 
 
@@ -29,9 +29,9 @@ def load_photo_models(settings: PortraitSettings, adapter: Adapter) -> PhotoMode
     """None where an identity file says who the person is."""
     if settings.identity:
         return None
-    analysis = load_face_analysis(settings.face_package) if settings.id_embedding else None
-    networks = load_clip_vision(settings.clip_vision, adapter.config), load_face_parser(settings.face_parser)
-    return PhotoModels(*(network.to(settings.device) for network in networks), analysis)
+    faces = load_face_analysis(settings.face_package) if settings.id_embedding else None
+    clip_vision = load_clip_vision(settings.clip_vision, adapter.config).to(settings.device)
+    return PhotoModels(ClipVision(clip_vision), load_face_parser(settings.face_parser).to(settings.device), faces)
 
 
 def load_word_networks(settings: PortraitSettings) -> Face2Diffusion | None:

@@ -10,10 +10,11 @@ from PIL import Image
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import SD15, AdapterConfig
 from ..errors import ConsistentIDError
-from ..face.analysis import load_face_analysis
+from ..face.package import load_face_analysis
 from ..face.photo import open_photo, open_picture
 from ..face2diffusion.encoder import TextIdentity
 from ..identity import Identity
+from ..identity.encode import Stages, align_photo
 from ..prompt.align import FacialPrompt
 from ..prompt.compose import compose_for_identity, describe_placement
 from ..prompt.encode import encode_plain
@@ -21,7 +22,6 @@ from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
 from .model_choice import find_files
 from .person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
-from .photo_identity import Stages, align_photo
 from .pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
 from .portrait_settings import PortraitSettings, parse_lora
 from .unet import install_adapter

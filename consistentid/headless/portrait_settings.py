@@ -9,12 +9,12 @@ from typing import get_args
 from PIL import Image
 
 from ..adapter.config import CONFIGS, SD15, AdapterConfig
+from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS
 from ..errors import ConsistentIDError
 from .schedulers import SCHEDULERS
 
 PNG_KEY = "consistentid"
 FORMAT = 1
-FACE_ORDERS = ("largest", "most central", "left to right", "highest score")  # without importing face.analysis
 BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
 MOST = {
@@ -49,10 +49,10 @@ class PortraitSettings:
     caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
     word: str = option("", "word of the prompt that is the person too, through Face2Diffusion: 'f l' as published")
     consistentid: bool = option(True, "without ConsistentID --word alone is the person; it needs no adapter then")
-    alignment: str = option("auto", "which region meets which word", choices=("auto", "published", "matched"))
+    alignment: str = option("auto", "which region meets which word", choices=ALIGNMENTS)
     select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
     index: int = option(0, "which face of that order, counted from 0")
-    framing: str = option("auto", "what CLIP sees of the photo", choices=("auto", "whole photo", "head"))
+    framing: str = option("auto", "what CLIP sees of the photo", choices=FRAMINGS)
     id_embedding: bool = option(True, "InsightFace's embedding; without it the regions alone describe the face")
     base: str = option("sd15", "base model whose files are looked for", choices=BASES)
     models_folder: str = option("", "folder like ComfyUI/models, for files that are not named")

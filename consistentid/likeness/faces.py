@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FaceNotFoundError
-from ..face.analysis import detect_faces, select_face
 from ..face.face import Face
+from ..face.search import detect_faces
+from ..face.selection import select_face
 
 
 @dataclass(frozen=True, eq=False)

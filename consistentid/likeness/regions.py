@@ -54,7 +54,7 @@ def read_features(
 ) -> dict[str, np.ndarray] | None:
     """Features {region key: [D] of unit length} of an RGB photo; empty when the parser finds no region.
 
-    parse: photo -> label map. encoder: an ImageEncoder. With a face analysis and the reference it measured, the face
+    parse: photo -> label map. encoder: a Dino. With a face analysis and the reference it measured, the face
     most like the reference is parsed on its own; None when no face scores the threshold, or its
     middle lies outside.
     """

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..contact_sheet import DARK, draw_contact_sheet
+from ..face.preview import CHOSEN, draw_box
 from .faces import Likeness, Reference, Score
 from .regions import RegionScore, average_scores
-
-TILE_PX = 256
-_CAPTION_PX = 24
-_PLAIN, _BEST = (220, 220, 220), (64, 220, 90)
 
 
 def report_likeness(likeness: Likeness, second: Likeness | None = None) -> str:
@@ -48,31 +46,15 @@ def report_regions(scores: list[RegionScore | None], faceless: Sequence[int] = (
 
 def draw_scores(pictures: list[np.ndarray], likeness: Likeness) -> np.ndarray:
     """All pictures in their order, each with its score below and a box around the face that counts; best in green."""
-    boxes = [None if score.face is None else score.face.box for score in likeness.scores]
-    captions = [
-        f"{place}: " + ("no face" if score.cosine is None else f"{score.cosine:.3f}")
-        for place, score in enumerate(likeness.scores)
-    ]
     best = likeness.ranking[0]
-    marked = [
-        _draw_box(picture, box, _BEST if place == best else _PLAIN)
-        for place, (picture, box) in enumerate(zip(pictures, boxes, strict=True))
-    ]
-    return draw_sheet(marked, captions, math.ceil(math.sqrt(len(pictures))), best)
-
-
-def draw_sheet(pictures: list[np.ndarray], captions: list[str], columns: int, best: int | None = None) -> np.ndarray:
-    """Pictures of any sizes as tiles in rows, each with its caption below, that of the best in green."""
-    rows = math.ceil(len(pictures) / columns)
-    sheet = Image.new("RGB", (columns * TILE_PX, rows * (TILE_PX + _CAPTION_PX)))
-    draw = ImageDraw.Draw(sheet)
-    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        row, column = divmod(place, columns)
-        x, y = column * TILE_PX, row * (TILE_PX + _CAPTION_PX)
-        tile = _fit(picture)
-        sheet.paste(tile, (x + (TILE_PX - tile.width) // 2, y + (TILE_PX - tile.height) // 2))
-        draw.text((x + 4, y + TILE_PX + 4), caption, fill=_BEST if place == best else _PLAIN, font_size=14)
-    return np.asarray(sheet)
+    cells = []
+    for place, (picture, score) in enumerate(zip(pictures, likeness.scores, strict=True)):
+        shown = Image.fromarray(picture)
+        if score.face is not None:
+            colour = CHOSEN if place == best else DARK.ink
+            draw_box(ImageDraw.Draw(shown), score.face.box, colour, max(2, max(picture.shape[:2]) // 128))
+        cells.append((f"{place}: " + ("no face" if score.cosine is None else f"{score.cosine:.3f}"), shown))
+    return np.asarray(draw_contact_sheet(cells, math.ceil(math.sqrt(len(cells))), DARK, {best: CHOSEN}))
 
 
 def _report_reference(reference: Reference) -> str:
@@ -110,18 +92,3 @@ def _report_region(score: RegionScore | None) -> str:
     if score.cosine is None:
         return "no region in common"
     return f"{score.cosine:.3f} ({', '.join(f'{word} {cosine:.3f}' for word, cosine in score.regions.items())})"
-
-
-def _draw_box(picture: np.ndarray, box: np.ndarray | None, colour: tuple[int, int, int]) -> np.ndarray:
-    if box is None:
-        return picture
-    image = Image.fromarray(picture)
-    line = max(2, max(picture.shape[:2]) // 128)
-    ImageDraw.Draw(image).rectangle(np.asarray(box, dtype=float).tolist(), outline=colour, width=line)
-    return np.asarray(image)
-
-
-def _fit(picture: np.ndarray) -> Image.Image:
-    height, width = picture.shape[:2]
-    scale = TILE_PX / max(height, width)
-    return Image.fromarray(picture).resize((max(1, round(width * scale)), max(1, round(height * scale))))

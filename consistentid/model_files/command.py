@@ -52,8 +52,8 @@ def _list(arguments) -> int:
 
 
 def _get(arguments) -> int:
+    from ..terminal import ProgressBar
     from .download import get_model
-    from .progress import ProgressBar
     from .records import Records
 
     folder = choose_models_folder(arguments.models_folder)

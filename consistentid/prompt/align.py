@@ -27,6 +27,11 @@ class FacialPrompt:
     unplaced: tuple[str, ...] = ()
     is_published: bool = False
 
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """For each region the letter of the person it belongs to; "" where there is only one."""
+        return ("",) * len(self.regions)
+
 
 def compose_prompt(
     prompt: str,

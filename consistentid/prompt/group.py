@@ -22,6 +22,10 @@ class GroupPrompt(FacialPrompt):
     owners: tuple[int, ...] = ()
     captions: tuple[MarkedCaption, ...] = ()
 
+    @property
+    def letters(self) -> tuple[str, ...]:
+        return tuple(chr(ord("A") + owner) for owner in self.owners)
+
 
 def compose_group(
     prompt: str, captions: Sequence[str], regions: Sequence[Sequence[str]], config: AdapterConfig

@@ -15,7 +15,7 @@ def add_command(subparsers) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from ..headless.command import hide_loading_bars
+    from ..terminal import hide_loading_bars
     from .config import read_config
     from .loop import train
 

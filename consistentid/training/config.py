@@ -8,11 +8,11 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 from ..adapter.config import CONFIGS
+from ..choices import ALIGNMENTS
 from ..errors import ConsistentIDError
 from ..packages import needed
 
 PRECISIONS = ("no", "bf16", "fp16")
-ALIGNMENTS = ("auto", "published", "matched")
 RATES = ("constant", "cosine")
 
 

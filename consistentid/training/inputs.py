@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..adapter.config import AdapterConfig
 from ..headless.clip_text import ClipText
+from ..headless.clip_vision import ClipVision
 from .config import TrainingConfig
 from .feature_cache import PHOTO, Features
 from .samples import Sample, make_generator
@@ -116,8 +117,7 @@ class FrozenModels:
     @torch.no_grad()
     def encode_pixels(self, pixels: list[Tensor]) -> Tensor:
         """Features [len(pixels), 257, 1280] of pixel values [3, 224, 224], in float32."""
-        stacked = torch.stack(pixels).to(self.device, self.clip_vision.dtype)
-        return self.clip_vision(pixel_values=stacked, output_hidden_states=True).hidden_states[-2].float()
+        return ClipVision(self.clip_vision).encode_pixels(torch.stack(pixels))
 
     def draw_chance(self, ordinal: int, shape) -> Chance:
         """The chance of one sample of the run, whatever device and batch it is in."""

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..dataset.records import DatasetError, Record
-from ..face.regions import cut_region, preprocess_clip, select_regions
+from ..face.regions import Regions, preprocess_clip, select_regions
 from .config import TrainingConfig
 from .feature_cache import CacheEntry, FeatureCache, Features
 
@@ -119,10 +119,11 @@ def read_sample(
 
 def _make_pixels(stored: np.ndarray, masks: dict[str, np.ndarray], square: tuple[int, int]) -> Pixels:
     photo = np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
+    seen, *regions = (torch.from_numpy(preprocess_clip(view)) for view in Regions(photo, masks).list_views())
     return Pixels(
         image=torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous(),
-        photo=torch.from_numpy(preprocess_clip(photo)),
-        regions={key: torch.from_numpy(preprocess_clip(cut_region(photo, mask))) for key, mask in masks.items()},
+        photo=seen,
+        regions=dict(zip(masks, regions, strict=True)),
     )
 
 

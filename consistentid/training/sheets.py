@@ -1,14 +1,19 @@
 """Sample sheets: what the adapter draws so far, beside the photos it draws from."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from PIL import Image
 
 from ..contact_sheet import draw_contact_sheet
 from ..dataset.records import Record
+from ..face.regions import Regions
+from ..headless.clip_vision import ClipVision
 from ..headless.conditioning import encode_prompt
 from ..headless.pipeline import Sampling, sample, set_scheduler
 from ..identity import Identity
+from ..identity.encode import encode_identity
 from ..prompt.compose import compose_for_identity
 from .assembly import Run
 from .samples import read_sample
@@ -48,16 +53,10 @@ class SheetMaker:
         return sample(self.run.pipeline, conditioning, sampling)[0]
 
     def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
-        config, frozen = self.run.config, self.run.frozen
+        config, encoder = self.run.config, ClipVision(self.run.frozen.clip_vision)
         read = read_sample(record, 0, config.resolution, config.unite_pairs)
-        pixels = read.pixels
-        photo, *regions = frozen.encode_pixels([pixels.photo, *pixels.regions.values()]).cpu()
-        identity = Identity(
-            photo_features=photo,
-            zero_features=frozen.zero_features.cpu(),
-            region_features=dict(zip(pixels.regions, regions, strict=True)),
-            id_embedding=read.id_embedding if read.id_embedding.any() else None,
-            caption=read.facial_caption,
-        )
-        shown = ((pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
-        return Image.fromarray(shown), identity
+        photo = ((read.pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+        regions = Regions(photo, {key: mask.numpy() for key, mask in read.masks.items()})
+        identity = encode_identity(regions, None, encoder, read.facial_caption)
+        embedding = read.id_embedding if read.id_embedding.any() else None
+        return Image.fromarray(photo), replace(identity, id_embedding=embedding)

@@ -8,14 +8,12 @@ from comfy_api.latest import ui
 from PIL import Image
 from torch import Tensor
 
-from ...consistentid.face.analysis import ALL_FACES, SELECTIONS, select_face
 from ...consistentid.face.face import Face
 from ...consistentid.face.framing import holds_middle
 from ...consistentid.face.preview import FACE_COLOURS, find_region_colour
 from ...consistentid.face.regions import REGION_WORDS, Regions
+from ...consistentid.face.selection import rank_faces
 from ...consistentid.prompt.align import FacialPrompt
-from ...consistentid.prompt.compose import find_owners
-from ...consistentid.prompt.group import GroupPrompt
 from ...consistentid.prompt.mark import MARKER, split_last_word
 from .layout import make_preview
 
@@ -27,12 +25,7 @@ OPACITY = 0.6
 def show_faces(photo: np.ndarray, faces: Sequence[Face]) -> dict:
     """A photo with its faces from left to right, and {selection: their numbers in that order}."""
     height, width = photo.shape[:2]
-    faces = [select_face(faces, photo, "left to right", index) for index in range(len(faces))]
-    orders = {
-        name: [faces.index(select_face(faces, photo, name, index)) for index in range(len(faces))]
-        for name in SELECTIONS
-        if name != ALL_FACES
-    }
+    faces, orders = rank_faces(faces, photo)
     boxes = [np.clip(face.box / [width, height, width, height], 0, 1).tolist() for face in faces]
     return {
         "picture": _save_pictures(make_preview(photo, side_px=PICTURE_PX))[0],
@@ -70,13 +63,12 @@ def show_regions(regions: Regions, wanted: Sequence[str]) -> dict:
 
 def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:
     """The prompt in parts: text, and words that a facial token was injected into. count: of the tokens."""
-    letters = [chr(ord("A") + owner) if isinstance(composed, GroupPrompt) else "" for owner in find_owners(composed)]
     *before, last = composed.marked.split(MARKER)
     parts = []
     for number, text in enumerate(before[:count]):
         start, word, rest = split_last_word(text)
         key = composed.regions[number] if number < len(composed.regions) else None
-        owner = letters[number] if key else ""
+        owner = composed.letters[number] if key else ""
         parts += [{"text": start}, {"text": word, **_describe_token(key, owner)}, {"text": rest.removesuffix(" ")}]
     parts.append({"text": "".join([*before[count:], last])})
     return {"parts": [part for part in parts if part["text"]], "report": report}

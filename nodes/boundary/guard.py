@@ -9,7 +9,7 @@ from functools import wraps
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
 
-from ...consistentid.errors import ConsistentIDError, describe_os_error, make_encodable
+from ...consistentid.errors import ConsistentIDError, describe_os_error, make_encodable, restate
 
 BROKEN = re.compile("[\ud800-\udfff]")
 WIDGETS = (io.String.Input, io.Int.Input, io.Float.Input, io.Boolean.Input)
@@ -86,9 +86,7 @@ def _raise_encodable(error: Exception):
     """Raise the error, or where a log cannot take it with all that led to it, one that says the same in ASCII."""
     if _is_encodable(error):
         raise error
-    kind = ConsistentIDError if isinstance(error, ConsistentIDError) else RuntimeError
-    text = str(error) if isinstance(error, ConsistentIDError) else f"{type(error).__name__}: {error}"
-    plain = kind(make_encodable(text)).with_traceback(error.__traceback__)
+    plain = restate(error).with_traceback(error.__traceback__)
     raise (plain if _is_encodable(plain) else plain.with_traceback(None)) from None
 
 

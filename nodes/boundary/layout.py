@@ -15,7 +15,14 @@ PREVIEW_PX = 2048
 
 
 def read_photo(image: Tensor) -> np.ndarray:
-    """The one photo of an IMAGE; grey becomes RGB, transparency is dropped."""
+    """The one photo of an IMAGE, see read_pixels; FaceNotFoundError where it is too small or narrow for a face."""
+    photo = read_pixels(image)
+    check_photo(photo)
+    return photo
+
+
+def read_pixels(image: Tensor) -> np.ndarray:
+    """The one picture of an IMAGE, of any size; grey becomes RGB, transparency is dropped."""
     if image.shape[0] != 1:
         raise ConsistentIDError(
             f"This node takes one photo, but got a batch of {image.shape[0]} images. "
@@ -24,9 +31,7 @@ def read_photo(image: Tensor) -> np.ndarray:
     pixels = image[0].detach().float().cpu()
     if pixels.shape[-1] in (1, 2):
         pixels = pixels[..., :1].expand(-1, -1, 3)
-    photo = (pixels[..., :3].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    check_photo(photo)
-    return photo
+    return (pixels[..., :3].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
 def read_mask(mask: Tensor) -> np.ndarray:

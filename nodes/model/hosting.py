@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 import comfy.model_management
 import comfy.model_patcher
 import comfy.ops
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -41,6 +42,21 @@ def load_to_device(patcher: comfy.model_patcher.ModelPatcher, whole: bool = Fals
     """
     comfy.model_management.load_models_gpu([patcher], force_full_load=whole)
     return patcher.load_device
+
+
+@dataclass(frozen=True, eq=False)
+class HostedFaceParser:
+    """A FaceParser whose weights the host loads when a photo is parsed. patcher: of a BiSeNet."""
+
+    patcher: comfy.model_patcher.ModelPatcher
+
+    @property
+    def source(self) -> str:
+        return self.patcher.model.source
+
+    def parse(self, photo: np.ndarray, side_px: int = 512) -> np.ndarray:
+        load_to_device(self.patcher, whole=True)
+        return self.patcher.model.parse(photo, side_px)
 
 
 @dataclass(frozen=True, eq=False)

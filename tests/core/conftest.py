@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture(scope="session")
 def analysis(face_package):
-    from consistentid.face.analysis import load_face_analysis
+    from consistentid.face.package import load_face_analysis
 
     return load_face_analysis(face_package, "CPU")
 

@@ -1,6 +1,7 @@
 """What the core may import and call: no host, nothing heavy at import, nothing that runs foreign code."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 CORE = Path(__file__).resolve().parents[2] / "consistentid"
 FILES = sorted(CORE.rglob("*.py"))
+NODE_FILES = sorted(CORE.with_name("nodes").rglob("*.py"))
 HEAVY = (
     "comfy",
     "comfy_api",
@@ -82,6 +84,16 @@ def imports_in(tree: ast.AST):
             yield from ((alias.name, 0) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or "", node.level
+
+
+@pytest.mark.parametrize("file", NODE_FILES, ids=lambda file: str(file.relative_to(CORE.parent)))
+def test_a_node_asks_the_core_and_not_what_is_of_which_class(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    core = [node for node in imports if "consistentid" in (node.module or "")]
+    ours = {alias.asname or alias.name for node in core for alias in node.names}
+    asked = {ast.unparse(call.args[1]): call.lineno for name, call in calls_in(tree) if name == "isinstance"}
+    assert not {kind: line for kind, line in asked.items() if ours & set(re.findall(r"\w+", kind))}
 
 
 def test_files_are_short():

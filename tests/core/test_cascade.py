@@ -11,9 +11,10 @@ sys.path.append(str(Path(__file__).parent))
 from photo_set import FACE_BOX, SEEN, make_photo
 
 from consistentid.errors import FaceNotFoundError, MissingPackageError
-from consistentid.face.analysis import select_face
 from consistentid.face.cascade import _keep_apart, load_face_cascade
 from consistentid.face.face import align_face
+from consistentid.face.search import detect_faces
+from consistentid.face.selection import select_face
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +31,18 @@ def overlap(box, other) -> float:
 
 def test_portrait(cascade, astronaut):
     before = astronaut.copy()
-    (face,) = cascade.find_faces(astronaut)
+    (face,) = detect_faces(cascade, astronaut)
     assert overlap(face.box, np.array(FACE_BOX)) > 0.7
     assert face.landmarks is None and face.id_embedding is None and face.recogniser == ""
     assert 0 < face.quality < 1 and np.array_equal(astronaut, before)
-    (again,) = cascade.find_faces(astronaut)
+    (again,) = detect_faces(cascade, astronaut)
     assert np.array_equal(face.box, again.box)
 
 
 @pytest.mark.parametrize("name", SEEN)
 def test_photo_set(cascade, name):
     photo = make_photo(name)
-    faces = cascade.find_faces(photo)
+    faces = detect_faces(cascade, photo)
     assert len(faces) == SEEN[name][1]
     if name in ("dark", "grey"):
         assert overlap(faces[0].box, np.array(FACE_BOX)) > 0.7
@@ -51,13 +52,13 @@ def test_photo_set(cascade, name):
 
 def test_large_photo_is_searched_small_and_answered_large(cascade, astronaut):
     large = astronaut.repeat(4, axis=0).repeat(4, axis=1)
-    (face,) = cascade.find_faces(large)
+    (face,) = detect_faces(cascade, large)
     assert overlap(face.box / 4, np.array(FACE_BOX)) > 0.7 and face.detector_px == 512
 
 
 def test_close_up_is_found_with_a_margin(cascade, astronaut):
     left, top, right, bottom = (round(edge) + inset for edge, inset in zip(FACE_BOX, (5, 5, -5, -5), strict=True))
-    (face,) = cascade.find_faces(np.ascontiguousarray(astronaut[top:bottom, left:right]))
+    (face,) = detect_faces(cascade, np.ascontiguousarray(astronaut[top:bottom, left:right]))
     assert face.padded and overlap(face.box, np.array([0, 0, right - left, bottom - top])) > 0.5
 
 
@@ -66,7 +67,7 @@ def test_group_photo(cascade):
     from insightface.data import get_image
 
     photo = np.ascontiguousarray(get_image("t1")[..., ::-1])
-    faces = cascade.find_faces(photo)
+    faces = detect_faces(cascade, photo)
     largest = select_face(faces, photo)
     lamp = max(faces, key=lambda face: face.area)
     assert len(faces) == 4 and overlap(lamp.box, np.array([635, 110, 907, 382])) > 0.9
@@ -90,18 +91,18 @@ def test_pictures_without_a_face(cascade, name):
     picture = np.asarray(getattr(data, name)())
     if picture.ndim == 2:
         picture = picture[..., None].repeat(3, axis=2)
-    assert cascade.find_faces(np.ascontiguousarray(picture[..., :3])) == []
+    assert detect_faces(cascade, np.ascontiguousarray(picture[..., :3])) == []
 
 
 def test_small_and_narrow_photos(cascade):
     with pytest.raises(FaceNotFoundError, match="only 15x100"):
-        cascade.find_faces(np.zeros((100, 15, 3), dtype=np.uint8))
-    assert cascade.find_faces(np.zeros((16, 16, 3), dtype=np.uint8)) == []
-    assert cascade.find_faces(np.zeros((40, 600, 3), dtype=np.uint8)) == []
+        detect_faces(cascade, np.zeros((100, 15, 3), dtype=np.uint8))
+    assert detect_faces(cascade, np.zeros((16, 16, 3), dtype=np.uint8)) == []
+    assert detect_faces(cascade, np.zeros((40, 600, 3), dtype=np.uint8)) == []
 
 
 def test_crop_is_the_box(cascade, astronaut):
-    (face,) = cascade.find_faces(astronaut)
+    (face,) = detect_faces(cascade, astronaut)
     left, top, right, bottom = face.box.round().astype(int)
     crop = align_face(astronaut, face)
     assert crop.shape == (112, 112, 3) and crop.dtype == np.uint8
@@ -121,5 +122,5 @@ def test_insightface_is_not_needed(monkeypatch, astronaut):
         monkeypatch.delitem(sys.modules, name)
     for name in ("insightface", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)
-    (face,) = load_face_cascade().find_faces(astronaut)
+    (face,) = detect_faces(load_face_cascade(), astronaut)
     assert align_face(astronaut, face).any()

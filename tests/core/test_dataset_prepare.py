@@ -25,7 +25,8 @@ from consistentid.dataset.prepare import (
 )
 from consistentid.dataset.records import DatasetError, read_records
 from consistentid.errors import FaceNotFoundError
-from consistentid.face.analysis import detect_faces, load_face_analysis
+from consistentid.face.package import load_face_analysis
+from consistentid.face.search import detect_faces
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,15 @@ sys.path.append(str(Path(__file__).parent))
 
 from analysis_variants import write_genderage
 
+from consistentid.choices import ALL_FACES, SELECTIONS
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
-from consistentid.face.analysis import ALL_FACES, SELECTIONS, Face, align_face, detect_faces, select_face, select_faces
-from consistentid.face.face import align_landmarks
+from consistentid.face.face import Face, align_face, align_landmarks
 from consistentid.face.onnx_models import AgeModel
 from consistentid.face.package import FoundFace
 from consistentid.face.report import report_faces
 from consistentid.face.resampling import resize
+from consistentid.face.search import detect_faces
+from consistentid.face.selection import select_face, select_faces
 
 HER_BOX = (178, 62, 272, 180)
 

@@ -13,7 +13,8 @@ sys.path.append(str(Path(__file__).parent))
 from analysis_variants import write_genderage
 
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
-from consistentid.face.analysis import PROVIDERS, detect_faces, load_face_analysis
+from consistentid.face.package import PROVIDERS, load_face_analysis
+from consistentid.face.search import detect_faces
 
 
 @pytest.fixture

@@ -14,10 +14,13 @@ sys.path.append(str(Path(__file__).parent))
 from analysis_variants import write_genderage
 from photo_set import FACE_BOX, SEEN, make_photo, write_turned_photo
 
+from consistentid.choices import ALL_FACES
 from consistentid.errors import ConsistentIDError, FaceNotFoundError
-from consistentid.face.analysis import ALL_FACES, Face, detect_faces, load_face_analysis
+from consistentid.face.face import Face
+from consistentid.face.package import load_face_analysis
 from consistentid.face.photo import open_photo
 from consistentid.face.report import report_faces
+from consistentid.face.search import detect_faces
 
 
 @pytest.mark.parametrize("name", SEEN)

@@ -14,8 +14,9 @@ sys.path.append(str(Path(__file__).parent))
 from analysis_variants import make_near_sighted
 from photo_set import FACE_BOX
 
-from consistentid.face.analysis import detect_faces, load_face_analysis
 from consistentid.face.face import align_face
+from consistentid.face.package import load_face_analysis
+from consistentid.face.search import detect_faces
 
 CORNER = 300, 300
 

@@ -35,7 +35,7 @@ def second(face_package, load_module, tmp_path_factory):
     import onnx
     from onnx import numpy_helper
 
-    from consistentid.face.analysis import load_face_analysis
+    from consistentid.face.package import load_face_analysis
 
     recogniser = load_module(STANDINS).build_recogniser()
     (weight,) = (tensor for tensor in recogniser.graph.initializer if tensor.name == "weight")

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from consistentid.errors import CheckpointError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
+from consistentid.likeness.dino import load_dino
 from consistentid.likeness.faces import measure_reference, score_picture
-from consistentid.likeness.image_encoder import load_image_encoder
 from consistentid.likeness.regions import average_features, average_scores, compare_features, cut_squares, read_features
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
@@ -46,7 +46,7 @@ def _save(model, processor, folder):
 
 @pytest.fixture(scope="module", params=[make_dinov2, make_vit], ids=["dinov2", "vit"])
 def encoder(request, tmp_path_factory):
-    return load_image_encoder(request.param(tmp_path_factory.mktemp("encoder") / "tiny dino"))
+    return load_dino(request.param(tmp_path_factory.mktemp("encoder") / "tiny dino"))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_middle_of_dinov2s_preprocessing_is_the_region(dinov2_folder):
     labels[100:324, 60:284] = 1
     square = cut_squares(photo, labels)["Face"]
     assert square.shape == (256, 256, 3) and square[0].max() == 0
-    processor = load_image_encoder(dinov2_folder).processor
+    processor = load_dino(dinov2_folder).processor
     pixels = processor(images=[Image.fromarray(square)], return_tensors="pt")["pixel_values"][0].numpy() * 0.25 + 0.5
     assert pixels.shape == (3, 28, 28)
     assert pixels[:, 1:-1, 1:-1].min() > 0.99 and pixels.min() > 0.4
@@ -242,7 +242,7 @@ def test_the_threshold_reaches_the_detector(analysis, astronaut):
 def test_missing_transformers(dinov2_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingPackageError, match=r"python -m pip install .*transformers"):
-        load_image_encoder(dinov2_folder)
+        load_dino(dinov2_folder)
 
 
 def drop_a_tensor(folder):
@@ -268,10 +268,10 @@ def test_damaged_folder(damage, tmp_path):
     folder = make_dinov2(tmp_path / "tiny dino")
     damage(folder)
     with pytest.raises(CheckpointError, match="tiny dino"):
-        load_image_encoder(folder)
+        load_dino(folder)
 
 
 def test_models_of_another_kind_are_refused(dinov2_folder, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip"}))
     with pytest.raises(IncompatibleModelError, match=r"type 'clip'.*dinov2-base"):
-        load_image_encoder(tmp_path)
+        load_dino(tmp_path)

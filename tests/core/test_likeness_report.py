@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from consistentid.contact_sheet import CELL, DARK, draw_contact_sheet
 from consistentid.face.face import Face
+from consistentid.face.preview import CHOSEN
 from consistentid.likeness.faces import Likeness, Reference, Score
 from consistentid.likeness.regions import RegionScore
-from consistentid.likeness.report import TILE_PX, draw_scores, draw_sheet, report_likeness, report_regions
+from consistentid.likeness.report import draw_scores, report_likeness, report_regions
 
 NO_FACE = Score(None, None, None, 0)
 
@@ -64,23 +67,24 @@ def test_regions_in_words():
 
 @pytest.mark.parametrize(("size_hw", "place"), [((100, 50), (slice(0, 256), slice(64, 192)))], ids=["tall"])
 def test_pictures_are_fitted_into_tiles(size_hw, place):
-    sheet = draw_sheet([np.full((*size_hw, 3), 200, np.uint8)] * 3, ["a", "b", "c"], columns=2, best=2)
-    assert sheet.shape == (2 * (TILE_PX + 24), 2 * TILE_PX, 3)
-    assert (sheet[place] == 200).all() and not sheet[:TILE_PX, :60].any()
-    band = sheet[2 * TILE_PX + 24 :, :TILE_PX].astype(int)
+    picture = Image.fromarray(np.full((*size_hw, 3), 200, np.uint8))
+    sheet = np.asarray(draw_contact_sheet([(title, picture) for title in "abc"], 2, DARK, {2: CHOSEN}))
+    assert sheet.shape == (2 * (CELL + 24), 2 * CELL, 3)
+    assert (sheet[place] == 200).all() and not sheet[:CELL, :60].any()
+    band = sheet[2 * CELL + 24 :, :CELL].astype(int)
     green = (band[..., 1] > band[..., 0] + 50) & (band[..., 1] > band[..., 2] + 50)
     assert green.any(), "the caption of the best is green"
-    plain = sheet[TILE_PX : TILE_PX + 24].astype(int)
+    plain = sheet[CELL : CELL + 24].astype(int)
     assert plain.any() and np.abs(plain[..., 1] - plain[..., 0]).max() == 0
-    assert not sheet[TILE_PX + 24 :, TILE_PX:].any(), "no fourth picture"
+    assert not sheet[CELL + 24 :, CELL:].any(), "no fourth picture"
 
 
 def test_the_face_that_counts_is_boxed():
     pictures = [np.full((256, 256, 3), 100, np.uint8)] * 2
     sheet = draw_scores(pictures, Likeness(person(), (NO_FACE, score(0.5))))
-    assert sheet.shape == (TILE_PX + 24, 2 * TILE_PX, 3)
-    assert (sheet[:TILE_PX, :TILE_PX] == 100).all(), "nothing is drawn where no face is"
-    boxed = (sheet[:TILE_PX, TILE_PX:] != 100).any(axis=-1)
+    assert sheet.shape == (CELL + 24, 2 * CELL, 3)
+    assert (sheet[:CELL, :CELL] == 100).all(), "nothing is drawn where no face is"
+    boxed = (sheet[:CELL, CELL:] != 100).any(axis=-1)
     rows, columns = np.flatnonzero(boxed.any(axis=1)), np.flatnonzero(boxed.any(axis=0))
     assert (columns[0], rows[0], columns[-1], rows[-1]) == (10, 20, 60, 90)
     assert all((picture == 100).all() for picture in pictures)

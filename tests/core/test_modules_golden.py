@@ -18,7 +18,7 @@ from golden_data import (
 from consistentid.adapter.attention import Lora, add_id_attention, attend
 from consistentid.adapter.facial_encoder import FacialEncoder
 from consistentid.adapter.id_projection import IDProjection
-from consistentid.face.parsing import BiSeNet, parse_face
+from consistentid.face.parsing import BiSeNet
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 
@@ -103,7 +103,7 @@ def bisenet():
 
 def test_face_parsing(bisenet):
     expected = read_arrays("bisenet_argmax.npz")["argmax_512"]
-    labels = parse_face(bisenet, read_arrays("images.npz")["image.astronaut_512x512"])
+    labels = bisenet.parse(read_arrays("images.npz")["image.astronaut_512x512"])
     # 11 pixels of this image have their two best logits closer than 1e-5.
     assert np.count_nonzero(labels != expected) <= 20
 

@@ -12,11 +12,10 @@ sys.path.append(str(Path(__file__).parent))
 from photo_set import make_photo
 
 from consistentid.dataset import prepare
-from consistentid.face import parsed_face
-from consistentid.face.analysis import detect_faces
 from consistentid.face.neighbours import keep_own
 from consistentid.face.parsed_face import parse_regions
-from consistentid.headless import photo_identity
+from consistentid.face.search import detect_faces
+from consistentid.identity import encode
 from consistentid.likeness import regions as region_likeness
 from consistentid.likeness.faces import measure_reference
 from zoo.drawn_faces import choose_scene, draw_portrait, sample_person
@@ -42,15 +41,23 @@ def heads():
     return maps, [find_box(one) for one in maps]
 
 
-@pytest.fixture
-def parser(monkeypatch):
-    """A stand-in that reads labels off the grey levels of a photo."""
+class GreyLevels:
+    """A parser that reads labels off the grey levels of a photo."""
 
-    def read(_, photo, side_px):
+    source = ""
+
+    def parse(self, photo, side_px):
         square = Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.NEAREST)
         return (np.asarray(square)[..., 0] // 12).astype(np.uint8)
 
-    monkeypatch.setattr(parsed_face, "parse_face", read)
+
+class Skin:
+    """A parser that sees nothing else."""
+
+    source = ""
+
+    def parse(self, photo, side_px):
+        return np.full((side_px,) * 2, SKIN, np.uint8)
 
 
 def paint(labels: np.ndarray) -> np.ndarray:
@@ -58,14 +65,14 @@ def paint(labels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("chosen", [0, 1])
-def test_of_two_heads_each_keeps_its_own(heads, parser, chosen):
+def test_of_two_heads_each_keeps_its_own(heads, chosen):
     maps, boxes = heads
     both = np.where(maps[0] > 0, maps[0], maps[1])
     photo, box, other = paint(both), boxes[chosen], boxes[1 - chosen]
     options = {"unite_pairs": True, "extra": ("Hair", "Brows"), "box": box}
-    together = parse_regions(None, photo, 512, **options).regions.masks
-    apart = parse_regions(None, photo, 512, others=[other], **options)
-    alone = parse_regions(None, paint(maps[chosen]), 512, **options).regions.masks
+    together = parse_regions(GreyLevels(), photo, 512, **options).regions.masks
+    apart = parse_regions(GreyLevels(), photo, 512, others=[other], **options)
+    alone = parse_regions(GreyLevels(), paint(maps[chosen]), 512, **options).regions.masks
     assert "belongs to other faces was left out" in apart.framing
     for key in ("Left_Eye", "Nose", "Upper_Lip", "Brows", "Face", "Hair"):
         before, after, wanted = (masks[key] > 127 for masks in (together, apart.regions.masks, alone))
@@ -124,10 +131,9 @@ def couple(analysis):
     return photo, faces
 
 
-def test_a_training_record_is_of_one_person(analysis, couple, monkeypatch):
+def test_a_training_record_is_of_one_person(analysis, couple):
     photo, _ = couple
-    models = prepare.FaceModels(analysis, None)
-    monkeypatch.setattr(prepare, "parse_face", lambda parser, photo, side_px: np.full((side_px,) * 2, SKIN, np.uint8))
+    models = prepare.FaceModels(analysis, Skin())
     labels = prepare.prepare_photo(photo, models, prepare.Preparation(people=2)).labels
     assert 0.45 < (labels > 0).mean() < 0.55
     single = prepare.prepare_photo(make_photo("portrait"), models, prepare.Preparation()).labels
@@ -155,7 +161,7 @@ def test_headless_portraits_hand_the_others_on(analysis, couple, monkeypatch):
         handed.update(options)
         raise InterruptedError
 
-    monkeypatch.setattr(photo_identity, "parse_regions", stop)
+    monkeypatch.setattr(encode, "parse_regions", stop)
     with pytest.raises(InterruptedError):
-        photo_identity.encode_photo(photo, photo_identity.PhotoModels(None, None, analysis), 512)
+        encode.encode_photo(photo, encode.PhotoModels(None, None, analysis), 512)
     assert np.array_equal(handed["others"][0], faces[1].box) or np.array_equal(handed["others"][0], faces[0].box)

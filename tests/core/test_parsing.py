@@ -7,10 +7,9 @@ from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from consistentid.errors import ConsistentIDError, FaceNotFoundError
-from consistentid.face import parsed_face
 from consistentid.face.framing import choose_frame, crop_square, place_mask, surround_head
 from consistentid.face.parsed_face import parse_regions
-from consistentid.face.parsing import BiSeNet, parse_face
+from consistentid.face.parsing import BiSeNet
 from consistentid.face.regions import Regions, select_regions
 
 STEP = 12  # grey levels from one label to the next
@@ -46,18 +45,28 @@ def paint(labels: np.ndarray) -> np.ndarray:
     return np.repeat(labels[..., None] * STEP, 3, axis=2)
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """Photos shown to the parser, which reads labels off the grey levels."""
-    photos = []
+class GreyLevels:
+    """A parser that reads labels off the grey levels, and keeps the photos it was shown."""
 
-    def read_labels(parser, photo, side_px):
-        photos.append(photo)
+    source = ""
+
+    def __init__(self):
+        self.photos = []
+
+    def parse(self, photo, side_px):
+        self.photos.append(photo)
         square = Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.NEAREST)
         return (np.asarray(square)[..., 0] // STEP).astype(np.uint8)
 
-    monkeypatch.setattr(parsed_face, "parse_face", read_labels)
-    return photos
+
+PARSER = GreyLevels()
+
+
+@pytest.fixture
+def shown():
+    """Photos shown to the parser."""
+    PARSER.photos.clear()
+    return PARSER.photos
 
 
 def assert_within(pixels: int, mask: np.ndarray, expected: np.ndarray):
@@ -77,7 +86,7 @@ def test_regions_lie_where_they_are_in_the_photo(shown, size_hw, box):
     labels = draw_face(size_hw, box)
     photo = paint(labels)
     side = round(2 * max(box[2] - box[0], box[3] - box[1]))
-    parsed = parse_regions(None, photo, 512, np.array(box), extra=("Brows", "Hair"))
+    parsed = parse_regions(PARSER, photo, 512, np.array(box), extra=("Brows", "Hair"))
     masks = parsed.regions.masks
     expected = select_regions(labels, extra=("Brows", "Hair"))
     assert list(masks) == list(expected) == ["Face", "Left_Eye", "Nose", "Upper_Lip", "Brows", "Hair"]
@@ -89,7 +98,7 @@ def test_regions_lie_where_they_are_in_the_photo(shown, size_hw, box):
 
 def test_the_face_fills_half_of_what_the_parser_sees(shown):
     box = np.array([600, 100, 700, 260])
-    parse_regions(None, paint(draw_face((500, 800), box)), 512, box)
+    parse_regions(PARSER, paint(draw_face((500, 800), box)), 512, box)
     rows, columns = np.nonzero(shown[0][..., 0] == STEP)
     assert (rows.min(), rows.max() + 1) == (80, 240), "160 of 320 px, in the middle"
     assert (columns.min(), columns.max() + 1) == (110, 210)
@@ -97,7 +106,7 @@ def test_the_face_fills_half_of_what_the_parser_sees(shown):
 
 def test_without_a_face_the_whole_photo_is_squashed_as_published(shown):
     labels = draw_face((400, 800), (350, 100, 450, 250))
-    parsed = parse_regions(None, paint(labels), 512)
+    parsed = parse_regions(PARSER, paint(labels), 512)
     assert parsed.square is None and parsed.regions.frame is None and shown[0].shape == (400, 800, 3)
     expected = select_regions(parsed.labels)
     assert parsed.labels.shape == (512, 512) and list(parsed.regions.masks) == list(expected)
@@ -107,7 +116,7 @@ def test_without_a_face_the_whole_photo_is_squashed_as_published(shown):
 def test_holes_are_filled(shown):
     labels = draw_face((600, 600), (200, 200, 400, 440))
     assert (labels[300:320, 290:310] != 1).any(), "the nose is a hole in the skin"
-    face = parse_regions(None, paint(labels), 512, np.array([200, 200, 400, 440])).regions.masks["Face"]
+    face = parse_regions(PARSER, paint(labels), 512, np.array([200, 200, 400, 440])).regions.masks["Face"]
     assert (face[210:430, 210:390] == 255).all()
 
 
@@ -120,7 +129,7 @@ def test_real_network_sees_the_crop(astronaut):
     assert parsed.square == surround_head(astronaut, box) == (95, -5, 355, 255)
     crop = np.zeros((260, 260, 3), np.uint8)
     crop[5:] = astronaut[:255, 95:355]
-    assert np.array_equal(parsed.labels, parse_face(parser, crop, 128))
+    assert np.array_equal(parsed.labels, parser.parse(crop, 128))
     assert np.array_equal(crop_square(astronaut, parsed.square), crop)
 
 
@@ -129,12 +138,12 @@ def test_photo_without_a_face(shown, box):
     place = "in the photo" if box is None else r"around the face at \(50, 50, 250, 250\)"
     for labels in (np.zeros((300, 400), np.uint8), np.full((300, 400), 17, np.uint8)):
         with pytest.raises(FaceNotFoundError, match=rf"no face, eyes.* {place} \(400x300\)"):
-            parse_regions(None, paint(labels), 64, box, extra=("Hair",))
+            parse_regions(PARSER, paint(labels), 64, box, extra=("Hair",))
 
 
 def test_face_of_another_photo_is_refused(astronaut):
     with pytest.raises(ConsistentIDError, match=r"its middle outside the photo \(512x512\).*seen whole.*detected in"):
-        parse_regions(None, astronaut, 512, np.array([900, 100, 1000, 200]))
+        parse_regions(PARSER, astronaut, 512, np.array([900, 100, 1000, 200]))
 
 
 def test_placing_labels_invents_none():
@@ -194,10 +203,10 @@ def test_the_eyes_of_the_parser_decide(shown):
     """Drawn faces with large eyes stay in the whole photo at a share of 0.3; real ones, with 1% of the box, do not."""
     box = np.array([140, 140, 260, 260])
     labels = draw_face((400, 400), box)
-    assert parse_regions(None, paint(labels), 512, box).regions.frame is None
+    assert parse_regions(PARSER, paint(labels), 512, box).regions.frame is None
     labels[np.isin(labels, (4, 5))] = 1
     labels[176:184, 165:177] = 4
-    parsed = parse_regions(None, paint(labels), 512, box)
+    parsed = parse_regions(PARSER, paint(labels), 512, box)
     assert parsed.regions.frame == surround_head(labels, box) and "eyes have only" in parsed.framing
 
 
@@ -209,7 +218,7 @@ def test_unknown_framing():
 def test_what_clip_sees_follows_the_frame(shown):
     box = np.array([40, 100, 140, 220])
     photo = paint(draw_face((400, 1000), box))
-    regions = parse_regions(None, photo, 512, box).regions
+    regions = parse_regions(PARSER, photo, 512, box).regions
     assert regions.frame == (0, 40, 240, 280)
     assert np.array_equal(regions.view_photo(), photo[40:280, :240])
     whole = Regions(photo, regions.masks)

@@ -13,10 +13,11 @@ sys.path.append(str(Path(__file__).parent))
 from analysis_variants import make_near_sighted
 from photo_set import SEEN, make_photo
 
-from consistentid.face.analysis import detect_faces, load_face_analysis
 from consistentid.face.framing import choose_frame, place_mask
+from consistentid.face.package import load_face_analysis
 from consistentid.face.quality import check_regions
 from consistentid.face.regions import Regions
+from consistentid.face.search import detect_faces
 
 
 def blur_photo(name: str, radius: float) -> np.ndarray:

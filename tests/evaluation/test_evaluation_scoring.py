@@ -11,9 +11,9 @@ from consistentid.evaluation.clip import load_clip
 from consistentid.evaluation.frechet import measure_fid
 from consistentid.evaluation.plan import read_plan
 from consistentid.evaluation.scoring import Scorer, ScoringModels
-from consistentid.face.analysis import load_face_analysis
+from consistentid.face.package import load_face_analysis
+from consistentid.likeness.dino import load_dino
 from consistentid.likeness.faces import measure_reference, score_picture
-from consistentid.likeness.image_encoder import load_image_encoder
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +47,16 @@ def test_every_metric_of_one_picture(clip_folder, dino_folder, face_package, ast
     labels = np.zeros((512, 512), np.uint8)
     labels[70:190, 175:275] = 1
     labels[100:130, 215:233] = 10
-    monkeypatch.setattr(scoring, "load_face_parser", lambda path: torch.nn.Identity())
-    monkeypatch.setattr(scoring, "parse_face", lambda parser, photo: labels)
+    parser = torch.nn.Identity()
+    parser.parse = lambda photo: labels
+    monkeypatch.setattr(scoring, "load_face_parser", lambda path: parser)
     models = ScoringModels(str(clip_folder), str(dino_folder), face_package=str(face_package), face_parser="any")
     scorer = Scorer(models)
     (photos / "p.json").write_text('{"people": {"A": ["ada.png", "ben.png"]}, "prompts": ["a red hat"], "seeds": [0]}')
     scorer.learn(read_plan(photos / "p.json"))
     scores = scorer.score("A", "a red hat", blurred)
     references = [astronaut, (astronaut * 0.8).astype("uint8")]
-    clip, dino, analysis = load_clip(clip_folder), load_image_encoder(dino_folder), load_face_analysis(face_package)
+    clip, dino, analysis = load_clip(clip_folder), load_dino(dino_folder), load_face_analysis(face_package)
     for name, encode in (("clip_i", clip.encode_pictures), ("dino", dino.encode)):
         a, b, picture = (encode([one])[0].astype(float) for one in (*references, blurred))
         assert scores[name] == pytest.approx((cosine(a, picture) + cosine(b, picture)) / 2, abs=1e-5)

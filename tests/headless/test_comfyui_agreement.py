@@ -156,7 +156,8 @@ def test_image_features(host, files, photo, tmp_path):
     import comfy.clip_vision
 
     from consistentid.face.photo import open_photo
-    from consistentid.headless.clip_vision import encode_images, load_clip_vision
+    from consistentid.headless.clip_vision import ClipVision, load_clip_vision
+    from consistentid.identity.encode import encode_images
 
     folder = Path(inspect.getfile(comfy.clip_vision)).parent
     config = json.loads((folder / "clip_vision_config_h.json").read_text())
@@ -166,6 +167,6 @@ def test_image_features(host, files, photo, tmp_path):
     missing, _ = theirs.load_sd(load_file(files["clip_vision"] / "model.safetensors"))
     assert not missing
     pictures = [open_photo(photo), open_photo(photo)[:300]]
-    expected = host.nodes.identity.encode_images(theirs, pictures)
-    found = encode_images(load_clip_vision(files["clip_vision"], SD15), pictures)
+    expected = encode_images(host.nodes.identity.HostedClipVision(theirs), pictures)
+    found = encode_images(ClipVision(load_clip_vision(files["clip_vision"], SD15)), pictures)
     assert all(difference(*pair) <= 1e-3 for pair in zip(found, expected, strict=True))

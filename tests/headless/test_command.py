@@ -14,11 +14,12 @@ from PIL import Image
 
 from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
-from consistentid.headless.clip_vision import encode_images, load_clip_vision
+from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.command import add_command
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.portrait import make_sampling
 from consistentid.headless.portrait_settings import PortraitSettings, parse_lora, read_settings
+from consistentid.identity.encode import encode_images
 from consistentid.identity.file import save_identity
 
 
@@ -178,12 +179,12 @@ def test_image_features_are_the_layer_before_the_last(files, photo):
     caught = {}
     layers = next(module for name, module in folder.named_modules() if name.endswith("encoder.layers"))
     handle = layers[-2].register_forward_hook(lambda module, inputs, out: caught.setdefault("out", []).append(out))
-    features, zero = encode_images(folder, [picture, picture[:, ::-1].copy()])
+    features, zero = encode_images(ClipVision(folder), [picture, picture[:, ::-1].copy()])
     handle.remove()
     outputs = [out[0] if isinstance(out, tuple) else out for out in caught["out"]]
     assert torch.equal(zero, outputs[0].view(257, 1280)) and torch.equal(features, outputs[1])
     assert features.shape == (2, 257, 1280) and not torch.allclose(features[0], features[1])
-    assert torch.allclose(encode_images(file, [picture])[0], features[:1], atol=1e-4)
+    assert torch.allclose(encode_images(ClipVision(file), [picture])[0], features[:1], atol=1e-4)
 
 
 def test_another_encoder_is_refused(files):

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from consistentid.__main__ import main
 from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
-from consistentid.face.analysis import select_face
 from consistentid.face.face import Face
+from consistentid.face.selection import select_face
 from consistentid.headless.pipeline import load_loras, load_pipeline
 from consistentid.headless.portrait import choose_device
 from consistentid.headless.portrait_settings import FACE_ORDERS, PortraitSettings, read_settings

@@ -14,7 +14,7 @@ from consistentid.adapter.sites import list_sites
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
 from consistentid.face.parsing import load_face_parser
 from consistentid.headless.clip_text import ClipText
-from consistentid.headless.clip_vision import encode_images, load_clip_vision
+from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.pipeline import Sampling, load_pipeline, sample
@@ -24,6 +24,7 @@ from consistentid.headless.unet import detect_base, install_adapter
 from consistentid.identity import Identity
 from consistentid.identity.combination import combine_identities
 from consistentid.identity.compatibility import check_adapter
+from consistentid.identity.encode import encode_images
 from consistentid.identity.file import load_identity, save_identity
 from consistentid.prompt.compose import compose_for_identity
 from consistentid.prompt.encode import encode_plain
@@ -118,7 +119,7 @@ def test_the_parser_is_as_narrow_as_its_file(zoo_models):
 
 
 def test_image_encoders_are_told_apart(zoo_models, files, astronaut):
-    features, zero = encode_images(load_clip_vision(zoo_models / "image_encoder", ZOO), [astronaut])
+    features, zero = encode_images(ClipVision(load_clip_vision(zoo_models / "image_encoder", ZOO)), [astronaut])
     assert features.shape == (1, *ZOO.sizes.image_shape) and zero.shape == ZOO.sizes.image_shape
     with pytest.raises(IncompatibleModelError, match=r"patch 28\); the adapter for SD1.5 needs width 1280.*ViT-H-14"):
         load_clip_vision(zoo_models / "image_encoder", SD15)

@@ -17,8 +17,8 @@ FEATURES = torch.linspace(-1, 1, 3 * 257 * 1280).reshape(3, 257, 1280)
 @pytest.fixture
 def encode(host, monkeypatch, astronaut):
     """EncodeIdentity with a photo whose face and nose were found, and features that are known beforehand."""
-    node = host.nodes.identity
-    monkeypatch.setattr(node, "encode_images", lambda clip_vision, images: (FEATURES[: len(images)], FEATURES[2] * 0))
+    node, core = host.nodes.identity, host.consistentid.identity.encode
+    monkeypatch.setattr(core, "encode_images", lambda encoder, images: (FEATURES[: len(images)], FEATURES[2] * 0))
     mask = np.zeros((512, 512), np.uint8)
     mask[100:200, 100:300] = 255
     regions = host.consistentid.face.regions.Regions(astronaut, {"Nose": mask, "Face": mask})

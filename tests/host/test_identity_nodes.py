@@ -69,6 +69,10 @@ def regions(host, astronaut):
     return module.Regions(astronaut, module.select_regions(labels))
 
 
+def encode_images(host, clip_vision, images):
+    return host.consistentid.identity.encode.encode_images(host.nodes.identity.HostedClipVision(clip_vision), images)
+
+
 def encode(host, clip_vision, regions, face=None, caption=""):
     return host.nodes.identity.EncodeIdentity.execute(clip_vision, regions, face, caption).result[0]
 
@@ -87,7 +91,7 @@ def test_clip_sees_the_frame(host, clip_vision, regions):
     identity = encode(host, clip_vision, framed)
     images = [framed.view_photo(), framed.cut("Nose")]
     assert [image.shape for image in images] == [(200, 200, 3)] * 2
-    features, _ = host.nodes.identity.encode_images(clip_vision, images)
+    features, _ = encode_images(host, clip_vision, images)
     assert torch.allclose(identity.photo_features, features[0], atol=1e-4)
     assert torch.allclose(identity.region_features["Nose"], features[1], atol=1e-4)
     whole = encode(host, clip_vision, regions)
@@ -95,7 +99,7 @@ def test_clip_sees_the_frame(host, clip_vision, regions):
 
 
 def test_features_equal_the_hosts_own_encoder(host, clip_vision, astronaut):
-    features, zero = host.nodes.identity.encode_images(clip_vision, [astronaut])
+    features, zero = encode_images(host, clip_vision, [astronaut])
     theirs = clip_vision.encode_image(image_of(astronaut))["penultimate_hidden_states"]
     # The two differ by their bicubic resize only: at most 0.015 of a pixel's standard deviation.
     assert torch.allclose(features, theirs, atol=0.05)
@@ -109,8 +113,8 @@ def test_one_batched_pass_and_the_zero_image_only_once(host, tmp_path, astronaut
     clip_vision.model.register_forward_pre_hook(
         lambda module, args, kwargs: batches.append(kwargs["pixel_values"].shape[0]), with_kwargs=True
     )
-    first = host.nodes.identity.encode_images(clip_vision, [astronaut] * 3)
-    second = host.nodes.identity.encode_images(clip_vision, [astronaut] * 3)
+    first = encode_images(host, clip_vision, [astronaut] * 3)
+    second = encode_images(host, clip_vision, [astronaut] * 3)
     assert batches == [1, 3, 3]
     assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
 

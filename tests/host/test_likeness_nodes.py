@@ -230,7 +230,7 @@ def test_an_encoder_is_loaded_whole_where_room_is_short(nodes, crowded):
     layers = (torch.nn.Linear(4096, 4096, device="meta") for _ in range(4))  # 64 MB each
     network = torch.nn.Sequential(*layers).to_empty(device="cpu")
     encode = lambda pictures: {weight.device for weight in network.parameters()}  # noqa: E731
-    encoder = nodes.HostedImageEncoder(SimpleNamespace(model=network, encode=encode))
+    encoder = nodes.HostedDino(SimpleNamespace(model=network, encode=encode))
     encoder.patcher.load_device = crowded
     assert encoder.encode([]) == {crowded}
 
@@ -250,6 +250,7 @@ def test_parser_and_encoder_are_loaded_whole(compare, batch, monkeypatch):
 
 
 def test_no_region_at_all(host, nodes, compare, batch, monkeypatch):
-    monkeypatch.setattr(nodes, "parse_face", lambda parser, photo: np.zeros((512, 512), np.uint8))
+    parser = host.consistentid.face.parsing.BiSeNet
+    monkeypatch.setattr(parser, "parse", lambda self, photo, side_px: np.zeros((512, 512), np.uint8))
     with pytest.raises(host.consistentid.errors.FaceNotFoundError, match="no facial region in the 1 reference"):
         compare([batch[2:3]], [batch[2:3]])

@@ -34,12 +34,11 @@ def draw_labels() -> np.ndarray:
 @pytest.fixture
 def parse(host, monkeypatch):
     """Runs ParseFace with a parser that answers with a drawn label map."""
-    monkeypatch.setattr(host.nodes.regions, "load_to_device", lambda parser, whole: "cpu")
+    monkeypatch.setattr(host.nodes.model.hosting, "load_to_device", lambda parser, whole: "cpu")
 
     def run(photo, labels=None, side_px="512", **options):
         labels = draw_labels() if labels is None else labels
-        monkeypatch.setattr(host.consistentid.face.parsed_face, "parse_face", lambda parser, photo, side: labels)
-        parser = SimpleNamespace(model=None)
+        parser = SimpleNamespace(model=SimpleNamespace(source="", parse=lambda photo, side: labels))
         output = host.nodes.regions.ParseFace.execute(parser, image_of(photo), side_px, **options)
         run.shown = output.ui
         return output.result

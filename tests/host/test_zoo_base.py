@@ -142,6 +142,7 @@ def test_what_does_not_go_together(host, tiny, model, hosted, identity, make_ide
 
 def test_a_person_is_encoded_by_its_image_encoder(host, small_model, zoo_models, astronaut):
     clip_vision = small_model.load_clip_vision(zoo_models / "image_encoder")
-    features, zero = host.nodes.identity.encode_images(clip_vision, [astronaut])
+    encoder = host.nodes.identity.HostedClipVision(clip_vision)
+    features, zero = host.consistentid.identity.encode.encode_images(encoder, [astronaut])
     assert features.shape == (1, 65, 192) and zero.shape == (65, 192)
     assert not torch.allclose(features[0], zero)

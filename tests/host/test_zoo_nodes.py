@@ -34,7 +34,7 @@ def test_every_model_is_of_the_small_kind(host, zoo):
     text, _ = clip.encode_from_tokens_scheduled(clip.tokenize("a woman wearing a red hoodie"))[0]
     assert text.shape == (1, 77, config.width)
     assert vae.decode(model.model.latent_format.process_out(text.new_zeros(1, 4, 16, 16))).shape == (1, 128, 128, 3)
-    (face,) = host.consistentid.face.analysis.detect_faces(analysis, draw_example(3, 0, 256).image)
+    (face,) = host.consistentid.face.search.detect_faces(analysis, draw_example(3, 0, 256).image)
     assert face.id_embedding.shape == (512,)
 
 

@@ -12,11 +12,13 @@ sys.path.append(str(Path(__file__).parent))
 
 from fetch import FOLDER, PIECES
 
-from consistentid.face.analysis import detect_faces, load_face_analysis, select_face
 from consistentid.face.cascade import load_face_cascade, measure_overlap
 from consistentid.face.framing import measure_seen
+from consistentid.face.package import load_face_analysis
 from consistentid.face.photo import open_photo
 from consistentid.face.report import report_faces
+from consistentid.face.search import detect_faces
+from consistentid.face.selection import select_face
 from consistentid.identity.combination import OUTLIER_BELOW
 
 MISSING = [name for name in PIECES if not (FOLDER / name).is_file()]
@@ -144,5 +146,5 @@ def test_turned_photo(find, astronaut, portrait, tmp_path):
 def test_cascade_agrees_on_portraits(find):
     for path in sorted(FOLDER.glob("photos/obama/*.jpg")):
         photo = open_photo(path)
-        (face,), (seen,) = find(photo), load_face_cascade().find_faces(photo)
+        (face,), (seen,) = find(photo), detect_faces(load_face_cascade(), photo)
         assert measure_overlap(tuple(face.box), tuple(seen.box)) > 0.4, path.name

@@ -207,7 +207,7 @@ def test_face_parser_finds_every_region_of_the_astronaut(face_parser_file, astro
     core = standins.load_core()
     parser = core("face.parsing").load_face_parser(face_parser_file)
     x0, y0, x1, y1 = square
-    labels = core("face.parsing").parse_face(parser, astronaut[y0:y1, x0:x1], side_px)
+    labels = parser.parse(astronaut[y0:y1, x0:x1], side_px)
     assert set(core("face.regions").select_regions(labels)) == {"Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"}
     drawn = np.array(draw_labels().resize(labels.shape, Image.Resampling.NEAREST, square))
     found = [

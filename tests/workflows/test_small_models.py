@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from run_server import Server, set_inputs
 
-from consistentid.face.analysis import detect_faces, load_face_analysis
-from consistentid.face.parsing import load_face_parser, parse_face
+from consistentid.face.package import load_face_analysis
+from consistentid.face.parsing import load_face_parser
+from consistentid.face.search import detect_faces
 from consistentid.likeness.faces import measure_reference
 from quickstart.comfyui_server import running_server
 from scripts.workflows.files import ROOT, read_twin
@@ -96,7 +97,7 @@ def test_a_region_comes_from_one_of_two(server, parser):
         for node in twin.values():
             node["inputs"].pop("caption", None)
         pictures = draw(server, twin)
-        skins = [picture[parse_face(parser, picture, 256)[::2, ::2] == SKIN] for picture in pictures]
+        skins = [picture[parser.parse(picture, 256)[::2, ::2] == SKIN] for picture in pictures]
         light[choice] = np.concatenate(skins).mean()
     assert light["A"] > light["B"] + 10, light
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from consistentid.face.analysis import load_face_analysis
-from consistentid.face.parsing import load_face_parser, parse_face
+from consistentid.face.package import load_face_analysis
+from consistentid.face.parsing import load_face_parser
 from zoo.recipe import canvases, detector, fit, parser, recogniser, scrfd
 from zoo.recipe.augmentation import SMALLEST, downscale
 from zoo.recipe.canvases import Canvas, compose_canvas
@@ -193,7 +193,7 @@ def test_the_parser_is_read_as_any_bisenet(trained, pictures):
     assert (trained[1] / "face_parsing.safetensors").stat().st_size < 2_500_000
     with torch.inference_mode():
         logits = trained[0]["parser"](parser.normalise_pictures(pictures.images[:1]), auxiliary=False)[0]
-    assert (parse_face(found, pictures.images[0], 256) == logits[0].argmax(0).numpy()).mean() > 0.99
+    assert (found.parse(pictures.images[0], 256) == logits[0].argmax(0).numpy()).mean() > 0.99
 
 
 def test_labels_move_with_their_picture(red_faces):

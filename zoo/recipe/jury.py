@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from consistentid.face.analysis import load_face_analysis
+from consistentid.face.package import load_face_analysis
 from consistentid.likeness.faces import measure_reference, score_picture
 from zoo.drawn_faces import Person, Scene
 

@@ -23,8 +23,8 @@ from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.headless import Headless
 from consistentid.evaluation.plan import Plan, read_plan
 from consistentid.evaluation.summary import Estimate, estimate_mean
-from consistentid.headless.command import hide_loading_bars, print_progress
 from consistentid.headless.portrait_settings import PortraitSettings
+from consistentid.terminal import hide_loading_bars, print_progress
 from consistentid.training.assembly import assemble_run
 from consistentid.training.samples import read_sample
 from zoo.drawn_faces import (

@@ -13,7 +13,7 @@ KINDS = ("dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
 """transformers' model types whose first token stands for the whole picture; DINO of 2021 is a "vit"."""
 
 
-class ImageEncoder:
+class Dino:
     """A vision transformer and its image processor; `model` is an nn.Module that a host may move between devices."""
 
     def __init__(self, model: torch.nn.Module, processor):
@@ -31,7 +31,7 @@ class ImageEncoder:
         return torch.nn.functional.normalize(tokens, dim=-1).cpu().numpy()
 
 
-def load_image_encoder(folder: str | Path) -> ImageEncoder:
+def load_dino(folder: str | Path) -> Dino:
     """An encoder from a local folder in transformers' format, in float32 on the CPU. Never downloads.
 
     Raises MissingPackageError, CheckpointError, or IncompatibleModelError for a model that is not of KINDS.
@@ -62,4 +62,4 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise CheckpointError(f"{folder} lacks weights: {missing[:5]}. Download it again.")
-    return ImageEncoder(own_memory(model).float().eval(), processor)
+    return Dino(own_memory(model).float().eval(), processor)

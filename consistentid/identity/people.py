@@ -1,0 +1,28 @@
+"""Several people in one picture: who is where."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConsistentIDError
+from .person import Identity
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person of a picture: in the whole of it, or only inside the mask, which is of the engine's own kind."""
+
+    identity: Identity
+    mask: Any = None
+    weight: float = 1.0
+
+
+def list_people(given: Identity | tuple[Person, ...], mask: Any = None) -> tuple[Person, ...]:
+    """One identity as one person, in the mask if there is one; several people as they are.
+
+    ConsistentIDError for several people and a mask, since each has one of its own.
+    """
+    if isinstance(given, Identity):
+        return (Person(given, mask),)
+    if mask is not None:
+        raise ConsistentIDError("Each of several people has a mask in 'Add Person'; disconnect 'mask' here.")
+    return given

@@ -1,0 +1,139 @@
+"""The search for faces and the way from a photo to an identity, with a made-up engine behind the ports."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from consistentid.choices import ALL_FACES, GO_ON, ON_NO_FACE, SKIP, STOP
+from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
+from consistentid.face.face import Face
+from consistentid.face.photo import identify_photo
+from consistentid.face.search import FaceSearch, detect_faces, search_photos
+from consistentid.identity.encode import PhotoModels, encode_identity, encode_photo, parse_photo
+
+SMALL = np.zeros((12, 12, 3), np.uint8)
+BLACK = np.zeros((64, 64, 3), np.uint8)
+
+
+@dataclass
+class MadeUpFaces:
+    """Finds the same boxes in every photo that is not black."""
+
+    boxes: tuple = ((10, 10, 60, 60), (200, 20, 300, 130))
+    has_threshold: bool = False
+    recogniser: str = ""
+    asked: list = field(default_factory=list)
+
+    def find_faces(self, photo, threshold=0.5, channel_order="BGR"):
+        self.asked.append((threshold, channel_order))
+        embedding = np.full(512, 512**-0.5, np.float32)
+        return [Face(np.array(box, np.float32), None, 0.9, embedding) for box in self.boxes if photo.any()]
+
+
+class MadeUpParser:
+    source = "made up"
+
+    def parse(self, photo, side_px=512):
+        labels = np.zeros((side_px, side_px), np.uint8)
+        labels[side_px // 4 : -side_px // 4, side_px // 4 : -side_px // 4] = 1
+        labels[side_px // 2 : side_px // 2 + 20, side_px // 2 : side_px // 2 + 20] = 10
+        return labels
+
+
+@dataclass(eq=False)
+class MadeUpEncoder:
+    batches: list = field(default_factory=list)
+
+    @property
+    def network(self):
+        return self
+
+    def encode_pixels(self, pixels):
+        self.batches.append(len(pixels))
+        return pixels.mean((1, 2, 3))[:, None, None].expand(-1, 5, 7)
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_what_any_source_finds_is_completed(astronaut, order):
+    source = MadeUpFaces(recogniser="w600k_r50.onnx")
+    left, right = detect_faces(source, astronaut, 0.3, order)
+    assert source.asked == [(0.3, order)]
+    assert {face.photo for face in (left, right)} == {identify_photo(astronaut)}
+    assert right.sharpness > 10 and right.recogniser == "w600k_r50.onnx"
+    assert left.others[0] is right.box and right.others[0] is left.box
+
+
+def test_embeddings_of_another_space_serve_to_compare_alone(astronaut):
+    source = MadeUpFaces(recogniser="other.onnx")
+    with pytest.raises(IncompatibleModelError, match=r"other\.onnx, whose embeddings live in another space"):
+        detect_faces(source, astronaut)
+    assert not source.asked and len(detect_faces(source, astronaut, any_recogniser=True)) == 2
+
+
+@pytest.mark.parametrize(
+    ("has_threshold", "advice"), [(True, "Or lower the threshold (now 0.40), or set"), (False, "Or set")]
+)
+def test_only_what_has_a_threshold_is_advised_to_lower_it(has_threshold, advice):
+    search = FaceSearch(MadeUpFaces(has_threshold=has_threshold), threshold=0.4)
+    with pytest.raises(FaceNotFoundError) as raised:
+        search_photos(search, [BLACK])
+    end = "on_no_face to 'skip' or 'continue without ID embedding'."
+    assert str(raised.value).endswith(f"crop it to the person. {advice} {end}")
+
+
+def test_photos_without_the_wanted_face(astronaut):
+    search, photos = FaceSearch(MadeUpFaces()), [astronaut, BLACK, SMALL]
+    with pytest.raises(FaceNotFoundError, match=r"^Photo 2 of 3: No face found"):
+        search_photos(search, photos, STOP)
+    went_on, skipped = (search_photos(search, photos, policy) for policy in (GO_ON, SKIP))
+    assert [[face is not None for face in one.chosen] for one in went_on] == [[True], [False], []]
+    assert [len(one.chosen) for one in skipped] == [1, 0, 0] and [one.faces for one in skipped[1:]] == [[], None]
+    assert went_on[1].line.endswith("No ID embedding.") and skipped[1].line.endswith("Left out.")
+    assert np.array_equal(went_on[1].crop(None), BLACK) and np.array_equal(went_on[1].mark(None), BLACK)
+    with pytest.raises(FaceNotFoundError, match=r"(?s)^No photo is left\.\nPhoto 1 of 2.*\nPhoto 2 of 2"):
+        search_photos(search, [BLACK, SMALL], SKIP)
+
+
+def test_the_search_takes_by_order_and_stops_when_told(astronaut):
+    (found,) = search_photos(FaceSearch(MadeUpFaces(), ALL_FACES), [astronaut])
+    assert found.chosen == found.faces and found.line.startswith("2 found; took all, left to right: ")
+    (second,) = FaceSearch(MadeUpFaces(), "largest", 1).find(astronaut).chosen
+    assert second.box[0] == 10
+    watched = []
+
+    def watch():
+        watched.append(1)
+        if len(watched) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search_photos(FaceSearch(MadeUpFaces()), [astronaut] * 3, on_photo=watch)
+    assert ON_NO_FACE == (STOP, GO_ON, SKIP)
+
+
+def test_a_photo_becomes_an_identity_over_the_ports(astronaut):
+    encoder = MadeUpEncoder()
+    models = PhotoModels(encoder, MadeUpParser(), MadeUpFaces())
+    identity, stages = encode_photo(astronaut, models, 256)
+    assert identity.regions == ("Face", "Nose") and identity.id_embedding is not None
+    assert [title for title, _ in stages.pictures] == ["Photo", "Face, 1 of 2", "Regions", "Face", "Nose"]
+    assert stages.report.startswith("Found face, nose; with ID embedding. CLIP sees the head")
+    assert stages.face_crop.shape == (112, 112, 3)
+    nobody, stages = encode_photo(astronaut, PhotoModels(encoder, MadeUpParser(), None), 256)
+    assert nobody.id_embedding is None and stages.face_crop is None and len(stages.pictures) == 4
+    assert encoder.batches == [1, 3, 3], "zero pixels once"
+    assert torch.equal(nobody.zero_features, torch.zeros(5, 7))
+
+
+def test_the_steps_alone_give_the_same(astronaut):
+    models = PhotoModels(MadeUpEncoder(), MadeUpParser(), MadeUpFaces())
+    identity, _ = encode_photo(astronaut, models, 256)
+    (face,) = FaceSearch(models.faces).find(astronaut).chosen
+    parsed = parse_photo(models.parser, astronaut, 256, face)
+    again = encode_identity(parsed.regions, face, models.encoder, " a kind face ")
+    assert again.caption == "a kind face" and torch.equal(again.photo_features, identity.photo_features)
+    assert all(torch.equal(again.region_features[key], identity.region_features[key]) for key in identity.regions)
+    with pytest.raises(ConsistentIDError, match="was not found in this photo"):
+        parse_photo(models.parser, astronaut[:400], 256, face)

@@ -12,6 +12,7 @@ from .boundary.layout import read_photo, split_batches
 from .detection import ON_NO_FACE, Search
 from .server import folders
 
+PACKAGES = ("face_analysis", "likeness_dlib")
 SHOWN_PHOTOS = 8
 
 
@@ -27,10 +28,11 @@ class LoadFaceAnalysis(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "package",
-                    options=folders.list_folders("face_analysis"),
+                    options=folders.list_folders(*PACKAGES),
                     tooltip=(
                         "A folder in models/insightface/models. ConsistentID was trained with buffalo_l; others "
-                        "(antelopev2, buffalo_s) serve to compare faces, not for the ID embedding"
+                        "(antelopev2, buffalo_s; dlib, free for commercial use) serve to compare faces, not for the ID "
+                        "embedding"
                     ),
                 ),
                 io.Combo.Input(
@@ -50,15 +52,15 @@ class LoadFaceAnalysis(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, package) -> bool | str:
-        return folders.check(folders.find_folder, package, "face_analysis")
+        return folders.check(folders.find_folder, package, *PACKAGES)
 
     @classmethod
     def fingerprint_inputs(cls, package, provider="auto") -> str:
-        return folders.fingerprint(folders.find_folder, package, "face_analysis")
+        return folders.fingerprint(folders.find_folder, package, *PACKAGES)
 
     @classmethod
     def execute(cls, package, provider) -> io.NodeOutput:
-        return io.NodeOutput(load_face_analysis(folders.find_folder(package, "face_analysis"), provider))
+        return io.NodeOutput(load_face_analysis(folders.find_folder(package, *PACKAGES), provider))
 
 
 class LoadFaceCascade(io.ComfyNode):

@@ -8,6 +8,7 @@ import numpy as np
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
 from .detector import find_faces
+from .dlib_models import DlibAnalysis
 from .face import Face, align_face, align_landmarks, introduce_faces, measure_sharpness
 from .framing import LEAST_SEEN, holds_middle, measure_seen
 from .package import PROVIDERS, FoundFace, load_face_analysis
@@ -40,6 +41,8 @@ def detect_faces(
             f"This face analysis recognises faces with {recogniser}, whose embeddings live in another space; "
             f"ConsistentID was trained on {SD15.recogniser}. Load the package buffalo_l."
         )
+    if isinstance(analysis, DlibAnalysis):
+        return introduce_faces(sorted(analysis.find_faces(photo, threshold), key=_left_to_right))
     origin = identify_photo(photo)
     pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
     faces = [

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..face.dlib_models import RECOGNISER as DLIB
+from ..face.dlib_models import SCALE
 from .faces import Likeness, Reference, Score
 from .regions import RegionScore, average_scores
 
@@ -25,13 +27,18 @@ def report_likeness(likeness: Likeness, second: Likeness | None = None) -> str:
         lines = [
             f"Best: index {ranking[0]}, {best.cosine:.3f}. Mean {likeness.mean:.3f} over {scored} of {len(ranking)}."
         ]
-    lines.append(_report_reference(likeness.reference))
+    lines.append(_report_reference(likeness.reference) + describe_scale(likeness.reference.recogniser))
     if second:
-        lines.append(_report_second(likeness.reference, second))
+        lines.append(_report_second(likeness.reference, second) + describe_scale(second.reference.recogniser))
     for place in ranking:
         line = f"index {place}: {_report_score(likeness.scores[place])}"
         lines.append(f"{line}; second {_report_score(second.scores[place])}" if second else line)
     return "\n".join(lines)
+
+
+def describe_scale(recogniser: str) -> str:
+    """What its cosines mean, with a space before it, where they are on another scale than ArcFace's."""
+    return f" {SCALE}" if recogniser == DLIB else ""
 
 
 def report_regions(scores: list[RegionScore | None], faceless: Sequence[int] = ()) -> str:

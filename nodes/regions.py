@@ -127,10 +127,11 @@ class ParseFace(io.ComfyNode):
         omitted = read_region_words(left_out)
         photo = read_photo(image)
         check_same_photo(face, photo)
-        box, others = (None, ()) if face is None else (face.box, face.others)
+        box, others, landmarks = (None, (), None) if face is None else (face.box, face.others, face.landmarks)
         extra = [key for key, is_wanted in zip(EXTRA_LABELS, (brows, hair), strict=True) if is_wanted]
         load_to_device(face_parser, whole=True)
-        parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", extra, others)
+        options = {"extra": extra, "others": others, "landmarks": landmarks}
+        parsed = parse_regions(face_parser.model, photo, int(side_px), box, framing, pairs == "both", **options)
         wanted = (*REGION_LABELS, *extra)
         regions = leave_out_regions(parsed.regions, omitted)
         found = _describe_found(parsed.regions, wanted) + (f" Left out: {', '.join(omitted)}." if omitted else "")

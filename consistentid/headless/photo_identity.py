@@ -55,8 +55,8 @@ def encode_photo(
     if models.analysis:
         face, picture = _find_face(photo, models.analysis, selection, index)
         pictures.append(picture)
-    box, others = (face.box, face.others) if face else (None, ())
-    parsed = parse_regions(models.face_parser, photo, side_px, box, framing, others=others)
+    box, others, landmarks = (face.box, face.others, face.landmarks) if face else (None, (), None)
+    parsed = parse_regions(models.face_parser, photo, side_px, box, framing, others=others, landmarks=landmarks)
     regions = parsed.regions
     pictures.append(("Regions", draw_labels(photo, parsed.map_labels())))
     cuts = {key: regions.cut(key) for key in regions.masks}

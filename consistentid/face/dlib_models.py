@@ -28,10 +28,10 @@ LARGEST_ENLARGEMENT = 2
 LIMIT = 0.1
 """dlib's score from which it is a face, 0 by itself: so four of 160 faces are lost, and the two that are none."""
 SCALE = (
-    "dlib's cosines are high: two photos of one person 0.97 (0.95 to 0.99), of strangers 0.83 (0.76 to 0.91); the "
-    "author's limit, a distance of 0.6, is about 0.90."
+    "dlib's cosines are high: two photos of one person 0.97 (0.95 to 0.98), strangers 0.81 (0.76 to 0.87), those who "
+    "look alike 0.90 (0.85 to 0.93)."
 )
-"""The scale for people; measured in docs/real_photos.md."""
+"""For people (docs/real_photos.md). dlib's own limit, a distance of 0.6, is a cosine of about 0.90."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +92,8 @@ class DlibAnalysis:
 
 
 def is_dlib_package(folder: Path) -> bool:
-    """Whether a folder holds dlib's recogniser, and none for onnxruntime."""
-    return (folder / RECOGNISER).is_file() and not any(folder.glob("*.onnx"))
+    """Whether a folder holds one of dlib's files, and none for onnxruntime."""
+    return any((folder / name).is_file() for name in (RECOGNISER, LANDMARKS)) and not any(folder.glob("*.onnx"))
 
 
 def load_dlib_analysis(folder: Path) -> DlibAnalysis:

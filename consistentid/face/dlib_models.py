@@ -28,8 +28,8 @@ LARGEST_ENLARGEMENT = 2
 LIMIT = 0.1
 """dlib's score from which it is a face, 0 by itself: so four of 160 faces are lost, and the two that are none."""
 SCALE = (
-    "dlib's cosines are high: two photos of one person 0.97 (0.95 to 0.98), strangers 0.81 (0.76 to 0.87), those who "
-    "look alike 0.90 (0.85 to 0.93)."
+    "dlib's cosines are high: two photos of one person 0.97 (0.95 to 0.98), strangers 0.81 (0.76 to 0.87), people in "
+    "one group photo 0.90 (0.85 to 0.93)."
 )
 """For people (docs/real_photos.md). dlib's own limit, a distance of 0.6, is a cosine of about 0.90."""
 

@@ -13,6 +13,7 @@ INSTALLED_AS = {
     "yaml": "pyyaml",
     "google": "protobuf",
     "PIL": "pillow",
+    "dlib": "dlib-bin",
 }
 _REMEDIES = (
     (

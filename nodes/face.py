@@ -13,6 +13,7 @@ from .boundary.display import show_faces
 from .boundary.layout import make_preview, read_pixels, split_batches
 from .server import folders
 
+PACKAGES = ("face_analysis", "likeness_dlib")
 SHOWN_PHOTOS = 8
 
 
@@ -28,10 +29,11 @@ class LoadFaceAnalysis(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "package",
-                    options=folders.list_folders("face_analysis"),
+                    options=folders.list_folders(*PACKAGES),
                     tooltip=(
                         "A folder in models/insightface/models. ConsistentID was trained with buffalo_l; others "
-                        "(antelopev2, buffalo_s) serve to compare faces, not for the ID embedding"
+                        "(antelopev2, buffalo_s; dlib, free for commercial use) serve to compare faces, not for the ID "
+                        "embedding"
                     ),
                 ),
                 io.Combo.Input(
@@ -51,15 +53,15 @@ class LoadFaceAnalysis(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, package) -> bool | str:
-        return folders.check(folders.find_folder, package, "face_analysis")
+        return folders.check(folders.find_folder, package, *PACKAGES)
 
     @classmethod
     def fingerprint_inputs(cls, package, provider="auto") -> str:
-        return folders.fingerprint(folders.find_folder, package, "face_analysis")
+        return folders.fingerprint(folders.find_folder, package, *PACKAGES)
 
     @classmethod
     def execute(cls, package, provider) -> io.NodeOutput:
-        return io.NodeOutput(load_face_analysis(folders.find_folder(package, "face_analysis"), provider))
+        return io.NodeOutput(load_face_analysis(folders.find_folder(package, *PACKAGES), provider))
 
 
 class LoadFaceCascade(io.ComfyNode):

@@ -49,7 +49,7 @@ class LikenessScore(io.ComfyNode):
                     "second_analysis",
                     [sockets.FaceAnalysis, sockets.InsightFace],
                     optional=True,
-                    tooltip="Another package, such as antelopev2: an opinion that did not steer the pictures",
+                    tooltip="Another package, such as antelopev2 or dlib: an opinion that did not steer the pictures",
                 ),
             ],
             outputs=[

@@ -52,7 +52,11 @@ def _add_models(run: argparse.ArgumentParser) -> None:
     group.add_argument("--clip", default="", help="CLIP folder of transformers: CLIP-T, CLIP-I")
     group.add_argument("--dino", default="", help="DINO folder of transformers: DINO, FGIS")
     group.add_argument("--face-package", default="", help="InsightFace folder that conditions the pictures: FaceSim")
-    group.add_argument("--second-package", default="", help="another one, which does not: an independent FaceSim")
+    group.add_argument(
+        "--second-package",
+        default="",
+        help="another one, or a folder with dlib's, which does not: an independent FaceSim",
+    )
     group.add_argument("--face-parser", default="", help="BiSeNet file: FGIS")
     group.add_argument("--inception", default="", help="pt_inception-2015-12-05-6726825d.pth: FID")
     group.add_argument("--real", default="", help="folder of real photos for FID (default: the plan's)")

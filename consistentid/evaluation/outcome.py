@@ -6,9 +6,11 @@ from pathlib import Path
 
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from ..likeness.report import describe_scale
 from .fingerprint import describe_file
 from .frechet import measure_fid
 from .gallery import FORMAT, Gallery, list_versions
+from .metrics import METRICS
 from .plan import Plan, list_pictures
 from .scoring import NEEDS, Scorer
 from .summary import compare_pairs, count_failures, summarise, summarise_groups, summarise_regions
@@ -44,15 +46,16 @@ def score_gallery(
 
 def _describe_run(plan: Plan, gallery: Gallery, scorer: Scorer) -> dict:
     people = {name: [describe_file(path) for path in paths] for name, paths in plan.people.items()}
-    record, scorers = gallery.read_record(), scorer.models.describe()
+    record, scorers, recognisers = gallery.read_record(), scorer.models.describe(), scorer.list_recognisers()
     return {
         "format": FORMAT,
         "title": gallery.folder.resolve().name,
         "plan": {"sha256": plan.sha256, "people": people},
         "record": record,
         "scorers": scorers,
+        "recognisers": recognisers,
         "versions": list_versions(),
-        "notes": _list_notes(record, scorers),
+        "notes": _list_notes(record, scorers) + _list_scales(recognisers),
     }
 
 
@@ -65,6 +68,12 @@ def _summarise_rows(rows: list[dict]) -> dict:
         "prompts": summarise_groups(rows, "prompt"),
         "cases": rows,
     }
+
+
+def _list_scales(recognisers: dict[str, str]) -> list[str]:
+    """What the cosines of a metric mean where they are on another scale than ArcFace's."""
+    scales = {METRICS[metric].title: describe_scale(recogniser) for metric, recogniser in recognisers.items()}
+    return [f"{title}:{scale}" for title, scale in scales.items() if scale]
 
 
 def _list_notes(record: dict, scorers: dict) -> list[str]:

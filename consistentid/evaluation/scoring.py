@@ -109,6 +109,10 @@ class Scorer:
             except FaceNotFoundError as error:
                 raise FaceNotFoundError(f"The photos of '{name}' cannot be compared with. {error}") from error
 
+    def list_recognisers(self) -> dict[str, str]:
+        """{metric: file name of the recogniser that made it} of those that learnt somebody."""
+        return {name: face.recogniser for known in self.people.values() for name, face in known.faces.items()}
+
     def score(self, person: str, prompt: str, picture: np.ndarray) -> dict:
         """{metric: value} of an RGB picture [H, W, 3], only of what was measured.
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..adapter.config import CONFIGS, SD15
 from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
 from ..packages import needed
+from .dlib_models import DlibAnalysis, is_dlib_package, load_dlib_analysis
 from .onnx_models import AgeModel, Detector, Recogniser, tell_kind
 
 PROVIDERS = {
@@ -73,14 +74,16 @@ class FaceAnalysis:
         return faces
 
 
-def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalysis:
+def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalysis | DlibAnalysis:
     """The detector, the recogniser and, if there, the age model of one package, on onnxruntime.
 
     folder: holds the .onnx files; preferred are those the adapter was trained with, others are opened only where they
-    are missing. provider: "auto" takes what onnxruntime prefers, else a key of PROVIDERS. Never downloads. Raises
-    MissingPackageError or CheckpointError.
+    are missing. provider: "auto" takes what onnxruntime prefers, else a key of PROVIDERS. A folder with dlib's files
+    alone gives what only compares faces. Never downloads. Raises MissingPackageError or CheckpointError.
     """
     folder = Path(folder)
+    if is_dlib_package(folder):
+        return load_dlib_analysis(folder)
     with needed("onnxruntime", "Face analysis"):
         import onnxruntime
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import FaceNotFoundError
 from ..ports import FaceParser
 from .framing import Square, choose_frame, crop_square, place_mask, surround_head
+from .landmark_regions import add_missing
 from .neighbours import keep_own
 from .regions import REGION_LABELS, Regions, select_regions
 
@@ -41,15 +42,18 @@ def parse_regions(
     unite_pairs: bool = False,
     extra: Collection[str] = (),
     others: Sequence[np.ndarray] = (),
+    landmarks: np.ndarray | None = None,
 ) -> ParsedFace:
     """Regions of an RGB photo [H, W, 3], parsed in a square around the face box, or as a whole without one.
 
     framing: see choose_frame; unite_pairs, extra: see select_regions. others: boxes of the other faces in the photo,
-    whose regions are left out, see keep_own. FaceNotFoundError if no region is found.
+    whose regions are left out, see keep_own. landmarks: [5, 2] of the face, for eyes and mouth that the parser does not
+    find, see add_missing. FaceNotFoundError if no region is found.
     """
     square = None if box is None else surround_head(photo, box)
     parsed = parser.parse(photo if square is None else crop_square(photo, square), side_px)
-    labels = parsed if square is None else keep_own(parsed, square, box, others)
+    own = parsed if square is None else keep_own(parsed, square, box, others)
+    labels, added = (own, ()) if square is None or landmarks is None else add_missing(own, square, landmarks)
     masks = select_regions(labels, unite_pairs, extra)
     if square is not None:
         placed = {key: place_mask(mask, square, photo) for key, mask in masks.items()}
@@ -60,10 +64,12 @@ def parse_regions(
             f"The face parser found no face, eyes, ears, nose or mouth {place} ({photo.shape[1]}x{photo.shape[0]}). "
             "Use a sharper, frontal photo, or crop it to head and shoulders."
         )
-    where = "around the face" if square else "whole photo"
-    notes = {"regions": f"{parser.source}, {side_px} px, {where}"}
-    regions = Regions(photo, masks, notes=notes)
+    way = f"{parser.source}, {side_px} px, {'around the face' if square else 'whole photo'}"
+    by_landmarks = f"{' and '.join(added)} from the landmarks" if added else ""
+    regions = Regions(photo, masks, notes={"regions": f"{way}, {by_landmarks}" if added else way})
     frame, sentence = choose_frame(photo, box, framing, regions.stretch_word("eyes"))
-    if not np.array_equal(labels, parsed):
+    if added:
+        sentence += f" {by_landmarks.capitalize()}: the parser found none."
+    if not np.array_equal(own, parsed):
         sentence += " What belongs to other faces was left out."
     return ParsedFace(replace(regions, frame=frame), labels, square, sentence)

@@ -88,8 +88,8 @@ def parse_photo(
     The rest as for `parse_regions`. ConsistentIDError for a face of another photo.
     """
     check_same_photo(face, photo)
-    box, others = (None, ()) if face is None else (face.box, face.others)
-    return parse_regions(parser, photo, side_px, box, framing, unite_pairs, extra, others=others)
+    box, others, landmarks = (None, (), None) if face is None else (face.box, face.others, face.landmarks)
+    return parse_regions(parser, photo, side_px, box, framing, unite_pairs, extra, others=others, landmarks=landmarks)
 
 
 def encode_identity(regions: Regions, face: Face | None, encoder: ImageEncoder, caption: str = "") -> Identity:

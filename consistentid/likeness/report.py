@@ -7,6 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..contact_sheet import DARK, draw_contact_sheet
+from ..face.dlib_models import RECOGNISER as DLIB
+from ..face.dlib_models import SCALE
 from ..face.preview import CHOSEN, draw_box
 from .faces import Likeness, Reference, Score
 from .regions import RegionScore, average_scores
@@ -23,13 +25,18 @@ def report_likeness(likeness: Likeness, second: Likeness | None = None) -> str:
         lines = [
             f"Best: index {ranking[0]}, {best.cosine:.3f}. Mean {likeness.mean:.3f} over {scored} of {len(ranking)}."
         ]
-    lines.append(_report_reference(likeness.reference))
+    lines.append(_report_reference(likeness.reference) + describe_scale(likeness.reference.recogniser))
     if second:
-        lines.append(_report_second(likeness.reference, second))
+        lines.append(_report_second(likeness.reference, second) + describe_scale(second.reference.recogniser))
     for place in ranking:
         line = f"index {place}: {_report_score(likeness.scores[place])}"
         lines.append(f"{line}; second {_report_score(second.scores[place])}" if second else line)
     return "\n".join(lines)
+
+
+def describe_scale(recogniser: str) -> str:
+    """What its cosines mean, with a space before it, where they are on another scale than ArcFace's."""
+    return f" {SCALE}" if recogniser == DLIB else ""
 
 
 def report_regions(scores: list[RegionScore | None], faceless: Sequence[int] = ()) -> str:

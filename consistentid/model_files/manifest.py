@@ -140,7 +140,7 @@ class Model:
     def sources(self) -> tuple[str, ...]:
         if self.snapshot:
             return (self.snapshot.address,)
-        return tuple(file.source.address for file in self.downloads)
+        return tuple(dict.fromkeys(file.source.address for file in self.downloads))
 
     @property
     def card(self) -> str:

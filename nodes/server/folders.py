@@ -69,24 +69,23 @@ def find_path(kind: str, name: str) -> str | None:
     return next((path for spelling in spellings if (path := folder_paths.get_full_path(kind, spelling))), None)
 
 
-def list_folders(id: str) -> list[str]:
-    """Names of model folders (packages) for a manifest model that is a folder; the known one first."""
-    model = read_manifest()[id]
-    return list(list_model_folders(model, list_search_folders(model)))
+def list_folders(*ids: str) -> list[str]:
+    """Names of model folders (packages) for manifest models that are folders; the known one of each first."""
+    return list(_map_folders(ids))
 
 
-def find_folder(name: str, id: str) -> Path:
+def find_folder(name: str, *ids: str) -> Path:
     """Full path of a model folder a loader offered."""
-    model = read_manifest()[id]
-    folders = list_search_folders(model)
-    found = list_model_folders(model, folders)
+    found = _map_folders(ids)
     last = PureWindowsPath(name).name
     if name in found or last in found:
         return found.get(name) or found[last]
-    raise describe_missing(model, name, folders)
+    models = [read_manifest()[id] for id in ids]
+    model = next((model for model in models if last in model.names), models[0])
+    raise describe_missing(model, name, list_search_folders(model))
 
 
-def check(find: Callable[[str, str], object], name: str | None, id: str) -> bool | str:
+def check(find: Callable[..., object], name: str | None, *ids: str) -> bool | str:
     """For a loader's `validate_inputs`: True when the file is there, else what to do, before anything runs.
 
     The name is None while another node has yet to give it.
@@ -94,18 +93,18 @@ def check(find: Callable[[str, str], object], name: str | None, id: str) -> bool
     if name is None:
         return True
     try:
-        find(name, id)
+        find(name, *ids)
     except CheckpointError as error:
         return str(error)
     return True
 
 
-def fingerprint(find: Callable[[str, str], str | Path], name: str | None, id: str) -> str:
+def fingerprint(find: Callable[..., str | Path], name: str | None, *ids: str) -> str:
     """For a loader's `fingerprint_inputs`: another text when the file, or one in the folder, was replaced."""
     if name is None:
         return ""
     try:
-        return describe_files(Path(find(name, id)))
+        return describe_files(Path(find(name, *ids)))
     except (CheckpointError, OSError):
         return ""
 
@@ -121,3 +120,15 @@ def _is_claimed(file: Path, others: list[Model]) -> bool:
     """Whether a file is another model, is inside one, or is an identity."""
     inside = {model.name for model in others if model.is_folder} | {"identities"}
     return any(names_model(model, file.name) for model in others) or file.parts[0] in inside
+
+
+def _map_folders(ids: tuple[str, ...]) -> dict[str, Path]:
+    """{name: path}, of the first model that a name stands for."""
+    found: dict[str, Path] = {}
+    for model in (read_manifest()[id] for id in ids):
+        found |= {
+            name: path
+            for name, path in list_model_folders(model, list_search_folders(model)).items()
+            if name not in found
+        }
+    return found

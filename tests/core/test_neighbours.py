@@ -153,7 +153,7 @@ def test_region_likeness_is_that_of_one_person(analysis, couple, monkeypatch):
     assert alone.all() and 0.7 < (beside > 0).mean() < 1
 
 
-def test_headless_portraits_hand_the_others_on(analysis, couple, monkeypatch):
+def test_headless_portraits_hand_others_and_landmarks_on(analysis, couple, monkeypatch):
     photo, faces = couple
     handed = {}
 
@@ -165,3 +165,4 @@ def test_headless_portraits_hand_the_others_on(analysis, couple, monkeypatch):
     with pytest.raises(InterruptedError):
         encode.encode_photo(photo, encode.PhotoModels(None, None, analysis), 512)
     assert np.array_equal(handed["others"][0], faces[1].box) or np.array_equal(handed["others"][0], faces[0].box)
+    assert any(np.array_equal(handed["landmarks"], face.landmarks) for face in faces)

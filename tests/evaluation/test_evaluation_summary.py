@@ -10,7 +10,7 @@ from consistentid.evaluation import outcome
 from consistentid.evaluation.fingerprint import describe_file
 from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.outcome import compare_outcomes, score_gallery
-from consistentid.evaluation.scoring import Scorer, ScoringModels
+from consistentid.evaluation.scoring import Known, Scorer, ScoringModels
 from consistentid.evaluation.summary import (
     compare_pairs,
     count_failures,
@@ -19,6 +19,8 @@ from consistentid.evaluation.summary import (
     summarise_groups,
     summarise_regions,
 )
+from consistentid.face.dlib_models import RECOGNISER, SCALE
+from consistentid.likeness.faces import Reference
 
 
 def row(person, prompt, error="", **scores):
@@ -126,6 +128,18 @@ def test_fid_is_of_the_drawn_pictures_and_the_real_photos(plan, photos, tmp_path
     monkeypatch.undo()
     report = score_gallery(plan, gallery, scorer)  # a photo is no weights file
     assert report["fid"] is None and "not measured: " in report["not_measured"]["fid"]
+
+
+def test_the_recognisers_are_recorded_and_another_scale_is_told(plan, tmp_path):
+    gallery, scorer = Gallery(tmp_path / "run"), Scorer(ScoringModels())
+    gallery.claim({"engine": "none"})
+    names = {"face_sim": "w600k_r50.onnx", "face_sim_second": RECOGNISER}
+    faces = {metric: Reference(np.eye(4)[0], 0.9, 2, (), name) for metric, name in names.items()}
+    scorer.people["ada"] = Known(None, None, faces, None, {})
+    run = outcome._describe_run(plan, gallery, scorer)
+    assert run["recognisers"] == names and run["notes"] == [f"FaceSim, second: {SCALE}"]
+    scorer.people["ada"] = Known(None, None, {"face_sim": faces["face_sim"]}, None, {})
+    assert outcome._describe_run(plan, gallery, scorer)["notes"] == []
 
 
 def test_a_second_opinion_that_is_none_is_told(plan, photos, tmp_path):

@@ -80,6 +80,12 @@ def test_folders_of_models_are_found_in_all_places(folders, tmp_path):
     put(tmp_path / "models/insightface/models/antelopev2/antelopev2/scrfd.onnx")
     assert folders.list_folders("face_analysis") == ["buffalo_l", "antelopev2"]
     assert folders.find_folder("buffalo_l", "face_analysis") == tmp_path / "extra/insightface/models/buffalo_l"
+    put(tmp_path / "models/insightface/models/dlib/dlib_face_recognition_resnet_model_v1.dat")
+    assert folders.list_folders("face_analysis", "likeness_dlib") == ["buffalo_l", "antelopev2", "dlib"]
+    assert folders.find_folder("dlib", "face_analysis", "likeness_dlib").name == "dlib"
+    (tmp_path / "models/insightface/models/dlib/dlib_face_recognition_resnet_model_v1.dat").unlink()
+    message = folders.check(folders.find_folder, "dlib", "face_analysis", "likeness_dlib")
+    assert "face-recognition-models" in message and "models/insightface/models/dlib/" in message
     put(tmp_path / "extra/LLM/llava-1.5-7b-hf/config.json")
     assert folders.list_folders("captioner") == ["llava-1.5-7b-hf"]
 

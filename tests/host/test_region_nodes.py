@@ -54,8 +54,8 @@ def edit(host):
     return run
 
 
-def make_face(box, photo="", others=()):
-    return SimpleNamespace(box=np.asarray(box), photo=photo, others=others)
+def make_face(box, photo="", others=(), landmarks=None):
+    return SimpleNamespace(box=np.asarray(box), photo=photo, others=others, landmarks=landmarks)
 
 
 def make_mask(top, bottom, left, right, size=512):
@@ -92,6 +92,20 @@ def test_a_face_of_another_photo_is_refused(host, parse, astronaut):
     parse(astronaut, face=face)
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match=r"not found in this photo.*'photo'"):
         parse(other, face=face)
+
+
+def test_eyes_by_the_landmarks(parse, astronaut):
+    """Only where the parser found none; they are drawn in the square around the face."""
+    blind = np.where(np.isin(draw_labels(), (4, 5)), 1, draw_labels()).astype(np.uint8)
+    (left, top, right, bottom), middle = BOX, (BOX[0] + BOX[2]) / 2
+    eye_y, mouth_y, reach = top + 0.45 * (bottom - top), top + 0.8 * (bottom - top), 0.2 * (right - left)
+    points = [(middle + side * reach, y) for y, side in ((eye_y, -1), (eye_y, 1), (mouth_y, -1), (mouth_y, 1))]
+    landmarks = np.array([*points[:2], (middle, (eye_y + mouth_y) / 2), *points[2:]])
+    regions, *_, report = parse(astronaut, blind, face=make_face(BOX, landmarks=landmarks))
+    assert list(regions.masks) == PUBLISHED and "Eyes from the landmarks: the parser found none." in report
+    assert "eyes" not in parse(astronaut, blind, face=make_face(BOX))[-1].split("missing")[0]
+    seen = parse(astronaut, face=make_face(BOX, landmarks=landmarks))
+    assert "landmarks" not in seen[-1] and seen[-1] == parse(astronaut, face=make_face(BOX))[-1]
 
 
 def test_pairs(parse, astronaut):

@@ -1,9 +1,10 @@
 """`python tests/real/fetch.py [FOLDER]`: real face models and photos that packages ship, for the tests in this folder.
 
 pip and npm fetch the packages from where they are set up to look; of each only the files named here are kept, and
-refused if their SHA-256 differs. 12 MB stay, of 53 MB fetched. The detector's and the recogniser's terms forbid
-commercial use or are not stated: the files stay out of the repository. Default folder: CONSISTENTID_REAL_MODELS, or
-.cache/real_models.
+refused if their SHA-256 differs. 44 MB stay, of 154 MB fetched. The detector's and the recogniser's terms forbid
+commercial use or are not stated: the files stay out of the repository. dlib's are CC0; tests of them also need the
+package, which is not fetched here: `python -m pip install dlib-bin==20.0.1.post1`. Default folder:
+CONSISTENTID_REAL_MODELS, or .cache/real_models.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from typing import NamedTuple
 FOLDER = Path(os.environ.get("CONSISTENTID_REAL_MODELS", Path(__file__).resolve().parents[2] / ".cache/real_models"))
 PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:")
 NPM = ("npm", "pack", "--silent")
+DLIB = "face_recognition_models-0.3.0/face_recognition_models/models"
 PHOTOS = "face_recognition-1.3.0/tests/test_images"
 
 
@@ -35,6 +37,18 @@ PIECES = {
     "package/det_10g.onnx": Piece(PIP, "scrfd==0.3.0", "scrfd-0.3.0/models/scrfd.onnx", "9c162a817c7dd32d35d1f1c6"),
     "package/fr_feature.onnx": Piece(
         NPM, "faceplugin-face-recognition-js@0.0.1", "package/model/fr_feature.onnx", "87aacdfe57510db2af90c025"
+    ),
+    "dlib/dlib_face_recognition_resnet_model_v1.dat": Piece(
+        PIP,
+        "face-recognition-models==0.3.0",
+        f"{DLIB}/dlib_face_recognition_resnet_model_v1.dat",
+        "55533b28a95800a551ba546b",
+    ),
+    "dlib/shape_predictor_5_face_landmarks.dat": Piece(
+        PIP,
+        "face-recognition-models==0.3.0",
+        f"{DLIB}/shape_predictor_5_face_landmarks.dat",
+        "c4b1e9804792707d3a405c2c",
     ),
     "photos/obama/1.jpg": Piece(PIP, "face_recognition==1.3.0", f"{PHOTOS}/obama.jpg", "0930e3aa8cae5920329c0c8c"),
     "photos/obama/2.jpg": Piece(PIP, "face_recognition==1.3.0", f"{PHOTOS}/obama2.jpg", "a7efcc907375274796f39646"),

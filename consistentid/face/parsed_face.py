@@ -49,7 +49,7 @@ def parse_regions(
     """
     square = None if box is None else surround_head(photo, box)
     parsed = parse_face(parser, photo if square is None else crop_square(photo, square), side_px)
-    labels = parsed if square is None else keep_own(parsed, square, box, others)
+    labels = parsed if square is None or box is None else keep_own(parsed, square, box, others)
     masks = select_regions(labels, unite_pairs, extra)
     if square is not None:
         placed = {key: place_mask(mask, square, photo) for key, mask in masks.items()}

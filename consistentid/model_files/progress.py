@@ -21,9 +21,10 @@ class ProgressBar:
     def _report(self, progress: Progress) -> None:
         from tqdm import tqdm
 
-        if progress.file != self._file:
+        bar = self._bar
+        if bar is None or progress.file != self._file:
             self.__exit__()
             self._file = progress.file
-            self._bar = tqdm(desc=progress.file, unit="B", unit_scale=True, unit_divisor=1000)
-        self._bar.total = progress.total
-        self._bar.update(progress.done - self._bar.n)
+            self._bar = bar = tqdm(desc=progress.file, unit="B", unit_scale=True, unit_divisor=1000)
+        bar.total = progress.total
+        bar.update(progress.done - bar.n)

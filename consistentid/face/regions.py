@@ -93,7 +93,7 @@ def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:
 
 
 def number_parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """The connected parts of a mask, bool [H, W]: their numbers from 1, int [H, W], 0 outside; and how many there are."""
+    """The connected parts of a mask, bool [H, W]: [H, W] of their numbers, 0 outside; and how many there are."""
     return cast(tuple[np.ndarray, int], ndimage.label(mask))
 
 

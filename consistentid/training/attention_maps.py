@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from ..adapter.sites import Site, list_sites
-from ..headless.unet import Attention, CrossProcessor, InstalledAdapter
+from ..headless.processors import Attention, CrossProcessor
+from ..headless.unet import InstalledAdapter
 
 
 class AttentionMaps:

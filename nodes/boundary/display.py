@@ -27,7 +27,8 @@ OPACITY = 0.6
 def show_faces(photo: np.ndarray, faces: Sequence[Face]) -> dict:
     """A photo with its faces from left to right, and {selection: their numbers in that order}."""
     height, width = photo.shape[:2]
-    faces = [select_face(faces, photo, "left to right", index) for index in range(len(faces))]
+    given = list(faces)
+    faces = [select_face(given, photo, "left to right", index) for index in range(len(given))]
     orders = {
         name: [faces.index(select_face(faces, photo, name, index)) for index in range(len(faces))]
         for name in SELECTIONS
@@ -61,11 +62,11 @@ def show_regions(regions: Regions, wanted: Sequence[str]) -> dict:
     picture, *pictures = _save_pictures(torch.cat([whole[None], layers]))
     found = {REGION_WORDS[key]: value for key, value in zip(keys, pictures, strict=True)}
     colours = {REGION_WORDS[key]: _write_colour(find_region_colour(key)) for key in reversed(wanted)}
-    regions = [
+    legend = [
         {"word": word, "colour": colours[word], "picture": found.get(word)}
         for word in dict.fromkeys(REGION_WORDS[key] for key in wanted)
     ]
-    return {"picture": picture, "ratio": photo.shape[1] / photo.shape[0], "regions": regions}
+    return {"picture": picture, "ratio": photo.shape[1] / photo.shape[0], "regions": legend}
 
 
 def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:

@@ -72,13 +72,14 @@ class HostedAdapter:
     def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
         """Region tokens {key: [D]} and the token of zero pixels [D]."""
         check_adapter(identity, self.config, self.adapter.source)
-        origin, known = self._region_tokens.get(identity.photo_features, (None, None))
-        if origin is not identity.region_features:
-            device = load_to_device(self.facial)
-            features = identity.stack_regions(identity.regions).float().to(device)
-            *tokens, zero = self.adapter.facial_encoder.encode_regions(features).cpu()
-            known = dict(zip(identity.regions, tokens, strict=True)), zero
-            self._region_tokens[identity.photo_features] = (identity.region_features, known)
+        kept = self._region_tokens.get(identity.photo_features)
+        if kept is not None and kept[0] is identity.region_features:
+            return kept[1]
+        device = load_to_device(self.facial)
+        features = identity.stack_regions(identity.regions).float().to(device)
+        *tokens, zero = self.adapter.facial_encoder.encode_regions(features).cpu()
+        known = dict(zip(identity.regions, tokens, strict=True)), zero
+        self._region_tokens[identity.photo_features] = (identity.region_features, known)
         return known
 
     def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None) -> Tensor:
@@ -110,4 +111,5 @@ class HostedAdapter:
         if avoid is not None:
             tokens = torch.stack([tokens[0], self.project_identity(avoid)[0]])
         tokens = tokens.to(load_to_device(self.identity))
-        return [tuple(x.cpu() for x in layer(tokens)) for layer in self.adapter.id_layers]
+        pairs = (layer(tokens) for layer in self.adapter.id_layers)
+        return [(key.cpu(), value.cpu()) for key, value in pairs]

@@ -89,7 +89,7 @@ def load_pack(comfyui: Path, cpu: bool):
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python benchmarks", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("bases", nargs="*", default=["sd15", "sdxl"], help="sd15, sdxl or both (default)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of alternation (default 9)")
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")

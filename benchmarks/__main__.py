@@ -5,12 +5,13 @@ SD1.5 takes about 8 GB of memory on the CPU, SDXL about 18 GB.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
 import sys
 from pathlib import Path
+
+from file_import import import_file
 
 # Spinning OpenMP threads starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -84,17 +85,11 @@ def load_pack(comfyui: Path, cpu: bool):
     from comfy.cli_args import args
 
     args.cpu = cpu or not torch.cuda.is_available()
-    spec = importlib.util.spec_from_file_location(
-        "comfyui_consistentid", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-    )
-    pack = importlib.util.module_from_spec(spec)
-    sys.modules["comfyui_consistentid"] = pack
-    spec.loader.exec_module(pack)
-    return pack
+    return import_file("comfyui_consistentid", ROOT / "__init__.py", ROOT)
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python benchmarks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("bases", nargs="*", default=["sd15", "sdxl"], help="sd15, sdxl or both (default)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of alternation (default 9)")
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")

@@ -1,12 +1,12 @@
 """Other ways of putting an identity into the same ComfyUI UNet, to compare with."""
 
-import importlib.util
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import torch
+from file_import import import_file
 from torch import Tensor, nn
 
 
@@ -101,11 +101,8 @@ def list_keys(hosted) -> list[tuple]:
 
 
 def _load_ipadapter(folder: Path):
-    package = SimpleNamespace(__path__=[str(folder)])
+    package = ModuleType("ipadapter_plus")
+    package.__path__ = [str(folder)]
     sys.modules["ipadapter_plus"] = package
-    for name in ("utils", "CrossAttentionPatch"):
-        spec = importlib.util.spec_from_file_location(f"ipadapter_plus.{name}", folder / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[f"ipadapter_plus.{name}"] = module
-        spec.loader.exec_module(module)
-    return module
+    import_file("ipadapter_plus.utils", folder / "utils.py")
+    return import_file("ipadapter_plus.CrossAttentionPatch", folder / "CrossAttentionPatch.py")

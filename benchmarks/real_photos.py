@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from consistentid.dataset.run import list_photos
+from consistentid.errors import ConsistentIDError
 from consistentid.face.face import CROP_PX, Face, align_landmarks, measure_sharpness
 from consistentid.face.framing import HEAD_SCALE, crop_square, measure_seen, move_inside, surround_head
 from consistentid.face.neighbours import keep_own
@@ -66,7 +67,7 @@ def print_likeness(chosen: dict[str, Face]) -> None:
         for other, second in chosen.items():
             if name < other:
                 kin = "one person" if Path(name).parts[0] == Path(other).parts[0] else "strangers"
-                cosines[kin].append(float(face.id_embedding @ second.id_embedding))
+                cosines[kin].append(_compare(face, second))
     for kin, values in cosines.items():
         print(f"cosine of two photos, {kin}: {_spread(values)}")
 
@@ -80,7 +81,8 @@ def print_sizes(analysis, seen: Seen) -> None:
             scale = width / measure_width(face)
             size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
             small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
-            cosines.append(float(embed(analysis, small, face.landmarks * scale) @ face.id_embedding))
+            landmarks = _require(face.landmarks) * scale
+            cosines.append(float(embed(analysis, small, landmarks) @ _require(face.id_embedding)))
         print(f"face of {width} px: cosine to the same, larger, {_spread(cosines)}")
 
 
@@ -91,7 +93,7 @@ def print_least(analysis, seen: Seen) -> None:
         found = 0
         for head in heads:
             canvas = Image.new("RGB", (640, 640), (100, 100, 100))
-            canvas.paste(Image.fromarray(head).resize((width * 4,) * 2, Image.Resampling.LANCZOS), (200, 200))
+            canvas.paste(Image.fromarray(head).resize((width * 4, width * 4), Image.Resampling.LANCZOS), (200, 200))
             found += len(analysis.det_model.detect(np.array(canvas)[:, :, ::-1], input_size=(640, 640))[0]) > 0
         print(f"face of about {width} px in 640: found {found} of {len(heads)}")
 
@@ -105,8 +107,8 @@ def print_blur(analysis, seen: Seen) -> None:
         for photo, face in large:
             blurred = ImageFilter.GaussianBlur(share * measure_width(face))
             soft = np.asarray(Image.fromarray(photo).filter(blurred))
-            left.append(measure_sharpness(align_landmarks(soft, face.landmarks)) / face.sharpness)
-            cosines.append(float(embed(analysis, soft, face.landmarks) @ face.id_embedding))
+            left.append(measure_sharpness(align_landmarks(soft, _require(face.landmarks))) / face.sharpness)
+            cosines.append(float(embed(analysis, soft, _require(face.landmarks)) @ _require(face.id_embedding)))
         print(f"blurred by {share:.0%} of the face: sharpness left {_spread(left)}; cosine {_spread(cosines)}")
     pairs = [(face, max(faces, key=lambda one: one.area)) for _, faces in seen for face in faces]
     ratios = [face.sharpness / first.sharpness for face, first in pairs if 0.25 * first.area < face.area < first.area]
@@ -125,8 +127,8 @@ def print_cuts(analysis, chosen: list[tuple[np.ndarray, Face]]) -> None:
             for part in (photo[:, x0 + across :], photo[:, : x1 - across], photo[y0 + down :], photo[: y1 - down]):
                 faces = detect_faces(analysis, part, any_recogniser=True)
                 if faces:
-                    nearest = max(faces, key=lambda one: float(one.id_embedding @ face.id_embedding))
-                    told[cut].append((float(nearest.id_embedding @ face.id_embedding), measure_seen(part, nearest.box)))
+                    nearest = max(faces, key=lambda one: _compare(one, face))
+                    told[cut].append((_compare(nearest, face), measure_seen(part, nearest.box)))
                 else:
                     told[cut].append((np.nan, np.nan))
     for cut, answers in told.items():
@@ -173,6 +175,17 @@ def print_neighbours(outlines: list) -> None:
         )
 
 
+def _require(value: np.ndarray | None) -> np.ndarray:
+    """Landmarks or ID embedding, which InsightFace gives of every face."""
+    if value is None:
+        raise ConsistentIDError("A face has no landmarks or no ID embedding: this needs a package of InsightFace.")
+    return value
+
+
+def _compare(face: Face, other: Face) -> float:
+    return float(_require(face.id_embedding) @ _require(other.id_embedding))
+
+
 def list_large(seen: Seen) -> list[tuple[np.ndarray, Face]]:
     """Faces that the recogniser need not enlarge."""
     return [(photo, face) for photo, faces in seen for face in faces if measure_width(face) >= CROP_PX]
@@ -195,7 +208,7 @@ def find_outline(predictor, photo: np.ndarray, face: Face) -> np.ndarray:
 
 def draw_labels(shapes: list[np.ndarray], square, chosen: int) -> tuple[np.ndarray, np.ndarray]:
     """A label map [512, 512] of the faces in a square, the chosen one above, and which pixels are the chosen one's."""
-    image, owner = Image.new("L", (SIDE_PX,) * 2), Image.new("1", (SIDE_PX,) * 2)
+    image, owner = Image.new("L", (SIDE_PX, SIDE_PX)), Image.new("1", (SIDE_PX, SIDE_PX))
     scale = SIDE_PX / (square[2] - square[0])
     for number in sorted(range(len(shapes)), key=lambda one: one == chosen):
         for key, places in PARTS.items():

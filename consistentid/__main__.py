@@ -34,8 +34,8 @@ def main(words: list[str] | None = None) -> int:
     add_train(subparsers)
     add_evaluate(subparsers)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
     arguments = parser.parse_args(words)
     try:
         return arguments.run(arguments)

@@ -77,7 +77,7 @@ def _find_culprit(error: Exception) -> str:
     """The package whose own code was being imported when it failed, as pip names it; '' where no code was reached."""
     found, trace = "", error.__traceback__
     while trace:
-        module = trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+        module: str = trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
         if module not in ("", "__main__", __name__.partition(".")[0]) and module not in sys.stdlib_module_names:
             found = INSTALLED_AS.get(module, module)
         trace = trace.tb_next

@@ -7,6 +7,7 @@ https://github.com/huggingface/safetensors#format
 
 import json
 import math
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,9 +94,9 @@ def _read_entries(file: BinaryIO) -> list[tuple[str, torch.dtype, list[int], tup
     return entries
 
 
-def _read_bytes(file: BinaryIO, size: int) -> Tensor:
+def _read_bytes(file: FileIO, size: int) -> Tensor:
     content = torch.empty(size, dtype=torch.uint8)
-    room = memoryview(content.numpy())
+    room = content.numpy().data
     while room.nbytes:
         count = file.readinto(room)
         if not count:

@@ -6,6 +6,7 @@ read with `weights_only`, which refuses code.
 
 import pickle
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from .errors import CheckpointError
 from .finite import list_not_finite
 from .safetensors_file import METADATA, is_safetensors, read_header, read_tensors
 from .whole_file import replace_file
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _SHOWN_KEYS = 5
 _ADVICE = "Use the file named in models_manifest.json, or download it again."
@@ -88,7 +91,7 @@ def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str) -> N
     module.eval().requires_grad_(False)
 
 
-def own_memory(module: nn.Module) -> nn.Module:
+def own_memory(module: Network) -> Network:
     """The module with its weights in memory of our own: the loaders of transformers and diffusers map their files."""
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.device.type == "cpu":

@@ -1,12 +1,17 @@
 """Loading the adapter, applying it to a MODEL, and when and where it acts."""
 
+from typing import Any
+
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..consistentid.adapter.schedule import EASINGS, Schedule
+from ..consistentid.identity import Identity
 from .boundary import sockets
 from .model.hosting import HostedAdapter
 from .model.patching import apply_adapter
-from .people import list_people
+from .people import Person, list_people
 from .server import folders
 
 
@@ -42,7 +47,7 @@ class LoadAdapter(io.ComfyNode):
         return folders.fingerprint(folders.find_file, adapter_name, "adapter_sd15")
 
     @classmethod
-    def execute(cls, adapter_name) -> io.NodeOutput:
+    def execute(cls, adapter_name: str) -> io.NodeOutput:
         return io.NodeOutput(HostedAdapter.load(folders.find_file(adapter_name, "adapter_sd15")))
 
 
@@ -109,7 +114,15 @@ class ApplyAdapter(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, adapter, identity, weight, lora_weight, mask=None, schedule=None, avoid=None
+        cls,
+        model: ModelPatcher,
+        adapter: HostedAdapter,
+        identity: Identity | tuple[Person, ...],
+        weight: float,
+        lora_weight: float,
+        mask: Tensor | None = None,
+        schedule: Schedule | None = None,
+        avoid: Identity | None = None,
     ) -> io.NodeOutput:
         people = list_people(identity, mask)
         return io.NodeOutput(apply_adapter(model, adapter, people, weight, lora_weight, schedule, avoid))
@@ -139,5 +152,5 @@ class ScheduleWeight(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, **fields) -> io.NodeOutput:
+    def execute(cls, **fields: Any) -> io.NodeOutput:
         return io.NodeOutput(Schedule(**fields))

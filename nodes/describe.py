@@ -5,8 +5,10 @@ from pathlib import Path
 
 import comfy.model_management
 import comfy.utils
+import numpy as np
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..consistentid.adapter.config import SD15
 from ..consistentid.caption.clauses import find_missing, normalise_caption
@@ -70,7 +72,7 @@ class LoadCaptioner(io.ComfyNode):
         return folders.fingerprint(_find_captioner, model_folder, "captioner")
 
     @classmethod
-    def execute(cls, model_folder, precision="full", keep_loaded=False) -> io.NodeOutput:
+    def execute(cls, model_folder: str, precision: str = "full", keep_loaded: bool = False) -> io.NodeOutput:
         folder = _find_captioner(model_folder, "captioner")
         check_captioner(folder, precision, comfy.model_management.get_torch_device())
         return io.NodeOutput(HostedCaptioner(folder, precision, keep_loaded))
@@ -90,7 +92,7 @@ class HostedCaptioner:
         self.captioner: Captioner | None = None
         self.patcher = None
 
-    def describe(self, photo, question: str, max_new_tokens: int) -> str:
+    def describe(self, photo: np.ndarray, question: str, max_new_tokens: int) -> str:
         progress = comfy.utils.ProgressBar(max_new_tokens)
 
         def on_token():
@@ -98,8 +100,7 @@ class HostedCaptioner:
             progress.update(1)
 
         try:
-            self._load()
-            return self.captioner.describe(photo, question, max_new_tokens, on_token)
+            return self._load().describe(photo, question, max_new_tokens, on_token)
         finally:
             if not self.keep_loaded:
                 self.release()
@@ -110,7 +111,7 @@ class HostedCaptioner:
         gc.collect()
         comfy.model_management.soft_empty_cache()
 
-    def _load(self) -> None:
+    def _load(self) -> Captioner:
         device = comfy.model_management.get_torch_device()
         dtype = comfy.model_management.text_encoder_dtype(comfy.model_management.text_encoder_device())
         if dtype.itemsize < 2:  # float8, in which transformers' layers do not compute
@@ -118,7 +119,7 @@ class HostedCaptioner:
         if self.precision != "full":
             _make_room(estimate_size(self.folder, self.precision), device)
             self.captioner = load_captioner(self.folder, dtype, self.precision, device)
-            return
+            return self.captioner
         if self.captioner is None:
             self.captioner = load_captioner(self.folder, dtype)
             # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
@@ -126,6 +127,7 @@ class HostedCaptioner:
             if not _fits(self.patcher):
                 self.patcher.load_device = self.patcher.offload_device
         comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
+        return self.captioner
 
 
 def _make_room(size: int, device: torch.device) -> None:
@@ -195,7 +197,13 @@ class DescribeFace(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, text, captioner=None, image=None, question=QUESTION, max_new_tokens=MAX_NEW_TOKENS, normalise=NORMALISE[0]
+        cls,
+        text: str,
+        captioner: HostedCaptioner | None = None,
+        image: Tensor | None = None,
+        question: str = QUESTION,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        normalise: str = NORMALISE[0],
     ) -> io.NodeOutput:
         if text.strip():
             return _finish("Typed text", text.strip(), normalise == "answer and text")

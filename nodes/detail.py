@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
-from ..consistentid.face.face import check_same_photo
+from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.finite import require_finite
 from .boundary import sockets
 from .boundary.layout import read_photo, split_batches
@@ -35,7 +35,7 @@ class CropHead(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, face, extra, side_px) -> io.NodeOutput:
+    def execute(cls, image: Tensor, face: Face | None, extra: float, side_px: int) -> io.NodeOutput:
         if image.shape[0] != 1:
             raise ConsistentIDError(
                 f"Crop Head takes one picture, but got a batch of {image.shape[0]}. Connect 'photo' of 'Detect Face', "
@@ -75,7 +75,7 @@ class PasteHead(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, crop, placement, feather) -> io.NodeOutput:
+    def execute(cls, crop: list[Tensor], placement: list[Placement], feather: list[float]) -> io.NodeOutput:
         require_finite(feather=feather[0])
         crops = split_batches(crop)
         if len(crops) != len(placement):

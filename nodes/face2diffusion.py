@@ -1,9 +1,12 @@
 """Face2Diffusion: a person as a word in any prompt of SD1.4 and SD1.5."""
 
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
 from comfy_api.latest import io
+from torch import Tensor
 
-from ..consistentid.face.face import check_same_photo
-from ..consistentid.face2diffusion.encoder import align_for_text, encode_face, load_face2diffusion
+from ..consistentid.face.face import Face, check_same_photo
+from ..consistentid.face2diffusion.encoder import TextIdentity, align_for_text, encode_face, load_face2diffusion
 from ..consistentid.face2diffusion.expression import parse_expression
 from ..consistentid.face2diffusion.word import PUBLISHED_WORD, normalise_word, require_word
 from ..consistentid.finite import require_finite
@@ -46,7 +49,7 @@ class LoadFace2Diffusion(io.ComfyNode):
         return folders.fingerprint(folders.find_folder, package, "face2diffusion")
 
     @classmethod
-    def execute(cls, package) -> io.NodeOutput:
+    def execute(cls, package: str) -> io.NodeOutput:
         return io.NodeOutput(make_patcher(load_face2diffusion(folders.find_folder(package, "face2diffusion"))))
 
 
@@ -86,7 +89,14 @@ class EncodeTextIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, face2diffusion, image, face, expression_strength, expression="") -> io.NodeOutput:
+    def execute(
+        cls,
+        face2diffusion: ModelPatcher,
+        image: Tensor,
+        face: Face,
+        expression_strength: float,
+        expression: str = "",
+    ) -> io.NodeOutput:
         photo = read_photo(image)
         check_same_photo(face, photo)
         crop, code = align_for_text(photo, face), parse_expression(expression)
@@ -127,7 +137,7 @@ class NamePerson(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, text_identity, word, prompt) -> io.NodeOutput:
+    def execute(cls, clip: CLIP, text_identity: TextIdentity, word: str, prompt: str) -> io.NodeOutput:
         named = name_person(clip, text_identity, word)
         if prompt.strip():
             require_word(prompt, normalise_word(word))

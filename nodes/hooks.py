@@ -14,11 +14,14 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 from comfy_api.latest import io
 
+from ..consistentid.adapter.schedule import Schedule
 from ..consistentid.finite import require_finite
+from ..consistentid.identity import Identity
 from .adapter import list_strength_inputs
 from .boundary import sockets
 from .model.hosting import HostedAdapter
 from .model.patching import KEY, RUN_WRAPPERS, PersonLayers, check_hookable, find_missing_loras, project_people
+from .people import Person
 
 
 class LowRankHook(WeightHook):
@@ -33,7 +36,8 @@ class LowRankHook(WeightHook):
     ) -> bool:
         if target_dict.get("target") != EnumWeightTarget.Model:
             return False
-        missing = find_missing_loras(model, *self.hook_ref)
+        hosted, lora_weight = self.hook_ref
+        missing = find_missing_loras(model, hosted, lora_weight) if hosted else {}
         if missing:
             check_hookable(model)
         for share, patches in missing.items():
@@ -77,7 +81,14 @@ def _attend_to_people(people, strength, executor, x, t, c_concat, c_crossattn, c
     return executor(x, t, c_concat, c_crossattn, control, options["transformer_options"], **kwargs)
 
 
-def make_hooks(hosted: HostedAdapter, people, weight=1.0, lora_weight=1.0, schedule=None, avoid=None) -> HookGroup:
+def make_hooks(
+    hosted: HostedAdapter,
+    people: Identity | tuple[Person, ...],
+    weight: float = 1.0,
+    lora_weight: float = 1.0,
+    schedule: Schedule | None = None,
+    avoid: Identity | None = None,
+) -> HookGroup:
     """What apply_adapter does to a MODEL, as hooks; an adapter that does not fit the MODEL is found when sampling."""
     require_finite(weight=weight, lora_weight=lora_weight)
     layers = tuple(project_people(hosted, people, weight, schedule, avoid))
@@ -115,7 +126,14 @@ class HookIdentity(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, adapter, identity, weight, lora_weight, schedule=None, avoid=None, prev_hooks=None
+        cls,
+        adapter: HostedAdapter,
+        identity: Identity | tuple[Person, ...],
+        weight: float,
+        lora_weight: float,
+        schedule: Schedule | None = None,
+        avoid: Identity | None = None,
+        prev_hooks: HookGroup | None = None,
     ) -> io.NodeOutput:
         hooks = make_hooks(adapter, identity, weight, lora_weight, schedule, avoid)
         return io.NodeOutput(HookGroup.combine_all_hooks([prev_hooks, hooks]))

@@ -1,8 +1,11 @@
 """Identities of several photos, between two people, and with regions of other strengths."""
 
+from collections.abc import Sequence
+
 from comfy_api.latest import io
 
 from ..consistentid.errors import ConsistentIDError
+from ..consistentid.identity import Identity
 from ..consistentid.identity.combination import METHODS, OUTLIER_BELOW, combine_identities
 from ..consistentid.identity.mixing import CHOICES, adjust_regions, mix_identities
 from ..consistentid.identity.person import HIGHEST_STRENGTH
@@ -64,14 +67,14 @@ class CombineIdentities(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        identity_1,
-        method,
-        weights,
-        outlier_below,
-        identity_2=(),
-        identity_3=(),
-        identity_4=(),
-        caption=("",),
+        identity_1: list[Identity],
+        method: list[str],
+        weights: list[str],
+        outlier_below: list[float],
+        identity_2: Sequence[Identity] = (),
+        identity_3: Sequence[Identity] = (),
+        identity_4: Sequence[Identity] = (),
+        caption: Sequence[str] = ("",),
     ) -> io.NodeOutput:
         identities = [*identity_1, *identity_2, *identity_3, *identity_4]
         if len(caption) > 1:
@@ -110,7 +113,7 @@ class MixIdentities(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, identity_a, identity_b, amount, **choices) -> io.NodeOutput:
+    def execute(cls, identity_a: Identity, identity_b: Identity, amount: float, **choices: str) -> io.NodeOutput:
         return io.NodeOutput(*mix_identities(identity_a, identity_b, amount, choices))
 
 
@@ -146,7 +149,7 @@ class AdjustRegions(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, identity, **strengths) -> io.NodeOutput:
+    def execute(cls, identity: Identity, **strengths: float) -> io.NodeOutput:
         return io.NodeOutput(adjust_regions(identity, strengths))
 
 

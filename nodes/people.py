@@ -2,9 +2,10 @@
 
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..consistentid.face.detail import mask_head
-from ..consistentid.face.face import check_same_photo
+from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
 from ..consistentid.identity import people as core
@@ -46,7 +47,7 @@ class MaskHead(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, face, scale, feather) -> io.NodeOutput:
+    def execute(cls, image: Tensor, face: Face | None, scale: float, feather: float) -> io.NodeOutput:
         require_finite(scale=scale, feather=feather)
         if face is None:
             return io.NodeOutput(torch.zeros(1, *image.shape[1:3]))
@@ -76,6 +77,6 @@ class AddPerson(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, identity, mask, weight, people=()) -> io.NodeOutput:
+    def execute(cls, identity: Identity, mask: Tensor, weight: float, people: tuple[Person, ...] = ()) -> io.NodeOutput:
         require_finite(weight=weight)
         return io.NodeOutput((*people, Person(identity, AttentionMask(mask), weight)))

@@ -33,5 +33,5 @@ class SelectPreset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, preset) -> io.NodeOutput:
+    def execute(cls, preset: str) -> io.NodeOutput:
         return io.NodeOutput(*astuple(PRESETS[preset]))

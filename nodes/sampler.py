@@ -4,6 +4,7 @@ import logging
 
 import comfy.samplers
 import node_helpers
+from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 from torch import Tensor
@@ -80,19 +81,19 @@ class SamplePortrait(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        seed,
-        steps,
-        cfg,
-        sampler_name,
-        scheduler,
-        start_merge_step,
-        positive,
-        negative,
-        latent_image,
-        denoise,
+        model: ModelPatcher,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        start_merge_step: int,
+        positive: list,
+        negative: list,
+        latent_image: dict,
+        denoise: float,
     ) -> io.NodeOutput:
-        from nodes import common_ksampler
+        from nodes import common_ksampler  # pyright: ignore[reportAttributeAccessIssue] ComfyUI's nodes.py
 
         if not (model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY) or has_identity_hook(positive)):
             raise IncompatibleModelError(

@@ -96,6 +96,6 @@ class DrawPerson(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, person, scene, side_px) -> io.NodeOutput:
+    def execute(cls, person: int, scene: int, side_px: int) -> io.NodeOutput:
         example = draw_example(person, scene, side_px)
         return io.NodeOutput(make_preview(example.image), example.caption, example.prompt)

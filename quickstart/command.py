@@ -16,8 +16,8 @@ from .project_environment import enter_environment, prepare_environment
 def main():
     """Run the command of sys.argv; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a console that lacks a letter of a path or a caption
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # a console that lacks a letter of a path or a caption
     try:
         if sys.argv[1:2] == ["test"]:
             return run_tests(sys.argv[2:])
@@ -72,7 +72,7 @@ def _seed(text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python quickstart", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python quickstart", description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     options = commands.add_parser("portrait", help="one picture of a person in, portraits out", allow_abbrev=False)
     options.add_argument("--photo", help="a photo with one face (default: a public-domain portrait, or a drawn person)")

@@ -80,7 +80,8 @@ def _draw_photo(args, found, folder):
 def _draw_person(args, files, folder):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
     inputs = _read_inputs(WORKFLOW)
-    person, results = draw_person(inputs["ConsistentID_DrawPerson"], args.prompt), []
+    person = draw_person(inputs["ConsistentID_DrawPerson"], args.prompt)
+    stages, results = [], []
     settings = _choose_settings(
         args,
         inputs,
@@ -93,8 +94,9 @@ def _draw_person(args, files, folder):
     for number, prompt in enumerate(person.prompts):
         one = replace(settings, prompt=prompt, seed=(args.seed or 0) + number)
         portrait, path = _draw(one, folder / f"{number}.png")
+        stages = portrait.stages
         results.append((prompt, path))
-    return portrait.stages, results
+    return stages, results
 
 
 def _read_inputs(workflow):

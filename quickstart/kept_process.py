@@ -12,9 +12,12 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 KEEPER = (sys.executable, "-I", "-S", os.path.abspath(__file__))
-OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+OWN_GROUP: dict[str, Any] = (
+    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+)
 PATIENCE_SECONDS = 10
 POLL_SECONDS = 0.1
 

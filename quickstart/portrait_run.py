@@ -62,7 +62,8 @@ def _draw_photo(address, args, chosen):
 def _draw_person(address, args, files):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
     (drawn,) = (node["inputs"] for node in read_graph(WORKFLOW).values() if "person" in node["inputs"])
-    person, results = draw_person(drawn, args.prompt), []
+    person = draw_person(drawn, args.prompt)
+    stages, results = [], []
     save_person(files, person.photo)
     for number, prompt in enumerate(person.prompts):
         graph = read_graph(WORKFLOW)

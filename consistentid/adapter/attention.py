@@ -5,7 +5,8 @@ the ID keys and values once: nothing but the small attention over four tokens is
 Source: attention.py of the reference, Consistent_AttProcessor and Consistent_IPAttProcessor.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,13 @@ class IDLayer(nn.Module):
 
     def forward(self, id_tokens: Tensor) -> tuple[Tensor, Tensor]:
         return self.to_k_ip(id_tokens), self.to_v_ip(id_tokens)
+
+
+class IDLayers(nn.ModuleList):
+    """The IDLayer of each site, in site order."""
+
+    def __iter__(self) -> Iterator[IDLayer]:
+        return cast(Iterator[IDLayer], super().__iter__())
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

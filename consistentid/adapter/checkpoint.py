@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..finite import list_not_finite
 from ..weights import load_strictly, read_weights
-from .attention import PROJECTIONS, IDLayer, Lora
+from .attention import PROJECTIONS, IDLayer, IDLayers, Lora
 from .config import CONFIGS, AdapterConfig
 from .facial_encoder import FacialEncoder
 from .id_projection import IDProjection
@@ -36,7 +36,7 @@ _ENTRY = re.compile(rf"({_NUMBER.pattern})\.(to_(?:q|k|v|out)_lora\.(?:up|down)|
 class Adapter:
     """A loaded adapter; treat it as immutable.
 
-    facial_encoder, id_projection: networks. id_layers: one IDLayer per site, in site order.
+    facial_encoder, id_projection: networks. id_layers: one per site.
     loras: {(site, "attn1" | "attn2", "to_q" | "to_k" | "to_v" | "to_out"): Lora}.
     """
 
@@ -44,7 +44,7 @@ class Adapter:
     source: str
     facial_encoder: FacialEncoder
     id_projection: IDProjection
-    id_layers: nn.ModuleList
+    id_layers: IDLayers
     loras: dict[tuple[Site, str, str], Lora]
 
 
@@ -194,8 +194,8 @@ def _check_entry(entry: dict[str, Tensor], number: int, context: int, place: str
             )
 
 
-def _build_id_layers(entries, config: AdapterConfig, source: str, operations) -> nn.ModuleList:
-    layers = nn.ModuleList()
+def _build_id_layers(entries, config: AdapterConfig, source: str, operations) -> IDLayers:
+    layers = IDLayers()
     for site in list_sites(config):
         entry = entries[site.cross_entry]
         state = {f"{name}.weight": entry[name] for name in ("to_k_ip", "to_v_ip")}

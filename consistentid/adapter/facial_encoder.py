@@ -20,7 +20,7 @@ class VisualProjection(PerceiverResampler):
 
     def forward(self, features: Tensor) -> Tensor:
         latents = self.latents.to(features).expand(features.shape[0], -1, -1)
-        return super().forward(latents, features)
+        return self.resample(latents, features)
 
 
 class MLP(nn.Module):

@@ -28,5 +28,5 @@ class IDProjection(nn.Module):
     def forward(self, id_embedding: Tensor, features: Tensor, shortcut: bool = False, scale: float = 1.0) -> Tensor:
         """shortcut: add the tokens before the resampler to `scale` times its output (the SDXL adapter's way)."""
         tokens = self.norm(self.proj(id_embedding).unflatten(-1, (ID_TOKENS, self.width)))
-        resampled = self.perceiver_resampler(tokens, features)
+        resampled = self.perceiver_resampler.resample(tokens, features)
         return tokens + scale * resampled if shortcut else resampled

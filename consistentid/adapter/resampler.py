@@ -44,7 +44,7 @@ def feed_forward(width: int, operations=nn, **factory) -> nn.Sequential:
 
 
 class PerceiverResampler(nn.Module):
-    """latents [B, N, width] and features [B, T, input_width] -> [B, N, output_width]."""
+    """Latents that attend to features; where the latents come from, those who use it say."""
 
     def __init__(
         self, width: int, depth: int, heads: int, input_width: int, output_width: int, operations=nn, **factory
@@ -63,9 +63,11 @@ class PerceiverResampler(nn.Module):
             for _ in range(depth)
         )
 
-    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
+    def resample(self, latents: Tensor, features: Tensor) -> Tensor:
+        """latents [B, N, width] and features [B, T, input_width] -> [B, N, output_width]."""
         features = self.proj_in(features)
-        for attention, feed in self.layers:
+        for layer in self.layers:
+            attention, feed = layer.children()
             latents = attention(features, latents) + latents
             latents = feed(latents) + latents
         return self.norm_out(self.proj_out(latents))

@@ -58,7 +58,7 @@ _GROUPS = {
 class Site(NamedTuple):
     """One transformer block of the UNet, which has one self- and one cross-attention.
 
-    index: position p in the checkpoint order.
+    position: p in the checkpoint order.
     diffusers: module path in a diffusers UNet, e.g. "down_blocks.0.attentions.0.transformer_blocks.0".
     comfy: module path in ComfyUI's UNet, e.g. "input_blocks.1.1.transformer_blocks.0".
     block: ComfyUI's (kind, number), e.g. ("input", 1); depth: index of the transformer block inside it.
@@ -66,7 +66,7 @@ class Site(NamedTuple):
     group: "composition", "structure" or "detail", from the coarsest to the finest resolution that has attention.
     """
 
-    index: int
+    position: int
     diffusers: str
     comfy: str
     block: tuple[str, int]
@@ -77,12 +77,12 @@ class Site(NamedTuple):
     @property
     def self_entry(self) -> int:
         """Number of the self-attention in the checkpoint's `adapter_modules`."""
-        return 2 * self.index
+        return 2 * self.position
 
     @property
     def cross_entry(self) -> int:
         """Number of the cross-attention in the checkpoint's `adapter_modules`."""
-        return 2 * self.index + 1
+        return 2 * self.position + 1
 
 
 @cache
@@ -100,7 +100,7 @@ def list_sites(config: AdapterConfig) -> tuple[Site, ...]:
     ]
     return tuple(
         Site(
-            index=index,
+            position=position,
             diffusers=f"{transformer}.transformer_blocks.{depth}",
             comfy=f"{_COMFY_MODULES[kind].format(number)}.transformer_blocks.{depth}",
             block=(kind, number),
@@ -108,5 +108,5 @@ def list_sites(config: AdapterConfig) -> tuple[Site, ...]:
             is_alone=is_alone,
             group=_GROUPS[config.name].get(transformer.partition(".attentions")[0], "composition"),
         )
-        for index, (transformer, kind, number, depth, is_alone) in enumerate(places)
+        for position, (transformer, kind, number, depth, is_alone) in enumerate(places)
     )

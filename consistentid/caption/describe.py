@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ MAX_NEW_TOKENS = 512
 
 
 class Captioner:
-    """A vision-language model and its processor; unless quantised, a host may move `model` between devices."""
+    """A vision-language model of transformers and its processor; unless quantised, a host may move `model` between
+    devices."""
 
-    def __init__(self, model: torch.nn.Module, processor):
+    def __init__(self, model: Any, processor: Any):
         self.model = model
         self.processor = processor
 
@@ -91,7 +93,7 @@ def load_captioner(
         from transformers import AutoModelForImageTextToText, AutoProcessor
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model, report = AutoModelForImageTextToText.from_pretrained(
+        found = AutoModelForImageTextToText.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
@@ -100,6 +102,7 @@ def load_captioner(
             output_loading_info=True,
             **build_options(precision, dtype, device),
         )
+        model, report = cast(tuple[Any, dict], found)
     except (MemoryError, torch.cuda.OutOfMemoryError):
         raise
     except Exception as error:

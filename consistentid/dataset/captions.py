@@ -36,8 +36,11 @@ def caption_records(
     open_ones = list(_list_open(out))
     for number, (name, entry) in enumerate(open_ones, 1):
         absent = [part for part in QUESTIONS if not any(entry.get(key) for key in KEYS[part])]
-        photo = make_record(out, name, entry).read_image() if captioner else None
-        answers = {part: captioner.describe(photo, QUESTIONS[part]) if captioner else FIXED[part] for part in absent}
+        if captioner:
+            photo = make_record(out, name, entry).read_image()
+            answers = {part: captioner.describe(photo, QUESTIONS[part]) for part in absent}
+        else:
+            answers = {part: FIXED[part] for part in absent}
         write_json(find_json(out, name), entry | {KEYS[part][0]: text.strip() for part, text in answers.items()})
         watch(number, len(open_ones))
     return len(open_ones)

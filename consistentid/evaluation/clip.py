@@ -1,6 +1,7 @@
 """CLIP: texts and pictures in one space, through transformers."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -10,11 +11,14 @@ from ..errors import CheckpointError
 from ..packages import needed
 from ..weights import own_memory
 
+if TYPE_CHECKING:
+    from transformers import CLIPModel
+
 
 class Clip:
     """A CLIP of transformers and its processor."""
 
-    def __init__(self, model: torch.nn.Module, processor):
+    def __init__(self, model: "CLIPModel", processor):
         self.model = model
         self.processor = processor
 
@@ -43,10 +47,11 @@ def load_clip(folder: str | Path) -> Clip:
         from transformers import CLIPModel, CLIPProcessor
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"No transformers model in {folder}: config.json is missing.")
-    local = {"local_files_only": True, "trust_remote_code": False}
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         processor = CLIPProcessor.from_pretrained(folder, **local)
-        model, report = CLIPModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **local)
+        found = CLIPModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **local)
+        model, report = cast(tuple[CLIPModel, dict], found)
     except Exception as error:
         raise CheckpointError(f"{folder} is not a CLIP that transformers can load: {error}") from error
     if missing := sorted(report["missing_keys"]):

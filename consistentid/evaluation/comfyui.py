@@ -2,7 +2,9 @@
 
 import io
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
@@ -10,6 +12,11 @@ from ..packages import needed
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import hash_path
 from .workflow import Workflow
+
+if TYPE_CHECKING:
+    from requests import Response
+
+Answer = TypeVar("Answer")
 
 ANSWER_S = 60
 FREE_S = 1
@@ -43,14 +50,14 @@ class ComfyUI:
         graph = self.workflow.fill(self._upload(photo), prompt, seed)
         entry, images = self._run(graph)
         if not images and self._is_cached(entry):  # newer servers do not name a picture that they drew before
-            self._ask("post", "/free", json={"free_memory": True, "unload_models": False}, as_json=False)
+            self._fetch("post", "/free", json={"free_memory": True, "unload_models": False})
             time.sleep(FREE_S)
             entry, images = self._run(graph)
         if not images:
             name = self.workflow.name_node(self.workflow.output)
             raise DrawingError(f"The output node {name} gave no picture. Name another with --output-node.")
         place = {key: images[0].get(key, "") for key in ("filename", "subfolder", "type")}
-        content = self._ask("get", "/view", params=place, as_json=False)
+        content = self._fetch("get", "/view", params=place)
         return Drawing(Image.open(io.BytesIO(content)).convert("RGB"), self._read_seconds(entry))
 
     def _run(self, graph: dict) -> tuple[dict, list]:
@@ -83,7 +90,7 @@ class ComfyUI:
             if not is_queued:
                 raise EngineError("The run is gone from ComfyUI: its queue was cleared, or it was started anew.")
             time.sleep(self.poll_s)
-        self._ask("post", "/queue", json={"delete": [prompt_id]}, as_json=False)
+        self._fetch("post", "/queue", json={"delete": [prompt_id]})
         raise EngineError(f"No picture after {self.timeout_s:g} seconds. Allow more with --timeout.")
 
     def _is_queued(self, prompt_id: str) -> bool:
@@ -111,14 +118,20 @@ class ComfyUI:
     def _is_cached(self, entry: dict) -> bool:
         return self.workflow.output in _read_messages(entry).get("execution_cached", {}).get("nodes", ())
 
-    def _ask(self, method: str, path: str, as_json: bool = True, **more):
+    def _ask(self, method: str, path: str, **more) -> dict:
+        return self._request(method, path, lambda response: response.json(), **more)
+
+    def _fetch(self, method: str, path: str, **more) -> bytes:
+        return self._request(method, path, lambda response: response.content, **more)
+
+    def _request(self, method: str, path: str, read: Callable[["Response"], Answer], **more) -> Answer:
         url = f"{self.address}{path}"
         try:
             response = self._session.request(method, url, timeout=ANSWER_S, **more)
             refused = path == "/prompt" and response.status_code == 400
             if not refused:
                 response.raise_for_status()
-            return response.json() if as_json else response.content
+            return read(response)
         except (self._broken, ValueError) as error:
             raise EngineError(f"{url} gave no answer ({error}). Is this a running ComfyUI?") from error
 

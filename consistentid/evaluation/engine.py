@@ -28,6 +28,8 @@ class Drawing:
 class Engine(Protocol):
     def describe(self) -> dict:
         """Everything that determines the pictures, as JSON can hold it."""
+        ...
 
     def draw(self, photo: Path, prompt: str, seed: int) -> Drawing:
         """DrawingError when this picture fails, EngineError when every other would."""
+        ...

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from ..adapter.checkpoint import Adapter
 from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
 from ..face.photo import open_photo
@@ -56,7 +58,7 @@ class Headless:
         settings = find_files(settings)
         device, dtype = choose_device(settings)
         self.settings = replace(settings, device=device, dtype=dtype)
-        self._loaded = None
+        self._loaded: Loaded | None = None
         self._people: dict[Path, tuple] = {}
 
     def describe(self) -> dict:
@@ -76,14 +78,13 @@ class Headless:
             self._loaded = self._load()
         start = time.perf_counter()
         try:
-            return Drawing(self._draw(photo, prompt, seed), time.perf_counter() - start)
+            return Drawing(self._draw(self._loaded, photo, prompt, seed), time.perf_counter() - start)
         except (CheckpointError, IncompatibleModelError, MissingPackageError) as error:
             raise EngineError(str(error)) from error
         except ConsistentIDError as error:
             raise DrawingError(str(error)) from error
 
-    def _draw(self, photo: Path, prompt: str, seed: int):
-        loaded = self._loaded
+    def _draw(self, loaded: Loaded, photo: Path, prompt: str, seed: int) -> Image.Image:
         settings = replace(loaded.settings, face=str(photo), prompt=prompt, seed=seed)
         settings.check()
         if photo not in self._people:
@@ -93,7 +94,8 @@ class Headless:
                 self._people[photo] = identity, read_people(settings, found, loaded.word_networks)
             finally:
                 loaded.place_readers("cpu")
-        _, conditioning = encode_text(loaded.pipeline, loaded.adapter, *self._people[photo], settings)
+        identity, people = self._people[photo]
+        _, conditioning = encode_text(loaded.pipeline, loaded.adapter, identity, people, settings)
         return sample(loaded.pipeline, conditioning, make_sampling(settings))[0]
 
     def _load(self) -> Loaded:

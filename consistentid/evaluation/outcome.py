@@ -120,10 +120,9 @@ def compare_outcomes(first: dict, second: dict) -> dict:
 
 def _score_case(case, gallery: Gallery, scorer: Scorer) -> dict:
     entry = gallery.read_entry(case)
-    error = NOT_TRIED if entry is None else entry.error
     row = {"key": case.key, "person": case.person, "prompt": case.prompt, "seed": case.seed, "picture": case.file}
-    if error:
-        return row | {"error": error, "scores": {}}
+    if entry is None or entry.error:
+        return row | {"error": NOT_TRIED if entry is None else entry.error, "scores": {}}
     scores = scorer.score(case.person, case.prompt, gallery.read_picture(case))
     return row | {"error": "", "scores": scores | ({} if entry.seconds is None else {"seconds": entry.seconds})}
 

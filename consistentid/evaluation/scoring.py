@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
-from ..likeness.dino import load_dino
-from ..likeness.faces import measure_reference, score_picture
+from ..likeness.dino import Dino, load_dino
+from ..likeness.faces import Reference, measure_reference, score_picture
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
-from .clip import load_clip
+from .clip import Clip, load_clip
 from .fingerprint import describe_file
 from .plan import Plan
 
@@ -29,6 +30,9 @@ NEEDS = {
     "fid": ("inception",),
 }
 """The models without which a metric is not measured."""
+
+Parse = Callable[[np.ndarray], np.ndarray]
+"""An RGB photo [H, W, 3] -> its label map."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Known:
 
     clip: np.ndarray | None
     dino: np.ndarray | None
-    faces: dict
-    regions: dict | None
+    faces: dict[str, Reference]
+    regions: dict[str, np.ndarray] | None
     baselines: dict[str, float | None]
 
 
@@ -80,14 +84,14 @@ class Scorer:
     def __init__(self, models: ScoringModels):
         self.models = models
         self.people: dict[str, Known] = {}
-        self.encode_text = lru_cache(maxsize=None)(lambda text: self.clip.encode_texts([text])[0])
+        self._texts: dict[str, np.ndarray] = {}
 
     @cached_property
-    def clip(self):
+    def clip(self) -> Clip | None:
         return self._place(load_clip, self.models.clip)
 
     @cached_property
-    def dino(self):
+    def dino(self) -> Dino | None:
         return self._place(load_dino, self.models.dino)
 
     @cached_property
@@ -96,7 +100,7 @@ class Scorer:
         return {name: load_face_analysis(path) for name, path in paths.items() if path}
 
     @cached_property
-    def parse(self) -> Callable[[np.ndarray], np.ndarray] | None:
+    def parse(self) -> Parse | None:
         if not (self.models.face_parser and self.dino):
             return None
         return load_face_parser(self.models.face_parser).to(self.models.device).parse
@@ -121,14 +125,16 @@ class Scorer:
         known, scores = self.people[person], {}
         if self.clip:
             features = self.clip.encode_pictures([picture])[0]
-            scores["clip_t"] = float(features @ self.encode_text(prompt))
+            if prompt not in self._texts:
+                self._texts[prompt] = self.clip.encode_texts([prompt])[0]
+            scores["clip_t"] = float(features @ self._texts[prompt])
             scores["clip_i"] = float(np.mean(known.clip @ features))
         if self.dino:
             scores["dino"] = float(np.mean(known.dino @ self.dino.encode([picture])[0]))
         for name, analysis in self.analyses.items():
             scores[name] = score_picture(analysis, known.faces[name], picture).cosine
-        if self.parse:
-            found = self._read_regions(picture, known.faces.get("face_sim"))
+        if self.parse and known.regions is not None:
+            found = self._read_regions(self.parse, picture, known.faces.get("face_sim"))
             compared = RegionScore(None, {}) if found is None else compare_features(known.regions, found)
             scores |= {"fgis": compared.cosine, "regions": compared.regions}
         for name in (name for name, score in scores.items() if isinstance(score, float) and not math.isfinite(score)):
@@ -139,7 +145,9 @@ class Scorer:
         faces = {name: measure_reference(analysis, photos) for name, analysis in self.analyses.items()}
         regions = None
         if self.parse:
-            regions = average_features([self._read_regions(photo, faces.get("face_sim")) for photo in photos])
+            regions = average_features(
+                [self._read_regions(self.parse, photo, faces.get("face_sim")) for photo in photos]
+            )
         return Known(
             self.clip.encode_pictures(photos) if self.clip else None,
             self.dino.encode(photos) if self.dino else None,
@@ -148,12 +156,12 @@ class Scorer:
             {name: reference.baseline for name, reference in faces.items()},
         )
 
-    def _read_regions(self, photo: np.ndarray, reference):
+    def _read_regions(self, parse: Parse, photo: np.ndarray, reference: Reference | None):
         """With a face analysis, of the face most like the person; else of the whole picture."""
         analysis = self.analyses.get("face_sim")
-        return read_features(photo, self.parse, self.dino, analysis, reference)
+        return read_features(photo, parse, self.dino, analysis, reference)
 
-    def _place(self, load, path: str):
+    def _place(self, load: Callable[[str], Any], path: str) -> Any:
         if not path:
             return None
         loaded = load(path)

@@ -1,6 +1,6 @@
 """Means with 95% bootstrap intervals: of a run, of each person and prompt, and of differences between two runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ def read_value(row: dict, metric: str) -> float | None:
     return 0.0 if value is None and METRICS[metric].zero_if_faceless else value
 
 
-def estimate_mean(values: list[float], people: list[str] = ()) -> Estimate | None:
+def estimate_mean(values: list[float], people: Sequence[str] = ()) -> Estimate | None:
     """people: whose picture each value is of. None for no value."""
     if not values:
         return None
@@ -51,8 +51,8 @@ def summarise(rows: list[dict]) -> dict:
     found = {}
     for metric in METRICS:
         measured = [(value, row["person"]) for row in rows if (value := read_value(row, metric)) is not None]
-        if measured:
-            found[metric] = asdict(estimate_mean(*map(list, zip(*measured, strict=True))))
+        if estimate := estimate_mean([value for value, _ in measured], [person for _, person in measured]):
+            found[metric] = asdict(estimate)
     return found
 
 
@@ -67,7 +67,7 @@ def summarise_regions(rows: list[dict]) -> dict[str, dict]:
     for row in rows:
         for word, cosine in row["scores"].get("regions", {}).items():
             found.setdefault(word, []).append(cosine)
-    return {word: asdict(estimate_mean(values)) for word, values in found.items()}
+    return {word: asdict(estimate) for word, values in found.items() if (estimate := estimate_mean(values))}
 
 
 def count_failures(rows: list[dict]) -> dict[str, int]:
@@ -91,11 +91,10 @@ def compare_pairs(first: list[dict], second: list[dict], metrics: Iterable[str])
     for metric in metrics:
         both = [(read_value(a, metric), read_value(b, metric), a["person"]) for a, b in pairs]
         both = [(b - a, person) for a, b, person in both if a is not None and b is not None]
-        if both:
-            differences = np.array([difference for difference, _ in both])
+        differences = np.array([difference for difference, _ in both])
+        if estimate := estimate_mean(differences.tolist(), [person for _, person in both]):
             sign = 1 if METRICS[metric].higher_is_better else -1
             better = float(np.mean((np.sign(differences) * sign + 1) / 2))
-            estimate = estimate_mean(differences.tolist(), [person for _, person in both])
             found[metric] = asdict(estimate) | {"better": better}
     return found
 
@@ -119,6 +118,7 @@ def _resample(groups: list[list[float]]) -> tuple[float, float]:
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
         method="percentile",
-        random_state=0,
+        random_state=0,  # pyright: ignore[reportCallIssue] SciPy's new name, rng, draws other numbers
     )
-    return tuple(map(float, result.confidence_interval))
+    low, high = result.confidence_interval
+    return float(low), float(high)

@@ -65,8 +65,9 @@ def align_face(photo: np.ndarray, face: Face) -> np.ndarray:
     Rotated and scaled by the landmarks, as the recogniser sees it; without landmarks the box, squashed to a square.
     """
     if face.landmarks is None:
-        box = tuple(round(float(value)) for value in face.box)
-        return np.asarray(Image.fromarray(photo).crop(box).resize((CROP_PX, CROP_PX), Image.Resampling.BILINEAR))
+        left, top, right, bottom = (round(float(value)) for value in face.box)
+        crop = Image.fromarray(photo).crop((left, top, right, bottom))
+        return np.asarray(crop.resize((CROP_PX, CROP_PX), Image.Resampling.BILINEAR))
     return align_landmarks(photo, face.landmarks)
 
 

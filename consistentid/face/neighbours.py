@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from .framing import Square
 from .parsing import LABELS
+from .regions import number_parts
 
 _FEATURES = tuple(map(LABELS.index, (
     "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "l_ear", "r_ear", "earring", "nose", "mouth", "u_lip", "l_lip",
@@ -31,8 +32,8 @@ def keep_own(labels: np.ndarray, square: Square, box: np.ndarray, others: Sequen
     is_feature = np.isin(labels, _FEATURES)
     kept = np.where(own | is_feature, labels, 0).astype(labels.dtype)
     for label in np.unique(labels[is_feature]):
-        parts, count = ndimage.label(labels == label)
-        shares = ndimage.mean(own, parts, np.arange(count + 1))
+        parts, count = number_parts(labels == label)
+        shares = np.asarray(ndimage.mean(own, parts, np.arange(count + 1)))
         kept[(parts > 0) & (shares < 0.5)[parts]] = 0
     return kept
 

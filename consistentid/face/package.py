@@ -41,7 +41,7 @@ class FoundFace(dict):
         return None if self.embedding is None else self.embedding / self.embedding_norm
 
     @property
-    def embedding_norm(self) -> float | None:
+    def embedding_norm(self) -> np.floating | None:
         return None if self.embedding is None else np.linalg.norm(self.embedding)
 
     @property

@@ -52,7 +52,7 @@ def parse_regions(
     """
     square = None if box is None else surround_head(photo, box)
     parsed = parser.parse(photo if square is None else crop_square(photo, square), side_px)
-    own = parsed if square is None else keep_own(parsed, square, box, others)
+    own = parsed if square is None or box is None else keep_own(parsed, square, box, others)
     labels, added = (own, ()) if square is None or landmarks is None else add_missing(own, square, landmarks)
     masks = select_regions(labels, unite_pairs, extra)
     if square is not None:

@@ -161,7 +161,8 @@ class BiSeNet(nn.Module):
         The published sides are 512 (SD1.5) and 1280 (SDXL).
         """
         square = Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.BILINEAR)
-        pixels = (np.asarray(square, dtype=np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+        mean, deviation = np.array((IMAGENET_MEAN, IMAGENET_STD), np.float32)
+        pixels = (np.asarray(square, dtype=np.float32) / 255 - mean) / deviation
         batch = torch.from_numpy(pixels.transpose(2, 0, 1)[None]).to(self.conv_out.conv_out.weight)
         logits = self(batch, auxiliary=False)[0]
         return logits[0].argmax(0).to("cpu", torch.uint8).numpy()
@@ -175,9 +176,9 @@ def load_face_parser(path: str | Path) -> BiSeNet:
     # Some copies carry the unused classification layer of ResNet-18.
     weights = {key: tensor for key, tensor in read_weights(path).items() if not key.startswith("cp.resnet.fc.")}
     first = weights.get("cp.resnet.conv1.weight")
-    is_narrow = isinstance(first, Tensor) and first.ndim == 4 and 0 < first.shape[0] < USUAL_WIDTH
+    width = first.shape[0] if isinstance(first, Tensor) and first.ndim == 4 else USUAL_WIDTH
     with torch.device("meta"):
-        parser = BiSeNet(first.shape[0] if is_narrow else USUAL_WIDTH)
+        parser = BiSeNet(width if 0 < width < USUAL_WIDTH else USUAL_WIDTH)
     load_strictly(parser, weights, Path(path).name)
     parser.source = Path(path).name
     return parser.float()

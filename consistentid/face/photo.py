@@ -62,4 +62,4 @@ def _find_white(values: np.ndarray, file_format: str) -> int:
 
 def identify_photo(photo: np.ndarray) -> str:
     """SHA-256 of the pixels, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(photo)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(photo).data).hexdigest()

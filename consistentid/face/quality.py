@@ -2,9 +2,8 @@
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
-from .regions import CLIP_SIZE_PX, REGION_WORDS, Regions
+from .regions import CLIP_SIZE_PX, REGION_WORDS, Regions, number_parts
 
 SMALLEST_REGION = 36
 """Pixels of CLIP's 224x224 below which a region says next to nothing: 6x6, a fifth of one of the patches of 14x14 that
@@ -85,6 +84,6 @@ def _reaches_border(mask: np.ndarray) -> bool:
 def _count_parts(view: np.ndarray) -> int:
     """How many parts of a mask are large, compared with the largest one."""
     small = Image.fromarray(view).resize((CLIP_SIZE_PX, CLIP_SIZE_PX), Image.Resampling.BOX)
-    labels, count = ndimage.label(np.asarray(small) > 127)
+    labels, count = number_parts(np.asarray(small) > 127)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     return int(np.count_nonzero(sizes >= LARGEST_SECOND_PART * sizes.max())) if count else 0

@@ -5,10 +5,11 @@ A photo is an RGB uint8 array [H, W, 3] throughout this package. Labels are thos
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_fill_holes
+from scipy import ndimage
 
 REGION_LABELS = {
     "Face": 1,
@@ -92,7 +93,12 @@ def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:
 
     All blobs are kept. For one label equal to filling the outer contours, as the reference does.
     """
-    return binary_fill_holes(np.isin(labels, wanted)).astype(np.uint8) * 255
+    return np.asarray(ndimage.binary_fill_holes(np.isin(labels, wanted)), np.uint8) * 255
+
+
+def number_parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """The connected parts of a mask, bool [H, W]: [H, W] of their numbers, 0 outside; and how many there are."""
+    return cast(tuple[np.ndarray, int], ndimage.label(mask))
 
 
 def select_regions(labels: np.ndarray, unite_pairs: bool = False, extra: Collection[str] = ()) -> dict[str, np.ndarray]:
@@ -136,7 +142,8 @@ def fit_clip(image: np.ndarray) -> np.ndarray:
 
 def preprocess_clip(photo: np.ndarray) -> np.ndarray:
     """CLIP pixel values float32 [3, 224, 224]: `fit_clip`, then CLIP's mean and standard deviation."""
-    normalised = (fit_clip(photo).astype(np.float32) / 255 - np.float32(CLIP_MEAN)) / np.float32(CLIP_STD)
+    mean, deviation = np.array((CLIP_MEAN, CLIP_STD), np.float32)
+    normalised = (fit_clip(photo).astype(np.float32) / 255 - mean) / deviation
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
 

@@ -16,8 +16,8 @@ def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
         places.append((low, np.minimum(low + 1, side - 1), (place - low).astype(np.float32)))
     (top, bottom, down), (left, right, across) = places
     down, across = down[:, None, None], across[None, :, None]
-    rows = [_blend(image[row][:, left], image[row][:, right], across) for row in (top, bottom)]
-    return _round(_blend(*rows, down))
+    above, below = (_blend(image[row][:, left], image[row][:, right], across) for row in (top, bottom))
+    return _round(_blend(above, below, down))
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
@@ -26,13 +26,14 @@ def warp(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
     matrix [2, 3] takes a place (x, y) of the picture to its place in the result.
     """
     inverse = np.linalg.inv(matrix[:, :2])
-    grid = np.stack(np.mgrid[:side_px, :side_px][::-1], axis=-1)
+    y, x = np.mgrid[:side_px, :side_px]
+    grid = np.stack((x, y), axis=-1)
     places = (grid - matrix[:, 2]) @ inverse.T
     low = np.floor(places).astype(int)
     x, y = low[..., 0], low[..., 1]
     across, down = np.split((places - low).astype(np.float32), 2, axis=-1)
-    rows = [_blend(_read(image, x, y + step), _read(image, x + 1, y + step), across) for step in (0, 1)]
-    return _round(_blend(*rows, down))
+    above, below = (_blend(_read(image, x, y + step), _read(image, x + 1, y + step), across) for step in (0, 1))
+    return _round(_blend(above, below, down))
 
 
 def _read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

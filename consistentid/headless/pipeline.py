@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,7 +65,7 @@ def load_pipeline(
         if folder and not Path(folder).is_dir():  # diffusers would look for it on the internet
             raise CheckpointError(f"{option} {folder} is not a folder; name a folder of diffusers on this machine.")
     try:
-        parts = {"dtype": dtype}
+        parts: dict[str, Any] = {"dtype": dtype}
         if controlnet:
             load_controlnet = diffusers.ControlNetModel.from_pretrained
             parts["controlnet"] = load_controlnet(controlnet, dtype=dtype, local_files_only=True)
@@ -95,7 +96,8 @@ def _describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0] or 'no details'}"
 
 
-def import_diffusers():
+def import_diffusers() -> Any:
+    """The module; its classes have no types here, since it names them only when asked for them."""
     with needed("diffusers", "Drawing without ComfyUI"):
         import diffusers
     return diffusers

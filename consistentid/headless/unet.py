@@ -1,104 +1,41 @@
-"""The adapter inside a diffusers UNet: attention processors with LoRA at run time and attention to ID tokens.
+"""The adapter inside a diffusers UNet, and out of it again.
 
-The processors are modules with the checkpoint's own parameter names, so they can be trained and written back. ID tokens
-come with each call of the UNet, one set per row: `cross_attention_kwargs={"id_tokens": tokens}`.
+ID tokens come with each call of the UNet, one set per row: `cross_attention_kwargs={"id_tokens": tokens}`.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor, nn
 
-from ..adapter.attention import PROJECTIONS, IDLayer, Lora, add_id_attention, attend
+from ..adapter.attention import PROJECTIONS, Lora
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import CONFIGS, AdapterConfig
 from ..adapter.merged import MOST, check_unmerged, measure_share
 from ..adapter.sites import Site, list_sites
 from ..errors import IncompatibleModelError
+from .processors import CrossProcessor, SelfProcessor
+
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 PLAIN_PROCESSORS = ("AttnProcessor", "AttnProcessor2_0", "XFormersAttnProcessor", "SlicedAttnProcessor")
-
-
-class LoraBranch(nn.Module):
-    """The low-rank addition of one projection, [B, N, in] -> [B, N, out]."""
-
-    def __init__(self, lora: Lora, **factory):
-        super().__init__()
-        self.down = _make_linear(lora.down, **factory)
-        self.up = _make_linear(lora.up, **factory)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.up(self.down(x))
-
-
-class SelfProcessor(nn.Module):
-    """Self-attention with LoRA on its four projections; `id_tokens` is taken and ignored."""
-
-    def __init__(self, loras: dict[str, Lora], lora_weight: float = 1.0, **factory):
-        super().__init__()
-        self.lora_weight = lora_weight
-        for projection in PROJECTIONS:
-            setattr(self, f"{projection}_lora", LoraBranch(loras[projection], **factory))
-
-    # diffusers reads the names of the arguments off `__call__`, which in a Module has none.
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, id_tokens=None):
-        return super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, id_tokens)
-
-    def forward(self, attn, hidden_states, encoder_hidden_states, attention_mask, id_tokens) -> Tensor:
-        if attention_mask is not None:
-            raise IncompatibleModelError("Attention masks on text are not supported together with ConsistentID.")
-        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query = self.project(attn.to_q, "to_q", hidden_states)
-        key = self.project(attn.to_k, "to_k", context)
-        value = self.project(attn.to_v, "to_v", context)
-        attended = attend(query, key, value, attn.heads)
-        attended = self.add_identity(attended, query, id_tokens, attn.heads)
-        return attn.to_out[1](self.project(attn.to_out[0], "to_out", attended))
-
-    def add_identity(self, attended: Tensor, query: Tensor, id_tokens: Tensor | None, heads: int) -> Tensor:
-        return attended
-
-    def project(self, layer: nn.Module, name: str, x: Tensor) -> Tensor:
-        projected = layer(x)
-        if not self.lora_weight:
-            return projected
-        return torch.add(projected, getattr(self, f"{name}_lora")(x), alpha=self.lora_weight)
-
-
-class CrossProcessor(SelfProcessor):
-    """Cross-attention with LoRA, plus `weight` times attention to ID tokens [B, 4, D]; None leaves them out."""
-
-    def __init__(self, loras: dict[str, Lora], id_layer: IDLayer, weight: float = 1.0, **options):
-        super().__init__(loras, **options)
-        self.weight = weight
-        factory = {name: value for name, value in options.items() if name in ("device", "dtype")}
-        self.to_k_ip = _make_linear(id_layer.to_k_ip.weight, **factory)
-        self.to_v_ip = _make_linear(id_layer.to_v_ip.weight, **factory)
-
-    def add_identity(self, attended: Tensor, query: Tensor, id_tokens: Tensor | None, heads: int) -> Tensor:
-        if id_tokens is None or not self.weight:
-            return attended
-        if id_tokens.shape[0] != query.shape[0]:
-            raise IncompatibleModelError(
-                f"{id_tokens.shape[0]} sets of ID tokens for {query.shape[0]} rows of the UNet's batch; give one each."
-            )
-        id_tokens = id_tokens.to(query)
-        return add_id_attention(attended, query, (self.to_k_ip(id_tokens), self.to_v_ip(id_tokens)), heads, self.weight)
 
 
 @dataclass(eq=False)
 class InstalledAdapter:
     """An adapter inside a UNet. `processors`: in checkpoint order; their `state_dict` is the file's adapter_modules."""
 
-    unet: nn.Module
+    unet: "UNet2DConditionModel"
     config: AdapterConfig
     processors: nn.ModuleList
-    replaced: dict[str, object]
+    replaced: dict[str, Any]
 
     def set_weights(self, weight: float, lora_weight: float) -> None:
         """weight: of the attention to ID tokens; lora_weight: of the low-rank additions."""
         for processor in self.processors:
-            processor.lora_weight = lora_weight
+            if isinstance(processor, SelfProcessor):
+                processor.lora_weight = lora_weight
             if isinstance(processor, CrossProcessor):
                 processor.weight = weight
 
@@ -109,18 +46,20 @@ class InstalledAdapter:
             self.replaced = {}
 
 
-def detect_base(unet: nn.Module) -> AdapterConfig | None:
+def detect_base(unet: "UNet2DConditionModel") -> AdapterConfig | None:
     """The adapter configuration that fits a diffusers UNet; None for models ConsistentID does not support."""
     found = {name.removesuffix(".processor") for name in getattr(unet, "attn_processors", {})}
     for config in CONFIGS:
         sites = {f"{site.diffusers}.{attention}" for site in list_sites(config) for attention in ("attn1", "attn2")}
-        if found == sites and unet.config.cross_attention_dim == config.width:
+        if found == sites and unet.config["cross_attention_dim"] == config.width:
             return config
     return None
 
 
-def install_adapter(unet: nn.Module, adapter: Adapter, weight: float = 1.0, lora_weight: float = 1.0):
-    """Put an adapter into a UNet2DConditionModel, in place; returns the InstalledAdapter that can remove it.
+def install_adapter(
+    unet: "UNet2DConditionModel", adapter: Adapter, weight: float = 1.0, lora_weight: float = 1.0
+) -> InstalledAdapter:
+    """Put an adapter into a UNet, in place; what is returned can remove it.
 
     LoRA of other packages (peft) keeps working, loaded before or after. Weights go to the UNet's device and dtype, and
     are shared with `adapter` where it has them there already. Raises IncompatibleModelError.
@@ -129,20 +68,20 @@ def install_adapter(unet: nn.Module, adapter: Adapter, weight: float = 1.0, lora
     replaced = unet.attn_processors
     if lora_weight:
         check_unmerged(measure_share(_list_weights(unet, adapter)), adapter.source)
-    factory = {"device": unet.device, "dtype": unet.dtype, "lora_weight": lora_weight}
-    processors = {}
+    where = (lora_weight, unet.device, unet.dtype)
+    processors: dict[str, Any] = {}
     for site, id_layer in zip(list_sites(adapter.config), adapter.id_layers, strict=True):
         loras = {
             attention: {projection: adapter.loras[site, attention, projection] for projection in PROJECTIONS}
             for attention in ("attn1", "attn2")
         }
-        processors[f"{site.diffusers}.attn1.processor"] = SelfProcessor(loras["attn1"], **factory)
-        processors[f"{site.diffusers}.attn2.processor"] = CrossProcessor(loras["attn2"], id_layer, weight, **factory)
+        processors[f"{site.diffusers}.attn1.processor"] = SelfProcessor(loras["attn1"], *where)
+        processors[f"{site.diffusers}.attn2.processor"] = CrossProcessor(loras["attn2"], id_layer, weight, *where)
     unet.set_attn_processor(dict(processors))
     return InstalledAdapter(unet, adapter.config, nn.ModuleList(processors.values()), replaced)
 
 
-def check_base(unet: nn.Module, config: AdapterConfig, adapter: str, name: str = "this UNet") -> None:
+def check_base(unet: "UNet2DConditionModel", config: AdapterConfig, adapter: str, name: str = "this UNet") -> None:
     """IncompatibleModelError unless the UNet is of the adapter's base model."""
     base = detect_base(unet)
     if base is not config:
@@ -153,7 +92,7 @@ def check_base(unet: nn.Module, config: AdapterConfig, adapter: str, name: str =
         )
 
 
-def _check_fit(unet: nn.Module, adapter: Adapter) -> None:
+def _check_fit(unet: "UNet2DConditionModel", adapter: Adapter) -> None:
     check_base(unet, adapter.config, f"The adapter {adapter.source}")
     others = {type(processor).__name__ for processor in unet.attn_processors.values()} - set(PLAIN_PROCESSORS)
     if others:
@@ -161,7 +100,7 @@ def _check_fit(unet: nn.Module, adapter: Adapter) -> None:
             f"The UNet's attention is changed already ({', '.join(sorted(others))}). Remove that first."
         )
     for (site, attention, projection), lora in adapter.loras.items():
-        layer = _find_layer(unet, site, attention, projection)
+        layer = find_layer(unet, site, attention, projection)
         expected = (lora.up.shape[0], lora.down.shape[1])
         if (layer.out_features, layer.in_features) != expected:
             raise IncompatibleModelError(
@@ -171,17 +110,13 @@ def _check_fit(unet: nn.Module, adapter: Adapter) -> None:
             )
 
 
-def _find_layer(unet: nn.Module, site: Site, attention: str, projection: str) -> nn.Module:
-    return unet.get_submodule(f"{site.diffusers}.{attention}.{projection}{'.0' if projection == 'to_out' else ''}")
+def find_layer(unet: nn.Module, site: Site, attention: str, projection: str) -> nn.Linear:
+    """A projection of the UNet; attention: "attn1" or "attn2", projection: one of PROJECTIONS."""
+    path = f"{site.diffusers}.{attention}.{projection}{'.0' if projection == 'to_out' else ''}"
+    return cast(nn.Linear, unet.get_submodule(path))
 
 
 def _list_weights(unet: nn.Module, adapter: Adapter) -> list[tuple[Tensor, Lora]]:
     """Some of the weights that get low-rank additions, and these."""
     loras = list(adapter.loras.items())[:: -(-len(adapter.loras) // MOST)]
-    return [(_find_layer(unet, *place).weight, lora) for place, lora in loras]
-
-
-def _make_linear(weight: Tensor, device=None, dtype=None) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-    layer.weight = nn.Parameter(weight.detach().to(device=device, dtype=dtype), requires_grad=False)
-    return layer
+    return [(find_layer(unet, *place).weight, lora) for place, lora in loras]

@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..errors import ConsistentIDError
@@ -15,6 +17,8 @@ from .person import Identity, check_caption
 
 METHODS = ("mean", "weighted by quality", "best")
 """By cosine to a photo that was held out, real people and another 512-d recogniser: mean 0.80, best 0.71."""
+
+Value = TypeVar("Value", Tensor, float)
 
 HIGHEST_WEIGHT = 1e6
 
@@ -55,11 +59,12 @@ def combine_identities(
 
 def compare_embeddings(identities: Sequence[Identity]) -> tuple[int | None, list[float | None]]:
     """The index of the most central ID embedding, and each one's cosine to it; None where there is no embedding."""
-    numbers = [number for number, person in enumerate(identities) if person.id_embedding is not None]
+    known = {n: person.id_embedding for n, person in enumerate(identities) if person.id_embedding is not None}
     cosines: list[float | None] = [None] * len(identities)
-    if not numbers:
+    if not known:
         return None, cosines
-    embeddings = normalize(torch.stack([identities[number].id_embedding.double() for number in numbers]), dim=1)
+    numbers = list(known)
+    embeddings = normalize(torch.stack([embedding.double() for embedding in known.values()]), dim=1)
     table = embeddings @ embeddings.T
     central = int(table.sum(1).argmax())
     for number, cosine in zip(numbers, table[central].tolist(), strict=True):
@@ -75,8 +80,8 @@ def unite_origins(people: Sequence[Identity]) -> dict:
 
 def _find_outliers(cosines: list[float | None], threshold: float) -> set[int]:
     """Those unlike the most central one; nobody where they are half of all or more, since then who is who is open."""
-    known = [number for number, cosine in enumerate(cosines) if cosine is not None]
-    unlike = {number for number in known if cosines[number] < threshold}
+    known = {number: cosine for number, cosine in enumerate(cosines) if cosine is not None}
+    unlike = {number for number, cosine in known.items() if cosine < threshold}
     return unlike if 2 * len(unlike) < len(known) else set()
 
 
@@ -145,10 +150,12 @@ def _choose_key(used: list[tuple[Identity, float]], word: str) -> str | None:
     return max(votes, key=lambda key: votes[key], default=None)
 
 
-def _mean(pairs: Iterable[tuple]):
+def _mean(pairs: Iterable[tuple[Value, float]]) -> Value:
     """Weighted mean of tensors or of numbers."""
-    values, shares = zip(*pairs, strict=True)
-    return sum(value * (share / sum(shares)) for value, share in zip(values, shares, strict=True))
+    pairs = list(pairs)
+    total = sum(share for _, share in pairs)
+    first, *others = (value * (share / total) for value, share in pairs)
+    return sum(others, start=first)
 
 
 def _report_shares(identities, shares, central, cosines, outliers, outlier_below) -> str:

@@ -137,7 +137,7 @@ def _read_thumbnail(metadata: dict[str, str], path: Path) -> np.ndarray | None:
 
 def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> None:
     features = _choose_shape(tensors)
-    expected = {name: features for name in ("photo_features", "zero_features")}
+    expected: dict[str, tuple[int, ...]] = {name: features for name in ("photo_features", "zero_features")}
     expected |= {_REGION_PREFIX + key: features for key in keys}
     if "id_embedding" in tensors:
         expected["id_embedding"] = (ID_EMBEDDING_WIDTH,)
@@ -156,9 +156,9 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
 
 def _choose_shape(tensors: dict[str, Tensor]) -> tuple[int, int]:
     """The shape that all features must have: that of an image encoder of some adapter, as the photo's have it."""
-    known = {config.sizes.image_shape for config in CONFIGS}
-    found = tuple(tensors["photo_features"].shape) if "photo_features" in tensors else ()
-    return found if found in known else SD15.sizes.image_shape
+    found = tensors["photo_features"].shape if "photo_features" in tensors else None
+    known = (config.sizes.image_shape for config in CONFIGS)
+    return next((shape for shape in known if shape == found), SD15.sizes.image_shape)
 
 
 def _is_between(number, low: float, high: float) -> bool:

@@ -110,7 +110,7 @@ def _go_between(a, b, part: float, interpolate: Callable = interpolate_line):
 
 def _report_parts(a: Identity, b: Identity, amount: float, parts: Mapping[str, float]) -> str:
     lines = [f"{1 - amount:.0%} A and {amount:.0%} B."]
-    known = {word: (a.find_region(word), b.find_region(word)) for word in parts}
+    known = {word: (bool(a.find_region(word)), bool(b.find_region(word))) for word in parts}
     known["ID embedding"] = (a.id_embedding is not None, b.id_embedding is not None)
     for word, owners in known.items():
         part = parts.get(word, amount)
@@ -118,5 +118,5 @@ def _report_parts(a: Identity, b: Identity, amount: float, parts: Mapping[str, f
             owner = "AB"[int(part)]
             lines.append(f"{word}: {owner}" + ("." if owners[int(part)] else ", who has none: left out."))
         elif any(owners) and not all(owners):
-            lines.append(f"{word}: only {'AB'[bool(owners[1])]} has it, taken from there.")
+            lines.append(f"{word}: only {'AB'[owners[1]]} has it, taken from there.")
     return "\n".join(lines)

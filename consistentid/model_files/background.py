@@ -68,7 +68,8 @@ class Downloads:
         for download in running:
             download.stop.set()
         for download in running:
-            download.thread.join(wait_s)
+            if download.thread:
+                download.thread.join(wait_s)
 
     def list(self) -> dict[str, Download]:
         with self._lock:

@@ -9,8 +9,8 @@ from ..errors import naming_file
 from .archive import require_space, unpack
 from .aside import run_aside
 from .find import PARTIAL, Places, compute_sha256, search_model
-from .hub import is_offline, list_snapshot, locate_file
-from .manifest import File, Model
+from .hub import is_offline, list_snapshot, locate_file, require_source
+from .manifest import File, Model, Snapshot
 from .records import Records
 from .transfer import Address, DownloadError, Watch, WrongContentError, discard, finish, transfer
 
@@ -91,7 +91,10 @@ def _fetch_folder(model: Model, target: Path, watch: Watch) -> dict[Path, tuple[
     """Gather the files in a folder of another name; give it the right one when it is whole."""
     gathered = target.with_name(target.name + PARTIAL)
     gathered.mkdir(exist_ok=True)
-    hashes = (_gather_archive if model.archive else _gather_files)(model, target, gathered, watch)
+    if model.archive:
+        hashes = _gather_archive(model, model.archive, gathered, watch)
+    else:
+        hashes = _gather_files(model, target, gathered, watch)
     for path in gathered.rglob("*"):
         if path.is_file() and path.relative_to(gathered).as_posix() not in hashes:
             path.unlink()
@@ -105,9 +108,9 @@ def _fetch_folder(model: Model, target: Path, watch: Watch) -> dict[Path, tuple[
     return {target / name: entry for name, entry in hashes.items()}
 
 
-def _gather_archive(model: Model, target: Path, gathered: Path, watch: Watch) -> dict[str, tuple[str, str]]:
-    address = _locate(model.archive, watch)
-    partial = gathered.parent / (model.archive.path + PARTIAL)
+def _gather_archive(model: Model, archive: File, gathered: Path, watch: Watch) -> dict[str, tuple[str, str]]:
+    address = _locate(archive, watch)
+    partial = gathered.parent / (archive.path + PARTIAL)
     _require_space_for([(address, partial)], gathered)
     _fetch_checked(address, partial, watch)
     stated = {file.path: file.sha256 for file in model.files}
@@ -123,9 +126,7 @@ def _gather_archive(model: Model, target: Path, gathered: Path, watch: Watch) ->
 
 
 def _gather_files(model: Model, target: Path, gathered: Path, watch: Watch) -> dict[str, tuple[str, str]]:
-    listed = run_aside(lambda: list_snapshot(model.snapshot), watch.check) if model.snapshot else model.files
-    if model.snapshot:
-        _keep_commit(listed[0].source.revision, gathered)
+    listed = _list_snapshot(model.snapshot, gathered, watch) if model.snapshot else model.files
     files = [file for file in listed if not _is_there(target / file.path, file, watch)]
     plan = [(_locate(file, watch), gathered / file.path) for file in files]
     missing = [(address, path.with_name(path.name + PARTIAL)) for address, path in plan if not path.exists()]
@@ -142,6 +143,13 @@ def _gather_files(model: Model, target: Path, gathered: Path, watch: Watch) -> d
     return hashes
 
 
+def _list_snapshot(snapshot: Snapshot, gathered: Path, watch: Watch) -> tuple[File, ...]:
+    """The files of one commit, for which the folder is made ready."""
+    files = run_aside(lambda: list_snapshot(snapshot), watch.check)
+    _keep_commit(require_source(files[0]).revision or snapshot.revision, gathered)
+    return files
+
+
 def _is_there(path: Path, file: File, watch: Watch) -> bool:
     """Whether a file is in place; DownloadError when it is known to be of another version."""
     if not path.is_file():
@@ -149,7 +157,8 @@ def _is_there(path: Path, file: File, watch: Watch) -> bool:
     same_size = file.size in (None, path.stat().st_size)
     if not same_size or (file.sha256 and compute_sha256(path, watch.check) != file.sha256):
         raise DownloadError(
-            f"{path} is not the file of {file.source.address}. Delete or rename {path.parent}, then get it again."
+            f"{path} is not the file of {require_source(file).address}. Delete or rename {path.parent}, then get it "
+            "again."
         )
     return True
 

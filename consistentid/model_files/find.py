@@ -135,7 +135,7 @@ def compute_sha256(path: Path, check: Callable[[], None] = lambda: None) -> str:
 
 
 def _list_candidates(model: Model, folder: Path) -> Iterator[Path]:
-    if not model.is_folder:
+    if model.marker is None:
         paths = (place / file for place, _, files in _walk(folder) for file in files)
         yield from (path for path in paths if not path.name.endswith(PARTIAL) and path.is_file())
         return

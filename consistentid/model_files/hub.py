@@ -18,14 +18,21 @@ def is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
+def require_source(file: File) -> Source:
+    """DownloadError for a file that has no source of its own, since it is in an archive."""
+    if file.source is None:
+        raise DownloadError(f"{file.path} has no source: it comes with the archive of its model.")
+    return file.source
+
+
 def locate_file(file: File) -> Address:
     """The address of a file with a source; for a repository, at the commit that its revision now names.
 
     Raises DownloadError when the hub cannot be reached, or states another size or hash than the manifest.
     """
-    source = file.source
-    if not source.repository:
-        return Address(source.url, file.size, file.sha256)
+    source = require_source(file)
+    if not source.repository or not source.path:
+        return Address(source.address, file.size, file.sha256)
     with needed("huggingface_hub", "Downloading models"):
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.utils import build_hf_headers

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,9 @@ from .inputs import FrozenModels
 from .model import TrainedAdapter
 from .samples import TrainingSamples
 from .start import start_adapter
+
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -67,7 +70,7 @@ def assemble_run(config: TrainingConfig) -> Run:
     return Run(config, base, accelerator, accumulated, samples, pipeline, frozen, model, wrapped, optimizer, ema, step)
 
 
-def build_model(config: TrainingConfig, unet: torch.nn.Module, base: AdapterConfig) -> TrainedAdapter:
+def build_model(config: TrainingConfig, unet: "UNet2DConditionModel", base: AdapterConfig) -> TrainedAdapter:
     adapter = start_adapter(config, unet, base)
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()

@@ -1,9 +1,10 @@
 """Cross-attention to facial tokens, written down while the UNet runs."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adapter.sites import Site, list_sites
-from ..headless.unet import CrossProcessor, InstalledAdapter
+from ..headless.processors import Attention, CrossProcessor
+from ..headless.unet import InstalledAdapter
 
 
 class AttentionMaps:
@@ -33,7 +34,7 @@ class AttentionMaps:
         """Write nothing down until `watch`; to be called before passes with other rows."""
         self._positions = self._maps = None
 
-    def record(self, layer: str, attn: nn.Module, processor: CrossProcessor, hidden: Tensor, text: Tensor) -> None:
+    def record(self, layer: str, attn: Attention, processor: CrossProcessor, hidden: Tensor, text: Tensor) -> None:
         if self._positions is None:
             return
         query = processor.project(attn.to_q, "to_q", hidden)

@@ -6,6 +6,7 @@ OUTPUT/checkpoints/00001000/        after 1000 steps: adapter.safetensors in flo
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +22,7 @@ FOLDER = "checkpoints"
 ADAPTER, AVERAGE, OPTIMIZER, RUN = "adapter.safetensors", "adapter_ema.safetensors", "optimizer.pt", "run.json"
 
 
-def write_adapter(path: Path, tensors: dict[str, Tensor], base: str, step: int, dtype: torch.dtype) -> None:
+def write_adapter(path: Path, tensors: Mapping[str, Tensor], base: str, step: int, dtype: torch.dtype) -> None:
     """An adapter in the published layout, as safetensors; it appears only when it is whole."""
     metadata = {"format": "pt", "consistentid": __version__, "base": base, "steps": str(step)}
     saved = {name: tensor.detach().to("cpu", dtype).clone() for name, tensor in tensors.items()}
@@ -29,7 +30,7 @@ def write_adapter(path: Path, tensors: dict[str, Tensor], base: str, step: int, 
     write_weights(path, saved, metadata)
 
 
-def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: dict[str, Tensor], state: dict) -> Path:
+def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: Mapping[str, Tensor], state: dict) -> Path:
     """Everything a run needs to go on after `step` steps; older checkpoints beyond config.keep are deleted.
 
     CheckpointError when it cannot be written; what is there is then left alone.

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..adapter.config import AdapterConfig
 from ..headless.clip_text import ClipText
 from ..headless.clip_vision import ClipVision
+from ..headless.pipeline import import_diffusers
 from .config import TrainingConfig
 from .feature_cache import PHOTO, Features
 from .samples import Sample, make_generator
@@ -71,8 +72,6 @@ class FrozenModels:
     """
 
     def __init__(self, pipeline, clip_vision, base: AdapterConfig, config: TrainingConfig, device, dtype: torch.dtype):
-        from diffusers import DDPMScheduler
-
         self.base, self.config, self.device = base, config, device
         self.clip = ClipText(pipeline, base)
         self.vae = pipeline.vae.to(device)
@@ -81,7 +80,7 @@ class FrozenModels:
             module.eval().requires_grad_(False)
         for encoder in self.clip.encoders:
             encoder.to(device, dtype)
-        self.noise_schedule = DDPMScheduler.from_config(pipeline.scheduler.config)
+        self.noise_schedule = import_diffusers().DDPMScheduler.from_config(pipeline.scheduler.config)
         self.zero_features = self.encode_pixels([torch.zeros(3, 224, 224)])[0]
 
     @torch.no_grad()
@@ -98,8 +97,9 @@ class FrozenModels:
         features = self._encode_people(samples, texts, chances)
         self._keep(samples, chances, latents, features)
         size = latents.shape[-2:]
+        mean, spread = latents.unbind(1)
         return ModelInputs(
-            **self._add_noise(*latents.unbind(1), chances),
+            **self._add_noise(mean, spread, chances),
             loss_mask=self._make_loss_mask(samples, chances, size),
             text=text,
             pooled=pooled,
@@ -141,7 +141,7 @@ class FrozenModels:
 
     def _encode_pictures(self, samples: list[Sample]) -> Tensor:
         """Mean and spread of the latents, [B, 2, 4, h, w]; an AutoencoderTiny knows no spread."""
-        new = [sample.pixels.image for sample in samples if not sample.cached]
+        new = [sample.pixels.image for sample in samples if sample.pixels]
         encoded = iter(self._encode_images(torch.stack(new).to(self.device)) if new else ())
         known = (sample.cached.latents.to(self.device) if sample.cached else next(encoded) for sample in samples)
         return torch.stack(list(known))

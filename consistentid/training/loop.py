@@ -54,7 +54,7 @@ def _train(run: Run) -> Path:
                 losses.clear()
                 if log:
                     log.write(run.step, numbers)
-            if sheets and is_due(run, config.sheet_every):
+            if log and sheets and is_due(run, config.sheet_every):
                 save_sheet(run, sheets, log)
             if is_due(run, config.save_every):
                 save(run)

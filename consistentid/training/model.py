@@ -1,6 +1,7 @@
 """What is trained: the base UNet with the adapter in it, FacialEncoder and ID projection; it says its losses."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from ..headless.unet import install_adapter
 from .attention_maps import AttentionMaps
 from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
 
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
 
 class TrainedAdapter(nn.Module):
     """Losses of a micro-batch. Only what `name_trained` lists is trained, in float32; the UNet stays as it is, in
@@ -21,10 +25,16 @@ class TrainedAdapter(nn.Module):
     """
 
     def __init__(
-        self, unet: nn.Module, adapter: Adapter, dtype: torch.dtype, localisation_weight: float = 0.01, blocks: int = 0
+        self,
+        unet: "UNet2DConditionModel",
+        adapter: Adapter,
+        dtype: torch.dtype,
+        localisation_weight: float = 0.01,
+        blocks: int = 0,
     ):
         super().__init__()
-        self.unet = nn.Module.to(unet, dtype).eval().requires_grad_(False)
+        self.unet = unet
+        nn.Module.to(unet, dtype).eval().requires_grad_(False)
         self.installed = install_adapter(unet, adapter)
         self.installed.processors.float()
         self.facial_encoder = adapter.facial_encoder.float()

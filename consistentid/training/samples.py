@@ -96,10 +96,13 @@ def read_sample(
 ) -> Sample:
     """A record, its centre square resized to the resolution. A label map of another size is stretched."""
     cached = entry.load() if entry else None
-    stored = None if cached else record.read_image()
-    size = cached.size if cached else stored.shape[:2]
+    if cached:
+        stored, (height, width) = None, cached.size
+    else:
+        stored = record.read_image()
+        height, width = stored.shape[:2]
     square = (resolution, resolution)
-    labels = Image.fromarray(record.read_labels(*size))
+    labels = Image.fromarray(record.read_labels(height, width))
     labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))
     masks = select_regions(labels, unite_pairs)
     embedding = record.read_embedding()
@@ -110,8 +113,8 @@ def read_sample(
         id_embedding=torch.zeros(ID_EMBEDDING_WIDTH) if embedding is None else embedding,
         caption=record.caption,
         facial_caption=record.facial_caption,
-        size=size,
-        pixels=None if cached else _make_pixels(stored, masks, square),
+        size=(height, width),
+        pixels=None if stored is None else _make_pixels(stored, masks, square),
         cached=cached,
         entry=entry,
     )

@@ -3,12 +3,13 @@
 import torch
 from torch import nn
 
-from ..adapter.attention import PROJECTIONS, IDLayer, Lora
+from ..adapter.attention import PROJECTIONS, IDLayer, IDLayers, Lora
 from ..adapter.checkpoint import Adapter, load_adapter
 from ..adapter.config import AdapterConfig
 from ..adapter.facial_encoder import FacialEncoder
 from ..adapter.id_projection import IDProjection
-from ..adapter.sites import list_sites
+from ..adapter.sites import Site, list_sites
+from ..headless.unet import find_layer
 from .config import TrainingConfig
 
 
@@ -28,14 +29,13 @@ def make_adapter(unet: nn.Module, base: AdapterConfig, rank: int, seed: int) -> 
         id_projection = IDProjection(base.width, sizes=base.sizes)
         latents = facial_encoder.visual_projection.latents
         nn.init.normal_(latents, std=latents.shape[-1] ** -0.5)
-        loras, layers = {}, nn.ModuleList()
+        loras, layers = {}, IDLayers()
         for site in list_sites(base):
             for attention in ("attn1", "attn2"):
-                module = unet.get_submodule(f"{site.diffusers}.{attention}")
                 for projection in PROJECTIONS:
-                    linear = module.to_out[0] if projection == "to_out" else getattr(module, projection)
+                    linear = find_layer(unet, site, attention, projection)
                     loras[site, attention, projection] = _make_lora(linear, rank)
-            layers.append(_copy_keys(module))
+            layers.append(_copy_keys(unet, site))
     for network in (facial_encoder, id_projection, layers):
         network.eval().requires_grad_(False)
     return Adapter(base, "new weights", facial_encoder, id_projection, layers, loras)
@@ -46,9 +46,9 @@ def _make_lora(linear: nn.Linear, rank: int) -> Lora:
     return Lora(up=torch.zeros(linear.out_features, rank), down=down)
 
 
-def _copy_keys(attention: nn.Module) -> IDLayer:
-    width, context = attention.to_k.out_features, attention.to_k.in_features
-    layer = IDLayer(context, width)
-    layer.to_k_ip.weight.data.copy_(attention.to_k.weight)
-    layer.to_v_ip.weight.data.copy_(attention.to_v.weight)
+def _copy_keys(unet: nn.Module, site: Site) -> IDLayer:
+    keys, values = (find_layer(unet, site, "attn2", projection) for projection in ("to_k", "to_v"))
+    layer = IDLayer(keys.in_features, keys.out_features)
+    layer.to_k_ip.weight.data.copy_(keys.weight)
+    layer.to_v_ip.weight.data.copy_(values.weight)
     return layer

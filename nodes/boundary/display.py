@@ -25,7 +25,7 @@ OPACITY = 0.6
 def show_faces(photo: np.ndarray, faces: Sequence[Face]) -> dict:
     """A photo with its faces from left to right, and {selection: their numbers in that order}."""
     height, width = photo.shape[:2]
-    faces, orders = rank_faces(faces, photo)
+    faces, orders = rank_faces(list(faces), photo)
     boxes = [np.clip(face.box / [width, height, width, height], 0, 1).tolist() for face in faces]
     return {
         "picture": _save_pictures(make_preview(photo, side_px=PICTURE_PX))[0],
@@ -54,11 +54,11 @@ def show_regions(regions: Regions, wanted: Sequence[str]) -> dict:
     picture, *pictures = _save_pictures(torch.cat([whole[None], layers]))
     found = {REGION_WORDS[key]: value for key, value in zip(keys, pictures, strict=True)}
     colours = {REGION_WORDS[key]: _write_colour(find_region_colour(key)) for key in reversed(wanted)}
-    regions = [
+    legend = [
         {"word": word, "colour": colours[word], "picture": found.get(word)}
         for word in dict.fromkeys(REGION_WORDS[key] for key in wanted)
     ]
-    return {"picture": picture, "ratio": photo.shape[1] / photo.shape[0], "regions": regions}
+    return {"picture": picture, "ratio": photo.shape[1] / photo.shape[0], "regions": legend}
 
 
 def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:

@@ -5,6 +5,7 @@ import math
 import re
 import traceback
 from functools import wraps
+from typing import NoReturn
 
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from comfy_api.latest import io
@@ -39,7 +40,7 @@ def _guard_method(method):
             _raise_encodable(error)
         return make_encodable(result) if isinstance(result, str) else result
 
-    guarded.__signature__ = inspect.signature(method)
+    vars(guarded)["__signature__"] = inspect.signature(method)
     return guarded
 
 
@@ -82,7 +83,7 @@ def _explain(error: OSError) -> Exception:
     return error if text == str(error) else ConsistentIDError(text).with_traceback(error.__traceback__)
 
 
-def _raise_encodable(error: Exception):
+def _raise_encodable(error: Exception) -> NoReturn:
     """Raise the error, or where a log cannot take it with all that led to it, one that says the same in ASCII."""
     if _is_encodable(error):
         raise error

@@ -54,6 +54,5 @@ def make_preview(*photos: np.ndarray, side_px: int = PREVIEW_PX) -> Tensor:
     height, width = photos[0].shape[:2]
     scale = min(1.0, side_px / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if scale < 1:
-        photos = [np.asarray(Image.fromarray(photo).resize(size)) for photo in photos]
-    return torch.from_numpy(np.stack(photos)).float().div_(255)
+    shown = photos if scale == 1 else [np.asarray(Image.fromarray(photo).resize(size)) for photo in photos]
+    return torch.from_numpy(np.stack(shown)).float().div_(255)

@@ -38,7 +38,8 @@ class IDKeyValue(nn.Module):
         pair = self.pair.to(query)
         if conditional != (False, True):
             pair = pair.index_select(0, _index(conditional, query.device))
-        return pair.unbind(1)
+        key, value = pair.unbind(1)
+        return key, value
 
 
 @lru_cache(maxsize=64)
@@ -121,11 +122,12 @@ class IDAttentionPatch:
         self.added.append((function, options))
 
     def models(self) -> list[ModelPatcher]:
-        return [self.owner, *(self.previous.models() if hasattr(self.previous, "models") else [])]
+        list_others = getattr(self.previous, "models", None)
+        return [self.owner, *(list_others() if list_others else [])]
 
     def to(self, device_or_dtype) -> "IDAttentionPatch":
-        if hasattr(self.previous, "to"):
-            self.previous = self.previous.to(device_or_dtype)
+        if move := getattr(self.previous, "to", None):
+            self.previous = move(device_or_dtype)
         return self
 
     def make_twin(self) -> "IDAttentionPatch":

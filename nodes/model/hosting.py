@@ -89,10 +89,11 @@ class HostedAdapter:
     def encode_regions(self, identity: Identity) -> tuple[dict[str, Tensor], Tensor]:
         """Region tokens {key: [D]} and the token of zero pixels [D]."""
         check_adapter(identity, self.config, self.adapter.source)
-        origin, known = self._region_tokens.get(identity.photo_features, (None, None))
-        if origin is not identity.region_features:
-            known = PlacedAdapter(self.adapter, load_to_device(self.facial)).encode_regions(identity)
-            self._region_tokens[identity.photo_features] = (identity.region_features, known)
+        kept = self._region_tokens.get(identity.photo_features)
+        if kept is not None and kept[0] is identity.region_features:
+            return kept[1]
+        known = PlacedAdapter(self.adapter, load_to_device(self.facial)).encode_regions(identity)
+        self._region_tokens[identity.photo_features] = (identity.region_features, known)
         return known
 
     def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None) -> Tensor:
@@ -118,4 +119,5 @@ class HostedAdapter:
         if avoid is not None:
             pair = pair._replace(nobody=self.project_identity(avoid).person)
         stacked = torch.stack(pair).to(load_to_device(self.identity))
-        return [tuple(x.cpu() for x in layer(stacked)) for layer in self.adapter.id_layers]
+        pairs = (layer(stacked) for layer in self.adapter.id_layers)
+        return [(key.cpu(), value.cpu()) for key, value in pairs]

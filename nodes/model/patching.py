@@ -57,7 +57,7 @@ class PersonLayers:
 
     config: AdapterConfig
     person: Person
-    key_values: nn.ModuleList
+    key_values: tuple[IDKeyValue, ...]
     owner: ModelPatcher
     weight: float
     schedule: Schedule
@@ -118,8 +118,9 @@ def project_people(
     for person in list_people(people):
         if weight * person.weight or person.mask is not None:
             pairs = hosted.project_keys(person.identity, avoid)
-            keys = nn.ModuleList(IDKeyValue(key, value, dtype) for key, value in pairs)
-            layers.append(PersonLayers(hosted.config, person, keys, make_patcher(keys), weight, schedule))
+            keys = tuple(IDKeyValue(key, value, dtype) for key, value in pairs)
+            owner = make_patcher(nn.ModuleList(keys))
+            layers.append(PersonLayers(hosted.config, person, keys, owner, weight, schedule))
     return layers
 
 

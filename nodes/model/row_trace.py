@@ -6,7 +6,7 @@ functions of ours the query and the text are tensors that know where their rows 
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -90,8 +90,9 @@ def _number(tensor: Tensor) -> TracedTensor:
 
 
 def _read(tensor: Tensor) -> tuple[int, ...] | None:
-    is_known = isinstance(tensor, TracedTensor) and tensor.origin is not None and tensor.origin.ndim == 3
-    return tuple(tensor.origin[:, 0, 0].tolist()) if is_known else None
+    if not isinstance(tensor, TracedTensor) or tensor.origin is None or tensor.origin.ndim != 3:
+        return None
+    return tuple(tensor.origin[:, 0, 0].tolist())
 
 
 def _find_origin(function: Callable, args: tuple, kwargs: dict, result):
@@ -110,8 +111,9 @@ def _find_origin(function: Callable, args: tuple, kwargs: dict, result):
 
 
 def _follow(result: Tensor, origin: Tensor | None) -> Tensor:
-    known = origin is not None and origin.shape[:-1] == result.shape[:-1] and origin.numel()
-    return TracedTensor.make(result, origin[..., :1]) if known else result
+    if origin is None or origin.shape[:-1] != result.shape[:-1] or not origin.numel():
+        return result
+    return TracedTensor.make(result, origin[..., :1])
 
 
 def _writes(function: Callable, args: tuple) -> bool:
@@ -138,7 +140,7 @@ def _number_new(value):
     return _list_origin(value)
 
 
-def _change(values, change: Callable):
+def _change(values, change: Callable) -> Any:
     """The same structure with `change` of every leaf."""
     if isinstance(values, tuple | list):
         return (tuple if isinstance(values, tuple) else list)(_change(value, change) for value in values)

@@ -20,7 +20,7 @@ def register(nodes: list[type]) -> None:
         for schema in schemas
         if schema.has_intermediate_output
     }
-    if slots:
+    if server and slots:
         server.add_on_prompt_handler(lambda request: add_previews(request, slots))
 
 
@@ -38,6 +38,6 @@ def add_previews(request: dict, slots: dict[str, int]) -> dict:
 
 
 def _is_output(kind: str) -> bool:
-    from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's own file
+    from nodes import NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue] ComfyUI's nodes.py
 
     return getattr(NODE_CLASS_MAPPINGS.get(kind), "OUTPUT_NODE", False)

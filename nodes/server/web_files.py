@@ -21,7 +21,9 @@ PLAIN = "!$&'()*+,;=:@"
 def register(pack: Path) -> None:
     """Add routes to ComfyUI's server, where one is being started, for names of the pack's folder it does not serve."""
     server = find_server()
-    for name in list_unserved_names(pack.name) if server else ():
+    if server is None:
+        return
+    for name in list_unserved_names(pack.name):
         for address, folder in FOLDERS.items():
             pattern = re.sub(r"\W", ".", name)
             server.routes.get(f"{address}/{{pack:{pattern}}}/{{file:.+}}")(_make_handler(pack / folder))

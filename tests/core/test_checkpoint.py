@@ -88,7 +88,7 @@ def test_entries_reach_their_sites(parts):
     for site, layer in zip(list_sites(SD15), adapter.id_layers, strict=True):
         for name in ("to_k_ip", "to_v_ip"):
             assert torch.equal(getattr(layer, name).weight, modules[f"{site.cross_entry}.{name}.weight"])
-        for attention, entry in (("attn1", 2 * site.index), ("attn2", 2 * site.index + 1)):
+        for attention, entry in (("attn1", 2 * site.position), ("attn2", 2 * site.position + 1)):
             for projection in ("to_q", "to_k", "to_v", "to_out"):
                 lora = adapter.loras[site, attention, projection]
                 assert torch.equal(lora.up, modules[f"{entry}.{projection}_lora.up.weight"])

@@ -39,7 +39,7 @@ def test_diffusers_names(config):
 def test_entries(config):
     sites = list_sites(config)
     indices = LAYOUT[config.name]["adapter_indices"]
-    assert [site.index for site in sites] == list(range(config.sites))
+    assert [site.position for site in sites] == list(range(config.sites))
     assert [site.self_entry for site in sites] == indices["attn1 (Consistent_AttProcessor)"]
     assert [site.cross_entry for site in sites] == indices["attn2 (Consistent_IPAttProcessor)"]
 

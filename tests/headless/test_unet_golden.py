@@ -6,7 +6,8 @@ from golden_data import MODULE, UNET, difference, make_input, make_weight, read_
 from headless_models import make_golden_adapter, make_unet
 
 from consistentid.adapter.attention import PROJECTIONS, IDLayer, Lora
-from consistentid.headless.unet import CrossProcessor, SelfProcessor, install_adapter
+from consistentid.headless.processors import CrossProcessor, SelfProcessor
+from consistentid.headless.unet import install_adapter
 
 UNETS = [(base, name) for base in ("sd15", "sdxl") for name in sorted(read_tensors(f"unet_tiny_{base}.safetensors"))]
 WEIGHTS = {"ip_scale_0.5": (0.5, 1.0), "ip_scale_0": (0.0, 1.0), "lora_scale_0": (1.0, 0.0)}

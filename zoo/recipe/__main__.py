@@ -64,7 +64,7 @@ def make_zoo(folder: Path) -> None:
 
 def make_base_model(folder: Path, pictures: Pictures) -> None:
     """The autoencoder first: a diffusion model learns its latents."""
-    from diffusers import AutoencoderTiny
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     def train_autoencoder(part: Path) -> None:
         autoencoder.train_autoencoder(pictures, STEPS["autoencoder"], curves).save_pretrained(part)
@@ -79,7 +79,8 @@ def make_base_model(folder: Path, pictures: Pictures) -> None:
     def train(part: Path) -> None:
         vae = AutoencoderTiny.from_pretrained(whole)
         tokenizer = language.read_tokenizer(words)
-        latents = autoencoder.encode_pictures(vae.to(find_device()), pictures.images)
+        torch.nn.Module.to(vae, find_device())
+        latents = autoencoder.encode_pictures(vae, pictures.images)
         parts = base_model.train_base_model(pictures, latents, tokenizer, STEPS["base model"], curves)
         base_model.write_base_model(parts, vae, words, part)
 
@@ -150,7 +151,7 @@ def make_adapters(folder: Path) -> None:
         shutil.rmtree(run / "checkpoints", ignore_errors=True)  # another run would go on from them
 
 
-def make(path: Path, write: Callable[[Path], None]) -> Path:
+def make(path: Path, write: Callable[[Path], object]) -> Path:
     """Have `write` make a file or a folder that appears when it is whole; one that is there is kept."""
     if path.exists():
         log.info("%s is there", path)

@@ -1,5 +1,6 @@
 """The ConsistentID adapter of the zoo: drawn faces as a training set, and the configuration of `train` for it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,14 +37,14 @@ def write_records(folder: Path, face_models: Path, people: range, scenes: int, h
     return records
 
 
-def load_embedder(face_models: Path):
+def load_embedder(face_models: Path) -> Callable[[Portrait], np.ndarray]:
     """What gives a drawn portrait its ID embedding [512], of unit length, by its true landmarks."""
     recogniser = load_face_analysis(face_models, "CPU").models["recognition"]
 
     def embed(portrait: Portrait) -> np.ndarray:
         face = FoundFace(kps=portrait.landmarks)
         recogniser.get(np.ascontiguousarray(portrait.image[:, :, ::-1]), face)
-        return face.normed_embedding
+        return np.asarray(face.normed_embedding)
 
     return embed
 

@@ -1,6 +1,7 @@
 """The image autoencoder in TAESD's form, which diffusers and ComfyUI know: 8 px a latent, four channels."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,8 +10,11 @@ from torch import Tensor, nn
 
 from consistentid.face.parsing import LABELS
 
-from .fit import find_device, fit, speed_up
+from .fit import fit, move_to_device, speed_up
 from .pictures import Pictures
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 CROP_PX = 64
 BATCH = 16
@@ -24,15 +28,15 @@ FEATURES = ("l_brow", "r_brow", "l_eye", "r_eye", "glasses", "nose", "mouth", "u
 FACE_LABELS = tuple(map(LABELS.index, FEATURES))
 
 
-def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> nn.Module:
-    """diffusers' AutoencoderTiny, trained on parts of the pictures at half their size.
+def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> "AutoencoderTiny":
+    """Trained on parts of the pictures at half their size.
 
     Noise on the latents makes neighbouring latents look alike, so that a picture sampled a little off is still right.
     """
-    from diffusers import AutoencoderTiny
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     torch.manual_seed(seed)
-    vae = start_autoencoder(AutoencoderTiny()).to(find_device(), memory_format=torch.channels_last)
+    vae = move_to_device(start_autoencoder(AutoencoderTiny()))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         pixels, weight = (part.to(vae.device) for part in sample_crops(pictures, rng))
@@ -42,12 +46,14 @@ def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 
     return fit("autoencoder", vae, measure_loss, steps, 1e-3, seed, curves, averaged=True)
 
 
-def train_decoder(vae: nn.Module, pictures: Pictures, steps: int, curves: Path, seed: int = 1) -> nn.Module:
+def train_decoder(
+    vae: "AutoencoderTiny", pictures: Pictures, steps: int, curves: Path, seed: int = 1
+) -> "AutoencoderTiny":
     """Go on with the decoder alone, so that the latents stay what a base model learns from meanwhile.
 
     With the seed of the first training it would see the same parts again.
     """
-    vae.to(find_device(), memory_format=torch.channels_last).encoder.eval()
+    move_to_device(vae).encoder.eval()
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         pixels, weight = (part.to(vae.device) for part in sample_crops(pictures, rng))
@@ -60,13 +66,13 @@ def train_decoder(vae: nn.Module, pictures: Pictures, steps: int, curves: Path, 
 
 
 @torch.no_grad()
-def start_autoencoder(vae: nn.Module) -> nn.Module:
+def start_autoencoder(vae: "AutoencoderTiny") -> "AutoencoderTiny":
     """Weights with which three latents are the mean colour of their 8 x 8 px, as COLOURS, and are drawn as such.
 
     All other channels begin at random with He's variance, the blocks' last convolutions at nothing: training adds the
     details, and need not find out colours first.
     """
-    from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+    from diffusers.models.unets.unet_2d_blocks import AutoencoderTinyBlock
 
     for module in vae.modules():
         if isinstance(module, nn.Conv2d):
@@ -75,15 +81,15 @@ def start_autoencoder(vae: nn.Module) -> nn.Module:
                 nn.init.zeros_(module.bias)
     for module in vae.modules():
         if isinstance(module, AutoencoderTinyBlock):
-            nn.init.zeros_(module.conv[-1].weight)
+            nn.init.zeros_(module.conv[-1].get_parameter("weight"))
     for side in (vae.encoder, vae.decoder):
         for layer in side.layers:
             if isinstance(layer, nn.Conv2d):
                 _pass_colours(layer)
-    last, first = vae.encoder.layers[-1], vae.decoder.layers[0]
+    last, first = (dict(layer.named_parameters()) for layer in (vae.encoder.layers[-1], vae.decoder.layers[0]))
     mix, spread = torch.tensor(COLOURS), torch.tensor(SPREADS)[:, None]
-    last.weight[:3, :3, 1, 1], first.weight[:3, :3, 1, 1] = mix / spread, (mix * spread).T
-    last.bias[:3], first.bias[:3] = -(mix / spread).sum(dim=1) / 2, 0.5
+    last["weight"][:3, :3, 1, 1], first["weight"][:3, :3, 1, 1] = mix / spread, (mix * spread).T
+    last["bias"][:3], first["bias"][:3] = -(mix / spread).sum(dim=1) / 2, 0.5
     return vae
 
 
@@ -121,7 +127,7 @@ def halve(image: np.ndarray) -> np.ndarray:
     return image.reshape(*batch, height // 2, 2, width // 2, 2, channels).mean(axis=(-4, -2), dtype=np.float32)
 
 
-def measure_error(vae: nn.Module, latents: Tensor, pixels: Tensor, weight: Tensor) -> Tensor:
+def measure_error(vae: "AutoencoderTiny", latents: Tensor, pixels: Tensor, weight: Tensor) -> Tensor:
     """How far pictures drawn from latents with some noise are from their pixels."""
     drawn = vae.decoder(latents + LATENT_NOISE * torch.randn_like(latents)).float()
     return ((drawn - pixels).abs() * weight).mean() + 0.5 * compare_edges(drawn, pixels, weight)
@@ -141,7 +147,7 @@ def measure_spread(latents: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def encode_pictures(vae: nn.Module, images: np.ndarray, batch: int = 4) -> Tensor:
+def encode_pictures(vae: "AutoencoderTiny", images: np.ndarray, batch: int = 4) -> Tensor:
     """RGB uint8 [N, 2S, 2S, 3] -> latents [N, 4, S/8, S/8] of the pictures at half their size."""
     parts = []
     for start in range(0, len(images), batch):
@@ -153,7 +159,7 @@ def encode_pictures(vae: nn.Module, images: np.ndarray, batch: int = 4) -> Tenso
 
 
 @torch.inference_mode()
-def measure_psnr(vae: nn.Module, pictures: Pictures) -> float:
+def measure_psnr(vae: "AutoencoderTiny", pictures: Pictures) -> float:
     """Peak signal-to-noise ratio in dB of decoded pictures."""
     latents = encode_pictures(vae, pictures.images)
     errors = []

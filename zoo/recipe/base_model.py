@@ -3,21 +3,23 @@
 import copy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from consistentid.adapter.config import ZOO
+from consistentid.headless.pipeline import import_diffusers
 
 from .autoencoder import FACE_LABELS
-from .fit import find_device, fit
+from .fit import Model, find_device, fit
 from .language import FORMS, LENGTH, WIDTH, make_text_encoder, read_tokenizer, tokenize, write_texts
 from .pictures import Pictures
 
 SIDE_PX, _ = ZOO.size_px
 BATCH = 32
-UNET = dict(
+UNET: dict[str, Any] = dict(
     block_out_channels=(64, 96, 96),
     layers_per_block=1,
     down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -26,7 +28,7 @@ UNET = dict(
     attention_head_dim=2,
     sample_size=SIDE_PX // 8,
 )
-NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+NOISE: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
 SNR_LIMIT = 5.0
 FACE_WEIGHT = 4.0
 """How much more a latent counts that lies in brows, eyes, nose or mouth."""
@@ -40,8 +42,8 @@ def train_base_model(
     Losses are weighed by min(SNR, 5) / SNR (Hang et al. 2023, arXiv 2303.09556), and each block begins as what it
     was given (Goyal et al. 2017, arXiv 1706.02677): a short training needs both.
     """
-    from diffusers import DDPMScheduler, UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     torch.manual_seed(seed)
     device = find_device()
@@ -51,7 +53,7 @@ def train_base_model(
     texts = write_texts(pictures)
     tokens = tokenize(tokenizer, [text for row in texts for text in row]).reshape(len(texts), len(FORMS), LENGTH)
     weights = weigh_faces(pictures.labels)
-    scheduler = DDPMScheduler(**NOISE)
+    scheduler = import_diffusers().DDPMScheduler(**NOISE)
     kept = scheduler.alphas_cumprod.to(device)
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
@@ -69,11 +71,12 @@ def train_base_model(
 
 
 @torch.no_grad()
-def quieten_blocks(unet: nn.Module) -> nn.Module:
+def quieten_blocks(unet: Model) -> Model:
     """Set the last layer of each residual block and of each transformer, and of all, to nothing."""
     for name, module in unet.named_modules():
         if name.endswith(("conv2", "proj_out", "conv_out")):
-            module.weight.zero_(), module.bias.zero_()
+            module.get_parameter("weight").zero_()
+            module.get_parameter("bias").zero_()
     return unet
 
 
@@ -86,11 +89,10 @@ def weigh_faces(labels: np.ndarray) -> Tensor:
 
 
 def build_pipeline(parts: nn.ModuleDict, vae: nn.Module, tokenizer):
-    from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
-
+    diffusers = import_diffusers()
     others = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    return StableDiffusionPipeline(
-        **parts, vae=vae, tokenizer=tokenizer, scheduler=EulerDiscreteScheduler(**NOISE), **others
+    return diffusers.StableDiffusionPipeline(
+        **parts, vae=vae, tokenizer=tokenizer, scheduler=diffusers.EulerDiscreteScheduler(**NOISE), **others
     )
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .canvases import Canvas, compose_canvas
-from .fit import find_device, fit
+from .fit import find_device, fit, move_to_device
 from .onnx_file import write_onnx
 from .pictures import Pictures
 from .scrfd import STRIDES, VALUES, Scrfd, place_anchors
@@ -27,7 +27,7 @@ def train_detector(pictures: Pictures, steps: int, curves: Path, seed: int = 0) 
     """A detector of drawn faces."""
     torch.manual_seed(seed)
     device = find_device()
-    detector = Scrfd().to(device, memory_format=torch.channels_last)
+    detector = move_to_device(Scrfd())
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         side = int(rng.choice(list(BATCHES), p=SHARES))

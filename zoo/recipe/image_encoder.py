@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ from .augmentation import augment, random_affine
 from .fit import find_device, fit
 from .pictures import Pictures
 from .traits import TraitHead, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
+
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModelWithProjection
 
 WIDTH, PATCH_PX, HEADS = ZOO.sizes.image_width, ZOO.sizes.patch_px, ZOO.sizes.image_heads
 LAYERS, INTERMEDIATE, PROJECTION = 4, 384, 64
@@ -60,13 +64,13 @@ class Pupil(nn.Module):
 class PatchConvolution(nn.Conv2d):
     """The same convolution as one product of matrices, of which the gradient is several times faster on a CPU."""
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        patches = pixels.unflatten(3, (GRID, PATCH_PX)).unflatten(2, (GRID, PATCH_PX)).permute(0, 2, 4, 1, 3, 5)
+    def forward(self, input: Tensor) -> Tensor:
+        patches = input.unflatten(3, (GRID, PATCH_PX)).unflatten(2, (GRID, PATCH_PX)).permute(0, 2, 4, 1, 3, 5)
         return F.linear(patches.flatten(3), self.weight.flatten(1)).permute(0, 3, 1, 2)
 
 
-def make_image_encoder() -> nn.Module:
-    """CLIPVisionModelWithProjection of the zoo's size with random weights, in the form that trains fastest on a CPU."""
+def make_image_encoder() -> "CLIPVisionModelWithProjection":
+    """Of the zoo's size with random weights, in the form that trains fastest on a CPU."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     encoder = CLIPVisionModelWithProjection(

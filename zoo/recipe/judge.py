@@ -12,7 +12,7 @@ from consistentid.weights import load_strictly, read_metadata, read_weights, wri
 
 from .augmentation import augment, random_affine
 from .blocks import Residual, convolve
-from .fit import find_device, fit
+from .fit import find_device, fit, move_to_device
 from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
 
@@ -57,7 +57,7 @@ class Judge(nn.Module):
 def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Judge:
     """Trained on augmented pictures: generated ones are less sharp and clean than drawn ones."""
     torch.manual_seed(seed)
-    judge = Judge().to(find_device(), memory_format=torch.channels_last)
+    judge = move_to_device(Judge())
     targets = read_all_traits(pictures)
 
     def measure_loss(rng: np.random.Generator) -> Tensor:

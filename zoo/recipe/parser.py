@@ -11,7 +11,7 @@ from consistentid.face.parsing import IMAGENET_MEAN, IMAGENET_STD, BiSeNet
 from consistentid.weights import write_weights
 
 from .augmentation import augment, downscale
-from .fit import find_device, fit
+from .fit import find_device, fit, move_to_device
 from .pictures import SIDE_PX, Pictures
 
 WIDTH = 12
@@ -26,13 +26,15 @@ def train_parser(pictures: Pictures, steps: int, curves: Path, seed: int = 0) ->
     """A parser of drawn faces at 256 px."""
     torch.manual_seed(seed)
     device = find_device()
-    parser = BiSeNet(width=WIDTH).to(device, memory_format=torch.channels_last)
+    parser = move_to_device(BiSeNet(width=WIDTH))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(len(pictures), size=BATCH)
         images, labels = zip(*(_augment_picture(pictures, row, rng) for row in rows), strict=True)
         labels = torch.from_numpy(np.stack(labels)).to(device, torch.long)
-        return sum(_measure_hard(logits, labels) for logits in parser(normalise_pictures(np.stack(images)).to(device)))
+        answers = parser(normalise_pictures(np.stack(images)).to(device))
+        first, *others = (_measure_hard(logits, labels) for logits in answers)
+        return sum(others, start=first)
 
     return fit("parser", parser, measure_loss, steps, 2e-3, seed, curves, weight_decay=0.02).cpu()
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from PIL import Image
 
 from consistentid.adapter.config import ZOO
@@ -123,7 +123,7 @@ def judge_cells(folder: Path) -> dict[str, list[Verdict]]:
         gallery = Gallery(proof / name)
         wanted = tell_faces(plan, shown) if title == TOLD else plan
         gallery.draw_missing(wanted, engine, "{prompt}", partial(print_progress, title))
-        drawn = [case for case in wanted.cases if not gallery.read_entry(case).error]
+        drawn = [case for case in wanted.cases if (entry := gallery.read_entry(case)) and not entry.error]
         verdicts[title] = [
             jury.tell(case.key, case.person, *shown[case.key], gallery.read_picture(case)) for case in drawn
         ]
@@ -198,10 +198,10 @@ def _describe(estimate: Estimate | None) -> str:
 
 
 @torch.no_grad()
-def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> Estimate:
+def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> Estimate | None:
     """Part of the facial tokens' attention that lies in their regions, 0..1, at one noise level of each record.
 
-    adapter: a file; "" for a new one, as training begins with. work: an empty folder.
+    None without records. adapter: a file; "" for a new one, as training begins with. work: an empty folder.
     """
     kept = {"drop_probability": 0.0, "id_drop_probability": 0.0}
     config = configure(models, records, work, 1, adapter=adapter, precision="no", **kept)
@@ -229,7 +229,7 @@ def main(words: list[str] | None = None) -> int:
         }
     record = {
         "verdicts": {title: [asdict(verdict) for verdict in cell] for title, cell in verdicts.items()},
-        "attention": {title: asdict(mass) for title, mass in masses.items()},
+        "attention": {title: asdict(mass) for title, mass in masses.items() if mass},
     }
     (folder / "proof" / "proof.json").write_text(json.dumps(record), encoding="utf-8")
     print(write_table(verdicts))

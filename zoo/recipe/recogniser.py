@@ -17,7 +17,7 @@ from consistentid.face.face import align_landmarks
 
 from .augmentation import augment, downscale
 from .blocks import Residual, convolve
-from .fit import find_device, fit
+from .fit import find_device, fit, move_to_device
 from .onnx_file import write_onnx
 from .pictures import Pictures
 
@@ -74,7 +74,7 @@ def train_recogniser(
     torch.manual_seed(seed)
     device = find_device()
     recogniser = Recogniser(**(INDEPENDENT if independent else {}))
-    loss = MarginLoss(recogniser, len(pictures.seeds)).to(device, memory_format=torch.channels_last)
+    loss = move_to_device(MarginLoss(recogniser, len(pictures.seeds)))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(len(pictures), size=BATCH)

@@ -27,22 +27,25 @@ class Scrfd(nn.Module):
     from the anchor's place to the left, top, right and bottom side; landmarks are x, y from there; both in strides.
     """
 
+    reach: Tensor
+
     def __init__(self, widths: Sequence[int] = (16, 24, 48, 64, 48), neck: int = 48):
         super().__init__()
         stem, quarter, *levels = widths
         self.stem = nn.Sequential(convolve(3, stem, stride=2), convolve(stem, quarter, stride=2))
-        self.levels = nn.ModuleList(
+        stages = [
             nn.Sequential(convolve(inputs, outputs, stride=2), convolve(outputs, outputs))
             for inputs, outputs in zip((quarter, *levels), levels, strict=False)
-        )
+        ]
         # A large face fills ten places: the last layers look far around.
-        self.levels[-1].extend(convolve(levels[-1], levels[-1], dilation=FAR) for _ in range(2))
+        stages[-1].extend(convolve(levels[-1], levels[-1], dilation=FAR) for _ in range(2))
+        self.levels = nn.ModuleList(stages)
         self.laterals = nn.ModuleList(nn.Conv2d(width, neck, 1) for width in levels)
         # One head for all strides, so it keeps no statistics of its batches.
         self.head = nn.Sequential(nn.Conv2d(neck, neck, 3, 1, 1), nn.ReLU())
         self.answers = nn.ModuleDict({name: nn.Conv2d(neck, 2 * count, 1) for name, count in VALUES.items()})
         self.register_buffer("reach", torch.tensor(ANCHORS).view(2, 1) / 2, persistent=False)
-        nn.init.constant_(self.answers["score"].bias, -4.0)
+        nn.init.constant_(self.answers["score"].get_parameter("bias"), -4.0)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         features = [self.head(feature) for feature in self._look(self.stem(pictures))]

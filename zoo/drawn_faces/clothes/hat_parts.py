@@ -1,6 +1,7 @@
 """How every part of a hat is placed and shaded."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..drawing import labels
 from ..drawing.curves import shift
@@ -9,7 +10,7 @@ from ..face.head import HALVES
 from ..palette import darken, lighten
 
 
-def place_hat(easel: Easel, points, depth=0.0) -> np.ndarray:
+def place_hat(easel: Easel, points: ArrayLike, depth: ArrayLike = 0.0) -> np.ndarray:
     scale = max(HALVES[easel.person.face_shape][0][1] / 0.72 * easel.person.face_width, 0.95)
     return easel.pose.place_outline(np.asarray(points, dtype=np.float64) * [scale, 1], depth)
 

@@ -7,6 +7,7 @@ near y = 1, the top of the skull near y = -0.95, the cheeks near x = -0.73 and 0
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 DEPTH = 0.52
 NECK = np.array([0.0, 0.95])
@@ -25,7 +26,7 @@ class Pose:
     scale_px: float
     centre_px: tuple[float, float]
 
-    def place_feature(self, points, lift: float = 0.0) -> np.ndarray:
+    def place_feature(self, points: ArrayLike, lift: float = 0.0) -> np.ndarray:
         """Points [N, 2] on the front of the face, `lift` above it -> pixels [N, 2]."""
         points = np.asarray(points, dtype=np.float64)
         x, y = points.T
@@ -34,7 +35,7 @@ class Pose:
         turned = np.stack([x * np.cos(yaw) + z * np.sin(yaw), y * np.cos(pitch) - z * np.sin(pitch)], axis=1)
         return self._place(turned)
 
-    def place_outline(self, points, depth=0.0) -> np.ndarray:
+    def place_outline(self, points: ArrayLike, depth: ArrayLike = 0.0) -> np.ndarray:
         """Points [N, 2] on an outline of the head, which keeps its width when it turns -> pixels [N, 2].
 
         depth: z of each point, a number or [N].
@@ -44,7 +45,7 @@ class Pose:
         depth = np.broadcast_to(np.asarray(depth, dtype=np.float64), len(points))
         return self._place(points + np.stack([depth * np.sin(yaw), -depth * np.sin(pitch)], axis=1))
 
-    def place_body(self, points) -> np.ndarray:
+    def place_body(self, points: ArrayLike) -> np.ndarray:
         """Points [N, 2] that do not move with the head -> pixels [N, 2]."""
         return np.asarray(points, dtype=np.float64) * self.scale_px + self.centre_px
 

@@ -1,6 +1,11 @@
 """Random choices that are the same on every machine."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import numpy as np
+
+Option = TypeVar("Option")
 
 
 class SeededRandom:
@@ -15,7 +20,7 @@ class SeededRandom:
     def chance(self, share: float) -> bool:
         return float(self.generator.random()) < share
 
-    def choose(self, options):
+    def choose(self, options: Iterable[Option]) -> Option:
         """One of a sequence, or of a dict {option: weight}."""
         names = list(options)
         weights = np.array(list(options.values()) if isinstance(options, dict) else [1.0] * len(names))

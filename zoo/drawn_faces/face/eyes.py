@@ -48,7 +48,7 @@ def _trace_lids(easel: Easel) -> tuple[np.ndarray, np.ndarray]:
     top = [(-1, 0.018), (-0.62, -upper * 0.72), (-0.02, -upper), (0.60, -upper * 0.78 + corner * 0.5), (1, corner)]
     low = [(-1, 0.018), (-0.50, lower * 0.78), (0.10, lower), (0.64, lower * 0.72 + corner * 0.6), (1, corner)]
     scale = np.array([width, opening]) * easel.person.eye_size
-    return tuple(smooth(np.array(line) * scale, closed=False) for line in (top, low))
+    return smooth(np.array(top) * scale, closed=False), smooth(np.array(low) * scale, closed=False)
 
 
 def _draw_eye(easel: Easel, side: int, inside: np.ndarray) -> None:

@@ -33,6 +33,7 @@ _LIMITS = {
     "finite_number": "a finite number",
     "string_too_short": "some text",
     "literal_error": "{expected}",
+    "is_instance_of": "a {class}",
     "string_unicode": "text that UTF-8 can write",
 }
 
@@ -142,5 +143,6 @@ def _show(value: Any) -> str:
 
 
 def _join(place: Iterable[str | int]) -> str:
-    """("models", 0, "size") -> models[0].size"""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+    """("models", 0, "size") -> models[0].size; pydantic marks the key of a dict with a step of its own."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place if step != "[key]")
+    return "".join(steps).removeprefix(".")

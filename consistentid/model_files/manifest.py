@@ -140,17 +140,21 @@ class Model:
     def sources(self) -> tuple[str, ...]:
         if self.snapshot:
             return (self.snapshot.address,)
-        return tuple(file.source.address for file in self.downloads)
+        return tuple(source.address for source in self._origins)
 
     @property
     def card(self) -> str:
         """The page to read before a download."""
-        return self.snapshot.address if self.snapshot else self.downloads[0].source.card
+        return self.snapshot.address if self.snapshot else self._origins[0].card
 
     @property
     def is_manual(self) -> bool:
         """Whether a person has to visit a page for it."""
-        return any(file.source and file.source.page for file in self.downloads)
+        return any(source.page for source in self._origins)
+
+    @property
+    def _origins(self) -> tuple[Source, ...]:
+        return tuple(file.source for file in self.downloads if file.source)
 
     @property
     def target(self) -> str:

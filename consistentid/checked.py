@@ -78,22 +78,27 @@ class TableError(Exception):
 def check_table(table: type[T], values: Any) -> T:
     """The TABLE with these values; TableError for others than its fields and their metadata allow."""
     try:
-        return _adapt(table).validate_python(values)
+        return check(table, values)
     except ValidationError as error:
         raise TableError(_choose_problem(table, values, list_problems(error))) from error
 
 
+def check(kind: type[T], value: Any) -> T:
+    """The value as one of this kind; ValidationError where it is none."""
+    return _adapt(kind).validate_python(value)
+
+
 @cache
-def _adapt(table: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(table)
+def _adapt(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
 
 
 def parse_json(text: str | bytes) -> Any:
-    """ValueError for what is no JSON, or nested too deeply."""
+    """ValueError for what is no JSON, or too deeply nested."""
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+        raise ValueError("it is too deeply nested") from error
 
 
 def describe(error: ValidationError) -> str:

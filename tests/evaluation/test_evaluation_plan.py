@@ -96,7 +96,7 @@ def test_a_gallery_keeps_a_plan_that_can_be_moved(plan, photos, tmp_path):
         ("photo,prompt,seed\nada.png,a,-1\n", "plan.csv", "line 2: the seed is '-1'"),
         ("photo,prompt\n", "plan.csv", "has no row"),
         ("{}", "plan.json", r"is not a plan \(it lacks people\)"),
-        ("[" * 200_000, "plan.json", r"is not a plan \(it is nested too deeply\)"),
+        ("[" * 200_000, "plan.json", r"is not a plan \(it is too deeply nested\)"),
         ('{"people": {"A": "ada.png"}, "prompts": ["a"]}', "plan.json", r"people\.A is not a list"),
         ('{"people": {"A": ["ada.png"]}, "prompts": "a hat"}', "plan.json", "prompts is not a list"),
         ('{"people": {"A": ["ada.png"]}, "prompts": [null]}', "plan.json", r"prompts\[0\] is None, not a str"),

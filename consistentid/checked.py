@@ -33,7 +33,6 @@ _LIMITS = {
     "finite_number": "a finite number",
     "string_too_short": "some text",
     "literal_error": "{expected}",
-    "is_instance_of": "a {class}",
     "string_unicode": "text that UTF-8 can write",
 }
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import AfterValidator, BaseModel, Field, InstanceOf, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from torch import Tensor
 
@@ -100,7 +100,6 @@ def _check_region(key: str) -> str:
     return key
 
 
-_Text = InstanceOf[str]  # pydantic's own str is not half an emoji
 _Region = Annotated[str, AfterValidator(_check_region)]
 
 
@@ -109,12 +108,12 @@ class _Person(BaseModel):
 
     model_config = STRICT
 
-    caption: _Text
+    caption: str
     quality: Annotated[float, Field(ge=0, le=1)]
     regions: list[_Region]
     strengths: dict[_Region, Annotated[float, Field(ge=0, le=HIGHEST_STRENGTH)]]
-    sources: list[_Text]
-    notes: dict[_Text, _Text]
+    sources: list[str]
+    notes: dict[str, str]
 
 
 def _read_person(metadata: dict[str, str], path: Path) -> _Person:

@@ -62,8 +62,11 @@ class Problem:
 
 def describe_choice(default: Any, choices: Iterable[str] = (), **limits) -> dict[str, Any]:
     """Metadata of a field of a TABLE. limits: gt, ge, le, multiple_of and min_length, as pydantic's Field has them."""
-    known = {"choices": tuple(choices), "pattern": f"^({'|'.join(map(re.escape, choices))})$"} if choices else {}
-    return {"strict": not isinstance(default, tuple), **known, **limits}
+    # not re.escape, which escapes spaces: to an older pydantic that is an error
+    words = [re.sub(r"([^\w ])", r"\\\1", choice) for choice in choices]
+    known = {"choices": tuple(choices), "pattern": f"^({'|'.join(words)})$"} if words else {}
+    strict = {} if isinstance(default, tuple) else {"strict": True}
+    return strict | known | limits
 
 
 class TableError(Exception):

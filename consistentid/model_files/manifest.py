@@ -24,6 +24,8 @@ class ManifestError(ConsistentIDError):
 class Source:
     """Where a file comes from: a Hugging Face repository, an address, or a page to be visited by hand."""
 
+    __pydantic_config__ = STRICT
+
     repository: str | None = None
     revision: str | None = None
     path: str | None = None
@@ -52,6 +54,8 @@ class Source:
 class File:
     """One file. path: below the model's folder. size in bytes; size and sha256 are None where nobody states them."""
 
+    __pydantic_config__ = STRICT
+
     path: str
     size: int | None
     sha256: str | None
@@ -70,6 +74,8 @@ class File:
 class Snapshot:
     """Those files of a Hugging Face repository, in its top folder, that match a pattern."""
 
+    __pydantic_config__ = STRICT
+
     repository: str
     revision: str
     patterns: tuple[str, ...]
@@ -86,6 +92,8 @@ class Model:
     folder, other_folders: below ComfyUI's models folder; downloads go to the first, all are searched.
     alternatives: other names of the same content. marker: for folders, a pattern that only a whole one matches.
     """
+
+    __pydantic_config__ = STRICT
 
     id: str
     title: str

@@ -27,7 +27,7 @@ class Bench:
         self.identity = full_size.make_identity(pack.consistentid)
         self.file = Path(tempfile.mkdtemp()) / f"adapter_{base}.bin"
         torch.save(full_size.make_parts(pack.consistentid, base, torch.float16), self.file)
-        self.hosted = pack.nodes.hosting.HostedAdapter.load(str(self.file))
+        self.hosted = pack.nodes.model.hosting.HostedAdapter.load(str(self.file))
         self.apply = pack.nodes.patching.apply_adapter
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Bench:
 
         comfy.model_management.load_models_gpu([self.model])
         ways = {
-            "load": lambda: self.pack.nodes.hosting.HostedAdapter.load(str(self.file)),
+            "load": lambda: self.pack.nodes.model.hosting.HostedAdapter.load(str(self.file)),
             "apply": lambda: self.apply(self.model, self.hosted, self.identity),
             "merge_unmerge": merge,
             "copy": lambda: [tensor.copy_(tensor.clone()) for tensor in weights],

@@ -5,7 +5,6 @@ with SIGBUS, and on Windows nobody can replace it while a tensor lives. Source o
 https://github.com/huggingface/safetensors#format
 """
 
-import json
 import math
 from io import FileIO
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import BinaryIO
 
 import torch
 from torch import Tensor
+
+from .checked import parse_json
 
 METADATA = "__metadata__"
 _LONGEST_HEADER = 100 << 20
@@ -48,10 +49,7 @@ def read_header(file: BinaryIO) -> dict:
     ValueError where it is truncated, or no JSON, or its metadata is other than text.
     """
     size = int.from_bytes(file.read(8), "little")
-    try:
-        header = json.loads(file.read(size))
-    except RecursionError as error:
-        raise ValueError("its header is too deeply nested") from error
+    header = parse_json(file.read(size))
     metadata = header.get(METADATA) or {}
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise ValueError("its metadata is not text")

@@ -1,8 +1,9 @@
 """Vision-language models that other programs left in the Hugging Face cache. Nothing is downloaded."""
 
-import json
 from functools import cache
 from pathlib import Path
+
+from ..checked import parse_json
 
 _ANSWERS = ("ForConditionalGeneration", "ForCausalLM")
 
@@ -48,5 +49,5 @@ def _is_vision_language(folder: Path) -> bool:
 @cache
 def _read_config(path: Path, _mtime_ns: int) -> bool:
     """Read once, and again when the file has changed: ComfyUI asks each time it lists its nodes."""
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = parse_json(path.read_text(encoding="utf-8"))
     return "vision_config" in config and any(name.endswith(_ANSWERS) for name in config["architectures"])

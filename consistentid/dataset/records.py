@@ -13,13 +13,16 @@ Both spellings of the authors are read: those of their README and those of their
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from pydantic import ValidationError
 from torch import Tensor
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
+from ..checked import check, describe, parse_json
 from ..errors import ConsistentIDError
 from ..face.parsing import LABELS
 from ..face.photo import open_photo
@@ -28,6 +31,7 @@ from ..whole_file import replace_file
 from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, find_json
 
 SHOWN = 5
+T = TypeVar("T")
 
 
 class DatasetError(ConsistentIDError):
@@ -163,9 +167,12 @@ def write_json(path: Path, content) -> None:
         part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path):
+def read_json(path: Path, kind: type[T]) -> T:
+    """What a JSON file holds; DatasetError where that is no JSON, or nothing of this kind."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return check(kind, parse_json(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise DatasetError(f"{path} is not what it should be: {describe(error)}.") from error
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as JSON ({error}).") from error
 
@@ -174,7 +181,9 @@ def list_entries(root: Path) -> list[tuple[str, dict]]:
     """(name, JSON entry) of every single JSON file, sorted by name."""
     folders = [root / name for name in JSON_FOLDERS if (root / name).is_dir()]
     files = sorted(file for folder in folders[:1] for file in folder.rglob("*.json"))
-    return [(file.relative_to(folders[0]).with_suffix("").as_posix(), read_json(file)) for file in files]
+    return [
+        (file.relative_to(folders[0]).with_suffix("").as_posix(), read_json(file, dict[str, Any])) for file in files
+    ]
 
 
 def _read_entries(path: Path) -> list[tuple[str, dict]]:
@@ -183,7 +192,4 @@ def _read_entries(path: Path) -> list[tuple[str, dict]]:
     merged = path / MERGED if path.is_dir() else path
     if not merged.is_file():
         return []
-    content = read_json(merged)
-    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise DatasetError(f"{merged} is not a list of records.")
-    return [("", entry) for entry in content]
+    return [("", entry) for entry in read_json(merged, list[dict[str, Any]])]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
@@ -43,7 +44,7 @@ def prepare_folder(
     """
     found = list_photos(photos, out)
     _keep_settings(out, wanted)
-    rejected = read_json(out / REJECTED) if (out / REJECTED).exists() else {}
+    rejected = read_json(out / REJECTED, dict[str, str]) if (out / REJECTED).exists() else {}
     rejected = {photo: reason for photo, reason in rejected.items() if photo in found}
     there = {photo for photo in found if find_json(out, photo).exists()}
     open_ones = [photo for photo in found if photo not in there and photo not in rejected]
@@ -116,7 +117,7 @@ def _keep_settings(out: Path, wanted: Preparation) -> None:
     if not path.exists():
         write_json(path, asdict(wanted))
         return
-    before, now = read_json(path), asdict(wanted)
+    before, now = read_json(path, dict[str, Any]), asdict(wanted)
     changed = [f"{key} was {before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
     if changed:
         raise DatasetError(f"{out} was made with other settings: {'; '.join(changed)}. Name another folder.")

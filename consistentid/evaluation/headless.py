@@ -1,6 +1,5 @@
 """The headless engine for a plan: models are loaded once, each person is read once."""
 
-import json
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from ..adapter.checkpoint import Adapter
+from ..checked import TableError, check_table, parse_json
 from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
 from ..face.photo import open_photo
 from ..face2diffusion.encoder import Face2Diffusion
@@ -112,15 +112,15 @@ def read_run_settings(path: str | Path) -> PortraitSettings:
     path = Path(path)
     if path.suffix.lower() == ".png":
         return read_settings(path)
+    known = {item.name for item in fields(PortraitSettings)} - set(PLANNED) | {"models_folder"}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        known = {item.name for item in fields(PortraitSettings)} - set(PLANNED) | {"models_folder"}
-        if strange := sorted(set(values) - known):
+        values = parse_json(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and (strange := sorted(values.keys() - known)):
             raise EngineError(f"{path}: unknown setting {', '.join(strange)}. Known: {', '.join(sorted(known))}.")
-        settings = PortraitSettings(**values | {"lora": tuple(values.get("lora", ()))})
-        replace(settings, face="any", prompt=settings.word).check()
-        return settings
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, ConsistentIDError):
-            raise
+        settings = check_table(PortraitSettings, values)
+    except EngineError:
+        raise
+    except (OSError, ValueError, TableError) as error:
         raise EngineError(f"{path} cannot be read as settings ({error}).") from error
+    replace(settings, face="any", prompt=settings.word).check()
+    return settings

@@ -1,9 +1,9 @@
 """A run as one record: what was planned, drawn and measured, by what, and every score."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from ..checked import parse_json
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
 from ..likeness.report import describe_scale
@@ -93,7 +93,7 @@ def read_outcome(folder: str | Path) -> dict:
     """The record of a folder that was scored."""
     path = Path(folder) / FILE
     try:
-        outcome = json.loads(path.read_text(encoding="utf-8"))
+        outcome = parse_json(path.read_text(encoding="utf-8"))
         if outcome["format"] == FORMAT:
             return outcome
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -6,8 +6,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from ..checked import describe, parse_json
 from ..errors import ConsistentIDError
 from .fingerprint import hash_path, hash_record
 
@@ -121,31 +126,42 @@ def _read_table(text: str, path: Path):
     return people, rows
 
 
+_Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+
+
+class _Row(BaseModel):
+    person: _Text
+    prompt: _Text
+    seed: Any
+
+
+class _Record(BaseModel):
+    """Every person with every prompt and seed, or cases one by one."""
+
+    people: dict[str, list[_Text]]
+    prompts: list[_Text] = []
+    seeds: list[Any] | None = None
+    cases: list[_Row] | None = None
+
+
 def _read_json(text: str, path: Path):
     try:
-        record = json.loads(text)
-        people = {str(name): [str(file) for file in files] for name, files in record["people"].items()}
-        if "cases" in record:
-            rows = [
-                (str(case["person"]), str(case["prompt"]), _read_seed(case["seed"], str(path)))
-                for case in record["cases"]
-            ]
-        else:
-            rows = [(person, str(prompt), None) for person in people for prompt in record["prompts"]]
-            if "seeds" in record:
-                seeds = [_read_seed(seed, str(path)) for seed in record["seeds"]]
-                rows = [(person, prompt, seed) for person, prompt, _ in rows for seed in seeds]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, ConsistentIDError):
-            raise
+        record = _Record.model_validate(parse_json(text))
+    except ValueError as error:
+        problem = describe(error) if isinstance(error, ValidationError) else error
         raise PlanError(
-            f"{path} is not a plan ({error!r}). Write an object of "
+            f"{path} is not a plan ({problem}). Write an object of "
             '"people": {name: [photos]}, "prompts": [texts] and "seeds": [numbers].'
         ) from error
-    strangers = {person for person, *_ in rows} - people.keys()
+    if record.cases is None:
+        seeds = [None] if record.seeds is None else [_read_seed(seed, str(path)) for seed in record.seeds]
+        rows = list(product(record.people, record.prompts, seeds))
+    else:
+        rows = [(case.person, case.prompt, _read_seed(case.seed, str(path))) for case in record.cases]
+    strangers = {person for person, *_ in rows} - record.people.keys()
     if strangers:
         raise PlanError(f"{path}: 'cases' name {', '.join(sorted(strangers))}, who are not in 'people'.")
-    return people, rows
+    return record.people, rows
 
 
 def _read_seed(text, where: str) -> int:

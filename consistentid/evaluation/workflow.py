@@ -1,10 +1,13 @@
 """A ComfyUI workflow with places for photo, prompt and seed, of whatever nodes."""
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
+from ..checked import check, describe, parse_json
 from ..errors import ConsistentIDError
 
 
@@ -20,6 +23,16 @@ class Places:
     prompt: tuple[str, ...] = ("prompt.text",)
     seed: tuple[str, ...] = ("seed.seed",)
     output: str = "output"
+
+
+class _Meta(BaseModel):
+    title: str = ""
+
+
+class _Node(BaseModel):
+    class_type: str
+    inputs: dict[str, Any]
+    meta: _Meta = Field(_Meta(), alias="_meta")
 
 
 class Workflow:
@@ -56,13 +69,17 @@ class Workflow:
 def read_workflow(path: str | Path, places: Places) -> Workflow:
     """A workflow file in API format."""
     try:
-        graph = json.loads(Path(path).read_text(encoding="utf-8"))
+        graph = parse_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WorkflowError(f"The workflow {path} cannot be read ({error}).") from error
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
         raise WorkflowError(f"{path} is the editor's format. Save it with Workflow > Export (API).")
-    if not isinstance(graph, dict) or not graph or not all(_is_node(node) for node in graph.values()):
-        raise WorkflowError(f"{path} is not a ComfyUI workflow in API format. Save one with Workflow > Export (API).")
+    try:
+        check(dict[str, _Node], graph)
+    except ValidationError as error:
+        raise WorkflowError(
+            f"{path} is not a ComfyUI workflow in API format: {describe(error)}. Save one with Workflow > Export (API)."
+        ) from error
     return Workflow(graph, places)
 
 
@@ -89,7 +106,3 @@ def find_input(graph: dict, place: str, option: str) -> tuple[str, str]:
     if input_name not in inputs:
         raise WorkflowError(f"{option}: node {name} has no input '{input_name}'; it has {', '.join(inputs) or 'none'}.")
     return node, input_name
-
-
-def _is_node(node) -> bool:
-    return isinstance(node, dict) and isinstance(node.get("class_type"), str) and isinstance(node.get("inputs"), dict)

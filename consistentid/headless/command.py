@@ -51,7 +51,7 @@ def run_portrait(arguments: argparse.Namespace) -> int:
 
 def _add_option(parser: argparse.ArgumentParser, item) -> None:
     """One field of the settings as an option; what is not given stays None, so that a PNG's own value counts."""
-    text, more = item.metadata["help"], {key: value for key, value in item.metadata.items() if key != "help"}
+    text, choices = item.metadata["help"], item.metadata.get("choices")
     if item.type is not bool and item.default not in (None, "", ()):
         text += f" (default: {item.default})"
     name = f"--{item.name.replace('_', '-')}"
@@ -61,5 +61,5 @@ def _add_option(parser: argparse.ArgumentParser, item) -> None:
         parser.add_argument(name, action="append", help=text, metavar="FILE")
     else:
         kind = get_args(item.type)[0] if isinstance(item.type, UnionType) else item.type
-        metavar = None if "choices" in more else item.name.rpartition("_")[2].upper()
-        parser.add_argument(name, type=kind, help=text, metavar=metavar, **more)
+        metavar = None if choices else item.name.rpartition("_")[2].upper()
+        parser.add_argument(name, type=kind, help=text, metavar=metavar, choices=choices)

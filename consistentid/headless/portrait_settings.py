@@ -3,12 +3,12 @@
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from types import UnionType
-from typing import get_args
+from typing import Any
 
 from PIL import Image
 
 from ..adapter.config import CONFIGS, SD15, AdapterConfig
+from ..checked import TABLE, TableError, check_table, describe_choice, parse_json
 from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS
 from ..errors import ConsistentIDError
 from .schedulers import SCHEDULERS
@@ -17,22 +17,13 @@ PNG_KEY = "consistentid"
 FORMAT = 1
 BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
-MOST = {
-    "steps": 10_000,
-    "batch": 4096,
-    "width": 16_384,
-    "height": 16_384,
-    "guidance": 100,
-    "weight": 10,
-    "lora_weight": 10,
-    "control_scale": 10,
-}
-"""The largest size of a number; most as in ComfyUI. NaN is no smaller than any."""
+STRENGTH = {"ge": -10, "le": 10}
+"""Limits of a strength or weight; as in ComfyUI, like the other limits."""
 
 
-def option(default, text: str, **more):
-    """A field with its help text; `more` goes to argparse."""
-    return field(default=default, metadata={"help": text, **more})
+def option(default: Any, text: str, **allowed) -> Any:
+    """A field with its help text. allowed: choices, and limits as `describe_choice` takes them."""
+    return field(default=default, metadata={"help": text, **describe_choice(default, **allowed)})
 
 
 @dataclass(frozen=True)
@@ -41,6 +32,8 @@ class PortraitSettings:
 
     None stands for a value that depends on the base model, or is chosen by chance; `settle` fills it in.
     """
+
+    __pydantic_config__ = TABLE
 
     face: str = option("", "photo of the person")
     identity: str = option("", "a saved identity (.safetensors), in place of a photo")
@@ -66,20 +59,20 @@ class PortraitSettings:
     lora: tuple[str, ...] = option((), "LoRA file, with its weight as FILE=0.8; may be repeated")
     controlnet: str = option("", "ControlNet folder of diffusers")
     control_image: str = option("", "picture that the ControlNet reads")
-    control_scale: float = option(1.0, "strength of the ControlNet")
+    control_scale: float = option(1.0, "strength of the ControlNet", **STRENGTH)
     image: str = option("", "picture to paint in, with --mask")
     mask: str = option("", "where to paint: white is painted anew")
-    strength: float = option(1.0, "how much of the noise schedule is used for inpainting, 0..1")
+    strength: float = option(1.0, "how much of the noise schedule is used for inpainting, 0..1", gt=0, le=1)
     scheduler: str = option("euler", "sampler and its noise schedule", choices=tuple(SCHEDULERS))
-    steps: int = option(50, "sampling steps")
-    guidance: float | None = option(None, "guidance scale (default: 5 for SD1.5, 7.5 for SDXL)")
-    width: int | None = option(None, "width in pixels (default: 512 for SD1.5, 864 for SDXL)")
-    height: int | None = option(None, "height in pixels (default: 768 for SD1.5, 1152 for SDXL)")
-    merge_at: float = option(0.6, "part of the steps after which facial tokens act: 0 all steps, 1 never")
-    weight: float = option(1.0, "how strongly the ID tokens act")
-    lora_weight: float = option(1.0, "strength of the adapter's low-rank weights")
+    steps: int = option(50, "sampling steps", le=10_000)
+    guidance: float | None = option(None, "guidance scale (default: 5 for SD1.5, 7.5 for SDXL)", ge=-100, le=100)
+    width: int | None = option(None, "width in pixels (default: 512 for SD1.5, 864 for SDXL)", le=16_384)
+    height: int | None = option(None, "height in pixels (default: 768 for SD1.5, 1152 for SDXL)", le=16_384)
+    merge_at: float = option(0.6, "part of the steps after which facial tokens act: 0 all steps, 1 never", ge=0, le=1)
+    weight: float = option(1.0, "how strongly the ID tokens act", **STRENGTH)
+    lora_weight: float = option(1.0, "strength of the adapter's low-rank weights", **STRENGTH)
     seed: int | None = option(None, "seed of the first picture (default: by chance)")
-    batch: int = option(1, "number of pictures, each with the next seed")
+    batch: int = option(1, "number of pictures, each with the next seed", le=4096)
     device: str = option("auto", "auto, cpu, cuda, mps")
     dtype: str = option("auto", "precision", choices=("auto", "float32", "float16", "bfloat16"))
     offload: bool = option(False, "keep only the running part on the GPU, and decode in tiles: less memory, slower")
@@ -91,7 +84,13 @@ class PortraitSettings:
         return replace(self, base=config.name, **usual, **chosen)
 
     def check(self) -> None:
-        """ConsistentIDError for choices that cannot go together; looks at no file."""
+        """ConsistentIDError for choices that cannot be, or cannot go together; looks at no file."""
+        try:
+            check_table(PortraitSettings, asdict(self))
+        except TableError as error:
+            wrong = error.problem
+            name = wrong.place.replace("_", "-")
+            raise ConsistentIDError(f"--{name} is {wrong.found}; {wrong.wanted} is needed.") from error
         problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
         if problem:
             raise ConsistentIDError(problem)
@@ -119,14 +118,6 @@ class PortraitSettings:
             bool(self.controlnet) != bool(self.control_image),
             "--controlnet and --control-image belong together; name both or none.",
         )
-        yield (
-            not 0 < self.strength <= 1,
-            f"--strength is {self.strength:g}; it is above 0 and at most 1.",
-        )
-        yield not 0 <= self.merge_at <= 1, f"--merge-at is {self.merge_at:g}; it is a part of the steps, 0 to 1."
-        for name, most in MOST.items():
-            number, option = getattr(self, name) or 0, f"--{name.replace('_', '-')}"
-            yield not abs(number) <= most, f"{option} is {number!s:.40}; it is at most {most:,}."
         yield min(self.steps, self.batch) < 1, f"--steps {self.steps} and --batch {self.batch} must be at least 1."
         yield (
             bool(self.image) and int(self.steps * self.strength) < 1,
@@ -154,39 +145,21 @@ def read_settings(path: str | Path) -> PortraitSettings:
     """The settings that a PNG of this program was made with."""
     try:
         with Image.open(path) as image:
-            record = json.loads(image.info[PNG_KEY])
-        version, settings = record["format"], record["settings"]
-        names = settings.keys()
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        Image.DecompressionBombError,
-    ) as error:
+            record = parse_json(image.info[PNG_KEY])
+        version, names = record["format"], record["settings"].keys()
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, Image.DecompressionBombError) as error:
         raise ConsistentIDError(
             f"{path} cannot be repeated: it is missing, or holds no settings of this program."
         ) from error
-    known = {item.name for item in fields(PortraitSettings)}
-    if version != FORMAT or names != known:
+    if version != FORMAT or names != {item.name for item in fields(PortraitSettings)}:
         raise ConsistentIDError(f"{path} was made by another version of this program, which had other settings.")
-    for item in fields(PortraitSettings):
-        if not _is_possible(item, settings[item.name]):
-            raise ConsistentIDError(
-                f"{path} holds settings that are not valid: {item.name} is {settings[item.name]!r}."
-            )
-    return PortraitSettings(**settings | {"lora": tuple(settings["lora"])})
-
-
-def _is_possible(item, value) -> bool:
-    """Whether a value read from JSON can be that of a field."""
-    if item.default == ():
-        return isinstance(value, list) and all(isinstance(text, str) for text in value)
-    kinds = get_args(item.type) if isinstance(item.type, UnionType) else (item.type,)
-    kinds += (int,) if float in kinds else ()
-    return type(value) in kinds and value in item.metadata.get("choices", (value,))
+    try:
+        return check_table(PortraitSettings, record["settings"])
+    except TableError as error:
+        wrong = error.problem
+        raise ConsistentIDError(
+            f"{path} holds settings that are not valid: {wrong.place} is {wrong.found}; {wrong.wanted} is needed."
+        ) from error
 
 
 def parse_lora(text: str) -> tuple[str, float]:
@@ -198,7 +171,7 @@ def parse_lora(text: str) -> tuple[str, float]:
     path, equals, weight = text.rpartition("=")
     try:
         number = float(weight) if equals else 1.0
-        if not abs(number) <= MOST["lora_weight"]:
+        if not abs(number) <= STRENGTH["le"]:
             raise ValueError
         return path if equals else text, number
     except ValueError:

@@ -1,17 +1,20 @@
 """Identities as files: strict safetensors, and names that stay in their folder."""
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
+from ..checked import STRICT, describe, parse_json
 from ..errors import CaptionError, CheckpointError, IdentityFileError
 from ..face.regions import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
@@ -61,7 +64,7 @@ def _pack(identity: Identity, path: Path) -> tuple[dict[str, Tensor], dict[str, 
     metadata = {"format": FORMAT, "version": str(VERSION), "person": json.dumps(person)}
     if identity.thumbnail is not None:
         metadata[_THUMBNAIL] = _PNG + encode_png(identity.thumbnail)
-    _check_tensors(tensors, _read_person(metadata, path)["regions"], path)
+    _check_tensors(tensors, _read_person(metadata, path).regions, path)
     return {key: tensor.clone() for key, tensor in tensors.items()}, metadata
 
 
@@ -76,20 +79,44 @@ def load_identity(path: str | Path) -> Identity:
         tensors = read_weights(path)
     except CheckpointError as error:
         raise IdentityFileError(f"Not a readable identity file, encode the photo again: {error}") from error
-    keys = person.pop("regions")
-    _check_tensors(tensors, keys, path)
+    _check_tensors(tensors, person.regions, path)
     return Identity(
         photo_features=tensors["photo_features"],
         zero_features=tensors["zero_features"],
-        region_features={key: tensors[_REGION_PREFIX + key] for key in keys},
+        region_features={key: tensors[_REGION_PREFIX + key] for key in person.regions},
         id_embedding=tensors.get("id_embedding"),
+        caption=person.caption,
+        quality=person.quality,
+        strengths=person.strengths,
         thumbnail=_read_thumbnail(metadata, path),
-        **person,
+        sources=tuple(person.sources),
+        notes=person.notes,
     )
 
 
-def _read_person(metadata: dict[str, str], path: Path) -> dict:
-    """The fields of Identity that are not tensors, and the list of regions; each of the type and range it must have."""
+def _check_region(key: str) -> str:
+    if key not in REGION_WORDS:
+        raise PydanticCustomError("region", "a region")
+    return key
+
+
+_Region = Annotated[str, AfterValidator(_check_region)]
+
+
+class _Person(BaseModel):
+    """The fields of Identity that are not tensors, and the list of regions."""
+
+    model_config = STRICT
+
+    caption: str
+    quality: Annotated[float, Field(ge=0, le=1)]
+    regions: list[_Region]
+    strengths: dict[_Region, Annotated[float, Field(ge=0, le=HIGHEST_STRENGTH)]]
+    sources: list[str]
+    notes: dict[str, str]
+
+
+def _read_person(metadata: dict[str, str], path: Path) -> _Person:
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise IdentityFileError(f"{path.name} is a safetensors file, but not an identity saved by this pack.")
     version = str(metadata.get("version", ""))
@@ -99,31 +126,15 @@ def _read_person(metadata: dict[str, str], path: Path) -> dict:
             f"{VERSION}. Update the pack, or encode the identity again from the photo."
         )
     try:
-        person = json.loads(metadata["person"])
-        checks = {
-            "caption": isinstance(person["caption"], str),
-            "quality": _is_between(person["quality"], 0, 1),
-            "regions": set(person["regions"]) <= REGION_WORDS.keys(),
-            "strengths": person["strengths"].keys() <= REGION_WORDS.keys()
-            and all(_is_between(strength, 0, HIGHEST_STRENGTH) for strength in person["strengths"].values()),
-            "sources": isinstance(person["sources"], list) and all(isinstance(x, str) for x in person["sources"]),
-            "notes": all(isinstance(text, str) for text in person["notes"].values()),
-        }
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
-        raise IdentityFileError(f"{path.name} is damaged: its description of the person ({error!r}).") from error
-    if checks["caption"]:
-        _check_caption(person["caption"], path)
-    wrong = [f"{name} {person[name]!r:.200}" for name, is_right in checks.items() if not is_right]
-    if wrong or person.keys() != checks.keys():
-        raise IdentityFileError(f"{path.name} is damaged: {'; '.join(wrong) or f'it describes {sorted(person)}'}.")
-    return person | {"sources": tuple(person["sources"])}
-
-
-def _check_caption(caption: str, path: Path) -> None:
-    try:
-        check_caption(caption)
+        person = _Person.model_validate(parse_json(metadata["person"]))
+        check_caption(person.caption)
     except CaptionError as error:
         raise IdentityFileError(f"{path.name}: {error}") from error
+    except ValidationError as error:
+        raise IdentityFileError(f"{path.name} is damaged: {describe(error)}.") from error
+    except (KeyError, ValueError) as error:
+        raise IdentityFileError(f"{path.name} is damaged: its description of the person ({error!r}).") from error
+    return person
 
 
 def _read_thumbnail(metadata: dict[str, str], path: Path) -> np.ndarray | None:
@@ -154,15 +165,11 @@ def _check_tensors(tensors: dict[str, Tensor], keys: list[str], path: Path) -> N
         raise IdentityFileError(f"{path.name} is damaged: {wrong or 'extra tensors'}; it holds {found}.")
 
 
-def _choose_shape(tensors: dict[str, Tensor]) -> tuple[int, int]:
+def _choose_shape(tensors: dict[str, Tensor]) -> tuple[int, ...]:
     """The shape that all features must have: that of an image encoder of some adapter, as the photo's have it."""
     found = tensors["photo_features"].shape if "photo_features" in tensors else None
     known = (config.sizes.image_shape for config in CONFIGS)
     return next((shape for shape in known if shape == found), SD15.sizes.image_shape)
-
-
-def _is_between(number, low: float, high: float) -> bool:
-    return isinstance(number, float | int) and math.isfinite(number) and low <= number <= high
 
 
 def list_paths(folder: Path, name: str) -> Iterator[Path]:

@@ -1,19 +1,19 @@
 """models_manifest.json: one list of every model, its files, sources, hashes and licence."""
 
-import json
 import re
-import types
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
+from ..checked import STRICT, describe
 from ..errors import ConsistentIDError
 from .paths import require_distinct, require_safe_path
 
 MANIFEST = Path(__file__).resolve().parents[2] / "models_manifest.json"
 HUB = "https://huggingface.co"
-VERSION = 2
 
 
 class ManifestError(ConsistentIDError):
@@ -24,6 +24,8 @@ class ManifestError(ConsistentIDError):
 class Source:
     """Where a file comes from: a Hugging Face repository, an address, or a page to be visited by hand."""
 
+    __pydantic_config__ = STRICT
+
     repository: str | None = None
     revision: str | None = None
     path: str | None = None
@@ -33,7 +35,7 @@ class Source:
     def __post_init__(self):
         kinds = [kind for kind in (self.repository, self.url, self.page) if kind]
         _require(len(kinds) == 1, f"a source is one of repository, url and page; this one is {self}")
-        _require(not self.repository or (self.revision and self.path), f"{self.repository} needs revision and path")
+        _require(not self.repository or bool(self.revision and self.path), f"{self.repository} needs revision and path")
         _require(self.address.startswith("https://"), f"'{self.address}' is not https")
 
     @property
@@ -51,6 +53,8 @@ class Source:
 @dataclass(frozen=True)
 class File:
     """One file. path: below the model's folder. size in bytes; size and sha256 are None where nobody states them."""
+
+    __pydantic_config__ = STRICT
 
     path: str
     size: int | None
@@ -70,6 +74,8 @@ class File:
 class Snapshot:
     """Those files of a Hugging Face repository, in its top folder, that match a pattern."""
 
+    __pydantic_config__ = STRICT
+
     repository: str
     revision: str
     patterns: tuple[str, ...]
@@ -86,6 +92,8 @@ class Model:
     folder, other_folders: below ComfyUI's models folder; downloads go to the first, all are searched.
     alternatives: other names of the same content. marker: for folders, a pattern that only a whole one matches.
     """
+
+    __pydantic_config__ = STRICT
 
     id: str
     title: str
@@ -133,24 +141,28 @@ class Model:
     @property
     def size(self) -> int | None:
         """Bytes to download."""
-        sizes = [file.size for file in self.downloads]
-        return None if not sizes or None in sizes else sum(sizes)
+        sizes = [file.size for file in self.downloads if file.size is not None]
+        return sum(sizes) if sizes and len(sizes) == len(self.downloads) else None
 
     @property
     def sources(self) -> tuple[str, ...]:
         if self.snapshot:
             return (self.snapshot.address,)
-        return tuple(dict.fromkeys(file.source.address for file in self.downloads))
+        return tuple(dict.fromkeys(source.address for source in self._origins))
 
     @property
     def card(self) -> str:
         """The page to read before a download."""
-        return self.snapshot.address if self.snapshot else self.downloads[0].source.card
+        return self.snapshot.address if self.snapshot else self._origins[0].card
 
     @property
     def is_manual(self) -> bool:
         """Whether a person has to visit a page for it."""
-        return any(file.source and file.source.page for file in self.downloads)
+        return any(source.page for source in self._origins)
+
+    @property
+    def _origins(self) -> tuple[Source, ...]:
+        return tuple(file.source for file in self.downloads if file.source)
 
     @property
     def target(self) -> str:
@@ -168,6 +180,14 @@ class Model:
         )
 
 
+@dataclass(frozen=True)
+class _Content:
+    __pydantic_config__ = STRICT
+
+    version: Literal[2]
+    models: tuple[Model, ...]
+
+
 @cache
 def read_manifest() -> dict[str, Model]:
     """All models by id."""
@@ -176,11 +196,12 @@ def read_manifest() -> dict[str, Model]:
 
 def parse_manifest(text: str) -> dict[str, Model]:
     """Models by id. ManifestError names the entry and what is wrong with it."""
-    content = json.loads(text)
-    _require(content.get("version") == VERSION, f"version is {content.get('version')}, not {VERSION}")
+    try:
+        content = TypeAdapter(_Content).validate_json(text)
+    except ValidationError as error:
+        raise ManifestError(f"Model list: {describe(error)}.") from error
     models: dict[str, Model] = {}
-    for number, entry in enumerate(content["models"]):
-        model = _convert(entry, Model, f"models[{number}]")
+    for model in content.models:
         _require(model.id not in models, f"id '{model.id}' is there twice")
         models[model.id] = model
     return models
@@ -189,26 +210,3 @@ def parse_manifest(text: str) -> dict[str, Model]:
 def _require(condition: bool, problem: str) -> None:
     if not condition:
         raise ManifestError(f"Model list: {problem}.")
-
-
-def _convert(value, kind, where: str):
-    """JSON to what the annotation `kind` says; nothing missing, nothing unknown."""
-    if isinstance(kind, types.UnionType):
-        return None if value is None else _convert(value, get_args(kind)[0], where)
-    if is_dataclass(kind):
-        return _convert_entry(value, kind, where)
-    if arguments := get_args(kind):
-        _require(isinstance(value, list), f"{where} is not a list")
-        return tuple(_convert(item, arguments[0], f"{where}[{number}]") for number, item in enumerate(value))
-    _require(type(value) is kind, f"{where} is {value!r}, not a {kind.__name__}")
-    return value
-
-
-def _convert_entry(value, kind, where: str):
-    _require(isinstance(value, dict), f"{where} is not an object")
-    hints = get_type_hints(kind)
-    required = {field.name for field in fields(kind) if field.default is MISSING}
-    missing, unknown = required - value.keys(), value.keys() - hints.keys()
-    _require(not missing, f"{where} lacks {', '.join(sorted(missing))}")
-    _require(not unknown, f"{where} has unknown {', '.join(sorted(unknown))}")
-    return kind(**{name: _convert(item, hints[name], f"{where}.{name}") for name, item in value.items()})

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..checked import parse_json
 from ..errors import ConsistentIDError
 from ..whole_file import replace_file
 from .manifest import Model
@@ -81,13 +82,13 @@ class Records:
         if not self.path.exists():
             return {"licences": {}, "files": {}}
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            content = parse_json(self.path.read_text(encoding="utf-8"))
             parts = {part: dict(content[part]) for part in ("licences", "files")}
             for name, entry in (item for part in parts.values() for item in part.items()):
                 if not isinstance(entry, dict):
                     raise TypeError(f"'{name}' is {entry!r}")
             return parts
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ConsistentIDError(
                 f"{self.path} is damaged ({error}). Delete it: licences are then asked for again, and files whose "
                 "hash nobody states can no longer be compared with their first download."

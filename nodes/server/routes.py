@@ -6,15 +6,17 @@ folders. Every answer is JSON, an error {"error": what to do}.
 
 import asyncio
 import atexit
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 import folder_paths
 from aiohttp import web
+from pydantic import BaseModel, ValidationError
 
+from ...consistentid.checked import STRICT, describe, parse_json
 from ...consistentid.errors import ConsistentIDError, describe_os_error
 from ...consistentid.model_files.background import Downloads
 from ...consistentid.model_files.find import Places
@@ -38,14 +40,31 @@ class RequestError(ConsistentIDError):
         self.status = status
 
 
+class ModelRequest(BaseModel):
+    """The body of a request: the id of a model."""
+
+    model_config = STRICT
+
+    model: str
+
+
+class DownloadRequest(ModelRequest):
+    """The licence needs to be accepted once."""
+
+    accept_licence: bool
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
 def register() -> None:
     """Add the routes to ComfyUI's server, where one is being started."""
     server = find_server()
-    for route in ROUTES if server else ():
+    for route in _list_routes() if server else ():
         server.routes.route(route.method, route.path)(route.handler)
 
 
-def find_server():
+def find_server() -> Any:
     """ComfyUI's PromptServer; None where no server is being started."""
     return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
 
@@ -93,28 +112,30 @@ async def list_downloads(request: web.Request) -> dict:
 @ROUTES.post("/consistentid/download")
 @answer
 async def start_download(request: web.Request) -> dict:
-    """Body: {"model": id, "accept_licence": true or false}; the licence needs to be accepted once."""
-    body = await _read_body(request, {"model": str, "accept_licence": bool})
-    model = _choose_model(body["model"])
-    await asyncio.to_thread(_start, model, body["accept_licence"])
+    body = await _read_body(request, DownloadRequest)
+    await asyncio.to_thread(_start, _choose_model(body.model), body.accept_licence)
     return {}
 
 
 @ROUTES.post("/consistentid/cancel")
 @answer
 async def cancel_download(request: web.Request) -> dict:
-    """Body: {"model": id}. What has come is kept, and the next download goes on from there."""
-    body = await _read_body(request, {"model": str})
-    DOWNLOADS.stop(_choose_model(body["model"]))
+    """What has come is kept, and the next download goes on from there."""
+    body = await _read_body(request, ModelRequest)
+    DOWNLOADS.stop(_choose_model(body.model))
     return {}
 
 
 @ROUTES.route("*", "/consistentid/{path:.*}")
 @answer
 async def refuse(request: web.Request) -> dict:
-    paths = {route.path for route in ROUTES} - {"/consistentid/{path:.*}"}
+    paths = {route.path for route in _list_routes()} - {"/consistentid/{path:.*}"}
     known = request.path.removeprefix("/api") in paths
     raise RequestError(405 if known else 404, f"{request.method} {request.path} is not offered by this pack.")
+
+
+def _list_routes() -> list[web.RouteDef]:
+    return [route for route in ROUTES if isinstance(route, web.RouteDef)]
 
 
 def choose_places(model: Model) -> Places:
@@ -174,20 +195,19 @@ def _choose_model(id: str) -> Model:
     return models[id]
 
 
-async def _read_body(request: web.Request, kinds: dict[str, type]) -> dict:
-    """The JSON object of a request from this server's own pages, with exactly these fields."""
+async def _read_body(request: web.Request, kind: type[Body]) -> Body:
+    """What a request from this server's own pages says."""
     _require_same_origin(request)
     if request.content_type != JSON:
         raise RequestError(415, f"The request is {request.content_type}; send {JSON}.")
     try:
-        body = json.loads(await request.clone(client_max_size=MOST_BYTES).read())
+        return kind.model_validate(parse_json(await request.clone(client_max_size=MOST_BYTES).read()))
     except web.HTTPRequestEntityTooLarge as error:
         raise RequestError(413, f"The request has more than {MOST_BYTES} bytes.") from error
-    except (ValueError, RecursionError, web.RequestPayloadError) as error:
+    except ValidationError as error:  # a ValueError too
+        raise RequestError(400, f"The request cannot be read: {describe(error)}.") from error
+    except (ValueError, web.RequestPayloadError) as error:
         raise RequestError(400, "The request is not JSON.") from error
-    if type(body) is not dict or {name: type(value) for name, value in body.items()} != kinds:
-        raise RequestError(400, f"The request needs {', '.join(f'{n} ({k.__name__})' for n, k in kinds.items())}.")
-    return body
 
 
 def _require_same_origin(request: web.Request) -> None:

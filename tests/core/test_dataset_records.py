@@ -134,12 +134,21 @@ def test_pictures_of_a_record_show_its_regions(folder):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("[]", "No records"), ("{}", "not a list"), ("[{", "as JSON"), ('[{"IMG": "a"}]', "names no mask")],
+    [
+        *(("[]", "No records"), ("{}", "not a list"), ("[{", "as JSON"), ('[{"IMG": "a"}]', "names no mask")),
+        *(("[3]", r"JSON_all\.json .*\[0\] is not an object"), ("[" * 200_000, "as JSON")),
+    ],
 )
 def test_damaged_lists(tmp_path, content, message):
     (tmp_path / "JSON_all.json").write_text(content)
     with pytest.raises(DatasetError, match=message):
         read_records(tmp_path)
+
+
+def test_a_record_that_is_a_list(folder):
+    (folder / "all_JSON/b.json").write_text("[]")
+    with pytest.raises(DatasetError, match=r"b\.json is not what it should be: it is not an object"):
+        read_records(folder)
 
 
 def test_all_incomplete_records_are_named_at_once(tmp_path):

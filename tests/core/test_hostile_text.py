@@ -150,6 +150,27 @@ def test_a_hostile_identity_is_refused_in_words(fault, tmp_path):
         load_identity(write_identity(tmp_path / "x.safetensors", **fault))
 
 
+def test_a_half_emoji_that_a_caption_was_saved_with_is_read(tmp_path):
+    person = json.dumps({**PERSON, "caption": "\ud83d", "notes": {"\ud83d": "\udcff"}})
+    identity = load_identity(write_identity(tmp_path / "x.safetensors", person))
+    assert identity.caption == "\ud83d" and identity.notes == {"\ud83d": "\udcff"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strengths": {"Hat": 1}}, "damaged: strengths.Hat is 'Hat', not a region"),
+        ({"strengths": {"Nose": 3}}, "damaged: strengths.Nose is 3, not a number of at most 2"),
+        ({"regions": ["Nose", "Hat"]}, r"damaged: regions\[1\] is 'Hat', not a region"),
+        ({"quality": True}, "damaged: quality is True, not a float"),
+        ({"more": 1}, "damaged: it has unknown more"),
+    ],
+)
+def test_a_damaged_identity_names_the_place(change, message, tmp_path):
+    with pytest.raises(IdentityFileError, match=message):
+        load_identity(write_identity(tmp_path / "x.safetensors", json.dumps(PERSON | change)))
+
+
 def test_a_deep_header_is_refused_in_words(tmp_path):
     header = b'{"a":' + DEEP.encode()
     (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)

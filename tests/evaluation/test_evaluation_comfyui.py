@@ -134,7 +134,9 @@ def test_places_that_are_not_there(places, message):
     [
         (json.dumps({"nodes": [], "links": []}), r"the editor's format.*Export \(API\)"),
         ("[1]", "not a ComfyUI workflow"),
-        ('{"1": {"inputs": {}}}', "not a ComfyUI workflow"),
+        ('{"1": {"inputs": {}}}', "not a ComfyUI workflow.*1 lacks class_type"),
+        ('{"1": {"inputs": {}, "class_type": "A", "_meta": []}}', "not a ComfyUI workflow.*1._meta is not an object"),
+        ("[" * 200_000, "cannot be read"),
         ("{", "cannot be read"),
     ],
 )

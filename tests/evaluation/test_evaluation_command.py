@@ -128,6 +128,8 @@ def test_what_is_wrong_is_said_before_drawing(words, message, work):
         ('{"stepz": 3}', "unknown setting stepz.*steps"),
         ('{"prompt": "x"}', "unknown setting prompt"),
         ('{"steps": "many"}', "cannot be read as settings"),
+        ('{"steps": true}', r"cannot be read as settings \(steps is True, not a int\)"),
+        ("[" * 200_000, "cannot be read as settings"),
         ('{"steps": 0}', "--steps 0"),
         ("[]", "cannot be read as settings"),
     ],

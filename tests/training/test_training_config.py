@@ -40,6 +40,10 @@ def test_yaml_as_people_write_it(tmp_path):
     ("text", "message"),
     [
         (SHORT + "learningrate: 1\n", "unknown key 'learningrate'. Is it learning_rate"),
+        (SHORT.replace("steps", "step"), "unknown key 'step'. Is it steps"),
+        (SHORT + "ema: -1\n", "ema is -1.0; a number from 0 to 1 is needed"),
+        (SHORT + "sheet_prompts: [x, 1]\n", r"sheet_prompts is \['x', 1\]; a list of texts is needed"),
+        (SHORT + "seed: " + "[\n" * 20_000, "cannot be read as YAML"),
         (SHORT + "batch: 2.5\n", "batch is 2.5; int is needed"),
         (SHORT + "batch: true\n", "batch is True; int"),
         (SHORT + "learning_rate: fast\n", "learning_rate is 'fast'; float"),

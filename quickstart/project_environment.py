@@ -31,6 +31,7 @@ EXTRAS = ("requests", "scikit-image")
 # What Python 3.10, which cannot read pyproject.toml, takes for its optional dependencies.
 OPTIONAL = {
     "test": (
+        "pyright[nodejs]==1.1.414",
         "pytest>=8",
         "pytest-cov>=6",
         "pytest-xdist>=3",

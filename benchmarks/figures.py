@@ -28,7 +28,7 @@ class Bench:
         self.file = Path(tempfile.mkdtemp()) / f"adapter_{base}.bin"
         torch.save(full_size.make_parts(pack.consistentid, base, torch.float16), self.file)
         self.hosted = pack.nodes.model.hosting.HostedAdapter.load(str(self.file))
-        self.apply = pack.nodes.patching.apply_adapter
+        self.apply = pack.nodes.model.patching.apply_adapter
 
     def close(self) -> None:
         comfy.model_management.unload_all_models()

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
-from ..consistentid.face.detail import Placement, cut_head, paste_head, place_head
+from ..consistentid.face.detail import Placement, crop_head, paste_head, place_head
 from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.finite import require_finite
 from .boundary import sockets
@@ -45,7 +45,7 @@ class CropHead(io.ComfyNode):
         check_same_photo(face, read_photo(image))
         picture = image[0]
         placement = Placement(picture, None) if face is None else place_head(picture, face.box, extra)
-        return io.NodeOutput(cut_head(placement, side_px)[None], placement)
+        return io.NodeOutput(crop_head(placement, side_px)[None], placement)
 
 
 class PasteHead(io.ComfyNode):

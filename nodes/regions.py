@@ -189,4 +189,4 @@ class EditRegions(io.ComfyNode):
 def _show_regions(regions: Regions) -> tuple[Tensor, Tensor]:
     """Region images as CLIP sees them, and masks over the photo."""
     crops = make_preview(*map(fit_clip, regions.list_views()[1:]))
-    return crops, make_preview(*(regions.stretch(key) for key in regions.masks))
+    return crops, make_preview(*(regions.resize_mask(key) for key in regions.masks))

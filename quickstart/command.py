@@ -50,7 +50,7 @@ def portrait(args):
 
 
 def choose_engine(args):
-    """The ComfyUI to draw with, or None for diffusers: when asked for, or when no ComfyUI is here or can be cloned."""
+    """The ComfyUI to draw with, or None for the headless engine: asked for, or no ComfyUI is here or can be cloned."""
     if args.engine == "headless":
         return None
     comfyui = find_comfyui(args.comfyui)
@@ -59,7 +59,7 @@ def choose_engine(args):
     try:
         return clone_comfyui()
     except Failure as failure:
-        print(f"{failure}\nGoing on without ComfyUI, with diffusers.", flush=True)
+        print(f"{failure}\nGoing on without ComfyUI, with the headless engine (diffusers).", flush=True)
         sys.argv += ["--engine", "headless"]  # the environment's Python starts this command again
         return None
 
@@ -84,7 +84,7 @@ def _parser():
         "--engine",
         choices=("auto", "comfyui", "headless"),
         default="auto",
-        help="what draws: ComfyUI, or diffusers without it (default: auto, ComfyUI where there is or can be one)",
+        help="what draws: ComfyUI, or the headless engine (default: auto, ComfyUI where there is or can be one)",
     )
     options.add_argument("--base", choices=("sd15", "sdxl"), default="sd15", help="base model (default: sd15)")
     options.add_argument(

@@ -1,4 +1,4 @@
-"""The `portrait` command without ComfyUI, with diffusers. Runs inside the environment."""
+"""The `portrait` command with the headless engine, without ComfyUI. Runs inside the environment."""
 
 import os
 import sys
@@ -36,7 +36,7 @@ MODEL_IDS = {"clip_vision": "clip_vision", "face_parser": "face_parser", "face_p
 def make_portrait(args):
     """Returns the exit code."""
     hide_loading_bars()
-    print("Drawing with diffusers, without ComfyUI", flush=True)
+    print("Drawing with the headless engine (diffusers), without ComfyUI", flush=True)
     found = find_models(args.base, args.checkpoint)
     print("Models:")
     for name, path in found.items():

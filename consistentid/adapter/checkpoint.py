@@ -47,6 +47,12 @@ class Adapter:
     id_layers: IDLayers
     loras: dict[tuple[Site, str, str], Lora]
 
+    def to(self, device: str | torch.device, dtype: torch.dtype) -> "Adapter":
+        """The same adapter, its two networks moved in place: a file's own precision is often half."""
+        for network in (self.facial_encoder, self.id_projection):
+            network.to(device, dtype)
+        return self
+
 
 def load_adapter(path: str | Path, operations=nn) -> Adapter:
     """Read an adapter file (`.bin` or `.safetensors`) of any base model.
@@ -94,11 +100,8 @@ def _unwrap(content: dict, source: str) -> dict:
         inner = content.get(name)
         if isinstance(inner, dict) and any(str(key).removeprefix("module.").startswith(_HEADS) for key in inner):
             content = inner
-    content = {
-        key.removeprefix("module.").removeprefix("_orig_mod."): value
-        for key, value in content.items()
-        if isinstance(key, str)
-    }
+    named = {key: value for key, value in content.items() if isinstance(key, str)}
+    content = {key.removeprefix("module.").removeprefix("_orig_mod."): value for key, value in named.items()}
     trained = {key: value for key, value in content.items() if not key.startswith("unet.") and key != "unet"}
     heads = {PARTS.get(key.partition(".")[0]) for key in trained}
     if not heads >= set(PARTS.values()) and len(trained) < len(content):

@@ -51,7 +51,7 @@ def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
     labels = record.read_labels(*image.shape[:2])
     regions = Regions(image, select_regions(labels))
     pictures = [(record.name, image), ("regions", draw_labels(image, labels))]
-    pictures += [(REGION_WORDS[key], regions.cut(key)) for key in regions.masks]
+    pictures += [(REGION_WORDS[key], regions.isolate(key)) for key in regions.masks]
     return [(title, Image.fromarray(picture)) for title, picture in pictures]
 
 

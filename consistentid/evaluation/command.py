@@ -23,7 +23,9 @@ def add_command(subparsers) -> None:
     run.add_argument("--drop-word", default="", help="word to take out of the prompts, such as img")
     run.add_argument("--template", default="{prompt}", help="text to draw; scored is the prompt (default: {prompt})")
     run.add_argument("--no-draw", action="store_true", help="score what is there")
-    run.add_argument("--settings", type=Path, help="draw with diffusers: JSON or PNG with the options of portrait")
+    run.add_argument(
+        "--settings", type=Path, help="draw with the headless engine: JSON or PNG with the options of portrait"
+    )
     _add_comfyui(run)
     _add_models(run)
     compare = actions.add_parser("compare", help="runs side by side; differences from the first")
@@ -98,7 +100,7 @@ def _choose_engine(arguments: argparse.Namespace, plan):
     from .engine import EngineError
 
     if arguments.workflow and arguments.settings:
-        raise EngineError("Name one of --settings (draw with diffusers) and --workflow (draw with ComfyUI).")
+        raise EngineError("Name one of --settings (draw with the headless engine) and --workflow (draw with ComfyUI).")
     if arguments.workflow:
         from .comfyui import ComfyUI
         from .workflow import read_workflow
@@ -107,7 +109,9 @@ def _choose_engine(arguments: argparse.Namespace, plan):
         places = Places(**{name: tuple(value) for name, value in given.items() if value}, output=arguments.output_node)
         return ComfyUI(arguments.address, read_workflow(arguments.workflow, places), arguments.timeout)
     if not arguments.settings:
-        raise EngineError("Name --settings FILE to draw with diffusers, --workflow FILE for ComfyUI, or --no-draw.")
+        raise EngineError(
+            "Name --settings FILE to draw with the headless engine, --workflow FILE for ComfyUI, or --no-draw."
+        )
     from .headless import Headless, read_run_settings
 
     return Headless(read_run_settings(arguments.settings), next(iter(plan.people.values()))[0])

@@ -31,7 +31,7 @@ def place_head(picture: Tensor, face_box, extra: float = 0.4) -> Placement:
     return Placement(picture, move_inside(surround_head(picture, face_box, 1 + 2 * extra), picture))
 
 
-def cut_head(placement: Placement, side_px: int) -> Tensor:
+def crop_head(placement: Placement, side_px: int) -> Tensor:
     """The square of a placement, [side_px, side_px, C]; without a box the middle of the picture."""
     picture = placement.picture
     if side_px < STEP_PX or side_px % STEP_PX:

@@ -30,7 +30,7 @@ def edit_region(regions: Regions, word: str, mode: str, mask: np.ndarray | None 
     if mode == "remove" and not present:
         found = ", ".join(dict.fromkeys(REGION_WORDS[key] for key in masks)) or "none"
         raise ConsistentIDError(f"There is no region '{word}' to remove from; there are: {found}.")
-    before = [regions.stretch(key) for key in present]
+    before = [regions.resize_mask(key) for key in present]
     changed = _change_mask(before, mode, _fit_mask(mask, mode, regions.photo))
     if changed is not None:
         masks[[*present, *keys][0]] = changed
@@ -51,7 +51,7 @@ def frame_head(regions: Regions, face: Face | None) -> tuple[Regions, str]:
     check_same_photo(face, regions.photo)
     if regions.frame is not None:
         return regions, " CLIP sees the frame chosen before."
-    frame, sentence = choose_frame(regions.photo, face.box, eyes=regions.stretch_word("eyes"))
+    frame, sentence = choose_frame(regions.photo, face.box, eyes=regions.find_mask("eyes"))
     return replace(regions, frame=frame), f" {sentence}"
 
 

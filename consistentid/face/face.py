@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ..errors import ConsistentIDError
-from .photo import identify_photo
+from .photo import hash_photo
 from .resampling import warp
 
 CROP_PX = 112
@@ -27,7 +27,7 @@ class Face:
     score: 0..1. id_embedding: [512] of unit length, None when the person goes
     without one; recogniser: the file that made it. sharpness: see measure_sharpness. age (years) and gender ("female"
     or "male"): None when the model package cannot tell. detector_px: side of the square the detector saw; padded: it
-    needed a black margin around the photo. photo: of which it is, see identify_photo. others: boxes of the other faces
+    needed a black margin around the photo. photo: of which it is, see hash_photo. others: boxes of the other faces
     found in it.
     """
 
@@ -95,7 +95,7 @@ def _fit(points: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def check_same_photo(face: Face | None, photo: np.ndarray) -> None:
     """ConsistentIDError when a face was found in another photo."""
-    if face is not None and face.photo and face.photo != identify_photo(photo):
+    if face is not None and face.photo and face.photo != hash_photo(photo):
         raise ConsistentIDError(
             f"The face was not found in this photo ({photo.shape[1]}x{photo.shape[0]}). Connect the 'photo' that "
             "'Detect Face' gives out with the face, and change a photo before its face is detected."

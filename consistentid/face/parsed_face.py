@@ -67,7 +67,7 @@ def parse_regions(
     way = f"{parser.source}, {side_px} px, {'around the face' if square else 'whole photo'}"
     by_landmarks = f"{' and '.join(added)} from the landmarks" if added else ""
     regions = Regions(photo, masks, notes={"regions": f"{way}, {by_landmarks}" if added else way})
-    frame, sentence = choose_frame(photo, box, framing, regions.stretch_word("eyes"))
+    frame, sentence = choose_frame(photo, box, framing, regions.find_mask("eyes"))
     if added:
         sentence += f" {by_landmarks.capitalize()}: the parser found none."
     if not np.array_equal(own, parsed):

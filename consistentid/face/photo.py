@@ -60,6 +60,6 @@ def _find_white(values: np.ndarray, file_format: str) -> int:
     return 255 if values.dtype.itemsize > 2 and most <= 255 and file_format not in ("PNG", "PPM") else 65535
 
 
-def identify_photo(photo: np.ndarray) -> str:
+def hash_photo(photo: np.ndarray) -> str:
     """SHA-256 of the pixels, in hexadecimal."""
     return hashlib.sha256(np.ascontiguousarray(photo).data).hexdigest()

@@ -42,7 +42,7 @@ def check_regions(regions: Regions, advice: str = "connect a face") -> list[str]
 
 
 def _find_fault(regions: Regions, key: str, advice: str) -> str:
-    word, mask = REGION_WORDS[key], regions.stretch(key)
+    word, mask = REGION_WORDS[key], regions.resize_mask(key)
     view = crop_centre(regions.view(mask))
     total, seen = int(mask.sum(dtype=np.int64)), int(view.sum(dtype=np.int64))
     if word not in _MAY_BE_CUT_OFF and seen < (1 - LARGEST_LOSS) * total:

@@ -70,22 +70,22 @@ class Regions:
         """The photo as CLIP sees it."""
         return self.view(self.photo)
 
-    def cut(self, key: str) -> np.ndarray:
+    def isolate(self, key: str) -> np.ndarray:
         """One region as CLIP sees it: black outside the mask."""
-        return cut_region(self.view_photo(), self.view(self.stretch(key)))
+        return isolate_region(self.view_photo(), self.view(self.resize_mask(key)))
 
     def list_views(self) -> list[np.ndarray]:
         """The photo and each region as CLIP sees them."""
-        return [self.view_photo(), *map(self.cut, self.masks)]
+        return [self.view_photo(), *map(self.isolate, self.masks)]
 
-    def stretch(self, key: str) -> np.ndarray:
+    def resize_mask(self, key: str) -> np.ndarray:
         """The mask of one region at the size of the photo."""
         height, width = self.photo.shape[:2]
         return np.asarray(_resize(Image.fromarray(self.masks[key]), (width, height)))
 
-    def stretch_word(self, word: str) -> np.ndarray | None:
+    def find_mask(self, word: str) -> np.ndarray | None:
         """The same of the first region of a caption word; None without one."""
-        return next((self.stretch(key) for key in self.masks if REGION_WORDS[key] == word), None)
+        return next((self.resize_mask(key) for key in self.masks if REGION_WORDS[key] == word), None)
 
 
 def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:
@@ -123,11 +123,11 @@ def select_regions(labels: np.ndarray, unite_pairs: bool = False, extra: Collect
     return regions
 
 
-def cut_region(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The photo with everything outside the mask black; the mask is stretched to the photo's size (bicubic)."""
+def isolate_region(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The photo with everything outside the mask black; the mask is resized to the photo's size (bicubic)."""
     image = Image.fromarray(photo)
-    stretched = _resize(Image.fromarray(mask), image.size)
-    return np.asarray(Image.composite(image, Image.new("RGB", image.size), stretched))
+    resized = _resize(Image.fromarray(mask), image.size)
+    return np.asarray(Image.composite(image, Image.new("RGB", image.size), resized))
 
 
 def fit_clip(image: np.ndarray) -> np.ndarray:

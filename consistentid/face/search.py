@@ -12,7 +12,7 @@ from ..errors import FaceNotFoundError, IncompatibleModelError
 from .analysis import as_face_source
 from .face import Face, align_face, introduce_faces, measure_sharpness
 from .landmarks import draw_landmarks
-from .photo import check_photo, identify_photo
+from .photo import check_photo, hash_photo
 from .preview import draw_faces
 from .report import report_faces
 from .selection import select_faces
@@ -34,7 +34,7 @@ def detect_faces(
             f"This face analysis recognises faces with {source.recogniser}, whose embeddings live in another space; "
             f"ConsistentID was trained on {SD15.recogniser}. Load the package buffalo_l."
         )
-    known = {"recogniser": source.recogniser, "photo": identify_photo(photo)}
+    known = {"recogniser": source.recogniser, "photo": hash_photo(photo)}
     faces = source.find_faces(photo, threshold, channel_order)
     return introduce_faces(
         [replace(face, sharpness=measure_sharpness(align_face(photo, face)), **known) for face in faces]

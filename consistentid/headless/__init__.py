@@ -1,1 +1,1 @@
-"""The headless engine: a portrait with diffusers, without ComfyUI; training and evaluation use parts of it."""
+"""The headless engine: a portrait on diffusers, without ComfyUI; training and evaluation use parts of it."""

@@ -14,8 +14,8 @@ def add_command(subparsers) -> None:
     """Add `portrait` to the command line; `run` of the parsed arguments does it and returns the exit code."""
     parser = subparsers.add_parser(
         "portrait",
-        help="draw a portrait with diffusers, without ComfyUI",
-        description="Draws a portrait with diffusers, without ComfyUI. Brackets in the prompt are text.",
+        help="draw a portrait with the headless engine, without ComfyUI",
+        description="Draws a portrait with the headless engine, on diffusers. Brackets in the prompt are text.",
         allow_abbrev=False,
     )
     parser.add_argument("--out", default="", help="PNG to write, or a folder (default: portrait_DATE_TIME.png)")

@@ -20,9 +20,7 @@ def prepare_adapter(settings: PortraitSettings) -> tuple[Adapter, PortraitSettin
     """The adapter, its networks in float32 where they are used, and the settings with its defaults."""
     adapter = load_adapter(settings.adapter)
     settings = settings.settle(adapter.config)
-    for network in (adapter.facial_encoder, adapter.id_projection):
-        network.to("cpu" if settings.offload else settings.device, torch.float32)
-    return adapter, settings
+    return adapter.to("cpu" if settings.offload else settings.device, torch.float32), settings
 
 
 def load_photo_models(settings: PortraitSettings, adapter: Adapter) -> PhotoModels | None:

@@ -98,7 +98,7 @@ def _describe_error(error: Exception) -> str:
 
 def import_diffusers() -> Any:
     """The module; its classes have no types here, since it names them only when asked for them."""
-    with needed("diffusers", "Drawing without ComfyUI"):
+    with needed("diffusers", "The headless engine"):
         import diffusers
     return diffusers
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import __version__
 from ..errors import CaptionError, ConsistentIDError
 from ..face.face import Face, check_same_photo
-from ..face.photo import identify_photo
+from ..face.photo import hash_photo
 from ..face.regions import REGION_WORDS, Regions
 from ..face.thumbnail import make_thumbnail
 from ..finite import is_finite
@@ -94,7 +94,7 @@ def build_identity(regions: Regions, face: Face | None, features: Tensor, zero: 
             "The image encoder gives features that hold no numbers (NaN). Its file may be damaged, or it runs in a "
             "precision that it does not bear: load it again, in float32 if need be."
         )
-    source = face.photo if face and face.photo else identify_photo(regions.photo)
+    source = face.photo if face and face.photo else hash_photo(regions.photo)
     notes = {"pack version": __version__, **regions.notes}
     embedding = None
     if face is not None and face.id_embedding is not None:

@@ -32,7 +32,7 @@ class RegionScore:
     regions: dict[str, float]
 
 
-def cut_squares(photo: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+def crop_squares(photo: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Each part of a face, both of each pair, as an RGB square, black outside: {region key: uint8 [S, S, 3]}.
 
     photo: RGB [H, W, 3]; labels: its label map [h, w].
@@ -67,7 +67,7 @@ def read_features(
         labels = keep_own(parse(photo), square, face.box, face.others)
     else:
         labels = parse(photo)
-    squares = cut_squares(photo, labels)
+    squares = crop_squares(photo, labels)
     return dict(zip(squares, encoder.encode(list(squares.values())), strict=True)) if squares else {}
 
 

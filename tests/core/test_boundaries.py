@@ -102,3 +102,23 @@ def test_files_are_short():
 
 def test_core_is_found():
     assert {"errors.py", "weights.py", "merge.py", "person.py"} <= {file.name for file in FILES}
+
+
+def leads_somewhere(dotted: str) -> bool:
+    """Whether a.b.c.name is in a module of the repository, or named by the __init__ of the folder before it."""
+    folder = CORE.parent
+    for part in dotted.split("."):
+        if (folder / f"{part}.py").is_file():
+            return True
+        if not (folder / part).is_dir():
+            return re.search(rf"\b{part}\b", (folder / "__init__.py").read_text(encoding="utf-8")) is not None
+        folder /= part
+    return True
+
+
+def test_the_benchmarks_name_modules_that_exist():
+    """They load the pack as ComfyUI does, so no type checker follows them."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (CORE.parent / "benchmarks").glob("*.py"))
+    named = re.findall(r"\bpack((?:\.\w+){2,})", text)
+    assert len(named) > 3 and [name for name in named if not leads_somewhere(name[1:])] == []
+    assert not leads_somewhere("nodes.patching.apply_adapter")

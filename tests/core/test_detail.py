@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from consistentid.errors import ConsistentIDError
-from consistentid.face.detail import Placement, cut_head, mask_head, paste_head, place_head
+from consistentid.face.detail import Placement, crop_head, mask_head, paste_head, place_head
 
 HER_BOX = (178, 62, 272, 180)
 
@@ -34,19 +34,19 @@ def test_a_strip_gives_its_whole_width(picture):
 
 def test_crop_has_the_asked_side_and_shows_the_face(picture):
     placement = place_head(picture, HER_BOX)
-    crop = cut_head(placement, 512)
+    crop = crop_head(placement, 512)
     assert crop.shape == (512, 512, 3)
     x0, y0, x1, y1 = placement.box
-    small = cut_head(placement, 64)
+    small = crop_head(placement, 64)
     expected = picture[y0:y1, x0:x1].mean(dim=(0, 1))
     assert torch.allclose(small.mean(dim=(0, 1)), expected, atol=0.01)
     with pytest.raises(ConsistentIDError, match="multiple of 8"):
-        cut_head(placement, 500)
+        crop_head(placement, 500)
 
 
 def test_unchanged_crop_at_the_boxs_own_size_changes_nothing(picture):
     placement = Placement(picture, (160, 40, 288, 168))
-    pasted = paste_head(picture, cut_head(placement, 128), placement)
+    pasted = paste_head(picture, crop_head(placement, 128), placement)
     assert torch.allclose(pasted, picture, atol=1e-5)
 
 
@@ -76,7 +76,7 @@ def test_hard_edges(picture):
 
 def test_nothing_to_paste(picture):
     placement = Placement(picture, None)
-    assert cut_head(placement, 256).shape == (256, 256, 3)
+    assert crop_head(placement, 256).shape == (256, 256, 3)
     assert torch.equal(paste_head(picture, torch.ones(256, 256, 3), placement), picture)
 
 

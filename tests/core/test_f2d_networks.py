@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from consistentid.errors import CheckpointError, FaceNotFoundError
 from consistentid.face.face import Face
-from consistentid.face.photo import identify_photo
+from consistentid.face.photo import hash_photo
 from consistentid.face2diffusion.encoder import (
     Face2Diffusion,
     align_for_text,
@@ -116,7 +116,7 @@ def test_alignment(astronaut, name):
 
 
 def test_alignment_needs_landmarks(astronaut):
-    face = Face(np.zeros(4), None, 1.0, None, photo=identify_photo(astronaut))
+    face = Face(np.zeros(4), None, 1.0, None, photo=hash_photo(astronaut))
     with pytest.raises(FaceNotFoundError, match=r"without landmarks.*InsightFace"):
         align_for_text(astronaut, face)
     with pytest.raises(FaceNotFoundError, match="got no face"):

@@ -11,7 +11,13 @@ from PIL import Image
 from consistentid.errors import CheckpointError, FaceNotFoundError, IncompatibleModelError, MissingPackageError
 from consistentid.likeness.dino import load_dino
 from consistentid.likeness.faces import measure_reference, score_picture
-from consistentid.likeness.regions import average_features, average_scores, compare_features, cut_squares, read_features
+from consistentid.likeness.regions import (
+    average_features,
+    average_scores,
+    compare_features,
+    crop_squares,
+    read_features,
+)
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
 
@@ -102,7 +108,7 @@ def test_middle_of_dinov2s_preprocessing_is_the_region(dinov2_folder):
     photo = np.full((512, 512, 3), 255, np.uint8)
     labels = np.zeros((512, 512), np.uint8)
     labels[100:324, 60:284] = 1
-    square = cut_squares(photo, labels)["Face"]
+    square = crop_squares(photo, labels)["Face"]
     assert square.shape == (256, 256, 3) and square[0].max() == 0
     processor = load_dino(dinov2_folder).processor
     pixels = processor(images=[Image.fromarray(square)], return_tensors="pt")["pixel_values"][0].numpy() * 0.25 + 0.5
@@ -112,7 +118,7 @@ def test_middle_of_dinov2s_preprocessing_is_the_region(dinov2_folder):
 
 def test_squares_hold_their_region_and_nothing_else(astronaut, labels):
     before = astronaut.copy()
-    squares = cut_squares(astronaut, labels)
+    squares = crop_squares(astronaut, labels)
     assert list(squares) == ["Face", "Left_Eye", "Right_Eye", "Left_Ear", "Nose", "Upper_Lip", "Lower_Lip"]
     nose = squares["Nose"]  # 26 x 18 px: a square of 26 * 8/7 = 30
     assert nose.shape == (30, 30, 3)
@@ -124,11 +130,11 @@ def test_squares_hold_their_region_and_nothing_else(astronaut, labels):
 def test_squares_at_the_border_and_on_larger_photos(astronaut, labels):
     corner = np.zeros((512, 512), np.uint8)
     corner[:20, :20] = 10
-    square = cut_squares(astronaut, corner)["Nose"]
+    square = crop_squares(astronaut, corner)["Nose"]
     assert square.shape == (23, 23, 3)
     np.testing.assert_array_equal(square[2:22, 2:22][:20, :20], astronaut[:20, :20])
     large = np.repeat(np.repeat(astronaut, 4, axis=1), 3, axis=0)
-    nose = cut_squares(large, labels)["Nose"]  # 78 x 72 px
+    nose = crop_squares(large, labels)["Nose"]  # 78 x 72 px
     assert nose.shape == (89, 89, 3)
     inside = nose[10:79, 12:77]
     np.testing.assert_array_equal(inside, large[320:389, 864:929], "4 * 215 - 8 + 12, and 3 * 105 - 5 + 10")
@@ -139,7 +145,7 @@ def test_specks_are_no_regions(astronaut):
     labels = np.zeros((512, 512), np.uint8)
     labels[100:107, 100:109] = 10  # 63 pixels
     labels[200:208, 200:208] = 4  # 64 pixels
-    assert list(cut_squares(astronaut, labels)) == ["Left_Eye"]
+    assert list(crop_squares(astronaut, labels)) == ["Left_Eye"]
     assert read_features(astronaut, np.zeros_like, MeanColours()) == {}
 
 
@@ -155,7 +161,7 @@ def test_scores_are_cosines_of_the_encoders_tokens(encoder, astronaut, labels):
     one, two = (read_features(photo, lambda _: labels, encoder) for photo in (astronaut, other))
     score = compare_features(one, two)
     cosines = {
-        key: float(np.dot(*(encoder.encode([cut_squares(photo, labels)[key]])[0] for photo in (astronaut, other))))
+        key: float(np.dot(*(encoder.encode([crop_squares(photo, labels)[key]])[0] for photo in (astronaut, other))))
         for key in one
     }
     expected = {

@@ -143,7 +143,7 @@ def test_a_training_record_is_of_one_person(analysis, couple):
 def test_region_likeness_is_that_of_one_person(analysis, couple, monkeypatch):
     photo, _ = couple
     compared = []
-    monkeypatch.setattr(region_likeness, "cut_squares", lambda photo, labels: compared.append(labels) or {})
+    monkeypatch.setattr(region_likeness, "crop_squares", lambda photo, labels: compared.append(labels) or {})
     reference = measure_reference(analysis, [photo])
     for shown in (photo, make_photo("portrait")):
         region_likeness.read_features(

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "js" / "docs").rglob("*.md")])
 README, NODES, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "nodes.md", ROOT / "docs" / "architecture.md"
+COMFYUI_FILES = {"main.py"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"`([\w/]+\.py): ([\w.]+)`")
 
@@ -95,6 +96,19 @@ def test_the_architecture_names_code_that_exists():
     assert len(PLACE.findall(text)) > 20
     assert find_missing_places(text) == []
     assert find_missing_places("`merge.py: merge_step` `merge.py: merged`") == ["merge.py: merged"]
+
+
+def test_every_python_file_that_is_named_exists():
+    files = {path.relative_to(ROOT).as_posix() for path in list_python()}
+    for paper in PAPERS:
+        names = set(re.findall(r"`([\w/]+\.py)(?::[^`]*)?`", read(paper))) - COMFYUI_FILES
+        gone = [name for name in names if not any(f"/{file}".endswith(f"/{name}") for file in files)]
+        assert not gone, f"{paper.name} names {gone}"
+
+
+def list_python() -> list[Path]:
+    folders = ("benchmarks", "consistentid", "nodes", "quickstart", "scripts", "tests", "zoo")
+    return [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
 
 
 def test_decisions_have_one_form():

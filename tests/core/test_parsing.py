@@ -223,6 +223,6 @@ def test_what_clip_sees_follows_the_frame(shown):
     assert np.array_equal(regions.view_photo(), photo[40:280, :240])
     whole = Regions(photo, regions.masks)
     for key in regions.masks:
-        cut = regions.cut(key)
-        assert cut.any() and np.array_equal(cut, whole.cut(key)[40:280, :240])
+        cut = regions.isolate(key)
+        assert cut.any() and np.array_equal(cut, whole.isolate(key)[40:280, :240])
         assert not cut[regions.view(regions.masks[key]) == 0].any()

@@ -9,7 +9,7 @@ import torch
 from consistentid.choices import ALL_FACES, GO_ON, ON_NO_FACE, SKIP, STOP
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
 from consistentid.face.face import Face
-from consistentid.face.photo import identify_photo
+from consistentid.face.photo import hash_photo
 from consistentid.face.search import FaceSearch, detect_faces, search_photos
 from consistentid.identity.encode import PhotoModels, encode_identity, encode_photo, parse_photo
 
@@ -60,7 +60,7 @@ def test_what_any_source_finds_is_completed(astronaut, order):
     source = MadeUpFaces(recogniser="w600k_r50.onnx")
     left, right = detect_faces(source, astronaut, 0.3, order)
     assert source.asked == [(0.3, order)]
-    assert {face.photo for face in (left, right)} == {identify_photo(astronaut)}
+    assert {face.photo for face in (left, right)} == {hash_photo(astronaut)}
     assert right.sharpness > 10 and right.recogniser == "w600k_r50.onnx"
     assert left.others[0] is right.box and right.others[0] is left.box
 

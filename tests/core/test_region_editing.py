@@ -91,7 +91,7 @@ def test_masks_are_stretched_and_keep_soft_edges(regions):
     edited = edit_region(regions, "hair", "replace", make_mask(0, 30, 0, 20, size=(30, 40), value=128))
     hair = edited.masks["Hair"]
     assert hair.shape == (60, 80) and (hair[:, :39] == 128).all() and not hair[:, 41:].any()
-    cut = Regions(regions.photo, edited.masks).cut("Hair")
+    cut = Regions(regions.photo, edited.masks).isolate("Hair")
     assert np.abs(cut[:, :39] - regions.photo[:, :39] * (128 / 255)).max() <= 1
 
 

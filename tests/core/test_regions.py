@@ -15,9 +15,9 @@ from consistentid.face.regions import (
     REGION_LABELS,
     REGION_WORDS,
     Regions,
-    cut_region,
     fill_region,
     fit_clip,
+    isolate_region,
     preprocess_clip,
     select_regions,
 )
@@ -124,15 +124,15 @@ def test_what_clip_sees(astronaut):
     mask[8:24, 20:36] = 255
     whole = Regions(astronaut, {"Face": mask})
     framed = Regions(astronaut, {"Face": mask}, frame=(96, 32, 352, 288))
-    stretched = whole.stretch("Face")
-    assert stretched.shape == (512, 512) and stretched[128, 200] == 255 and stretched[128, 120] == 0
+    resized = whole.resize_mask("Face")
+    assert resized.shape == (512, 512) and resized[128, 200] == 255 and resized[128, 120] == 0
     assert np.array_equal(whole.view_photo(), astronaut)
-    assert np.array_equal(whole.cut("Face"), cut_region(astronaut, mask))
+    assert np.array_equal(whole.isolate("Face"), isolate_region(astronaut, mask))
     assert np.array_equal(framed.view_photo(), astronaut[32:288, 96:352])
-    assert np.array_equal(framed.cut("Face"), cut_region(astronaut, mask)[32:288, 96:352])
-    seen = fit_clip(framed.cut("Face"))
+    assert np.array_equal(framed.isolate("Face"), isolate_region(astronaut, mask)[32:288, 96:352])
+    seen = fit_clip(framed.isolate("Face"))
     assert seen.shape == (224, 224, 3) and seen.dtype == np.uint8
-    restored = preprocess_clip(framed.cut("Face")).transpose(1, 2, 0) * np.array(CLIP_STD) + np.array(CLIP_MEAN)
+    restored = preprocess_clip(framed.isolate("Face")).transpose(1, 2, 0) * np.array(CLIP_STD) + np.array(CLIP_MEAN)
     assert np.abs(restored * 255 - seen).max() < 1e-3
 
 
@@ -149,7 +149,7 @@ def test_inputs_are_not_changed():
     photo = np.full((40, 50, 3), 200, dtype=np.uint8)
     labels.flags.writeable = photo.flags.writeable = False
     for mask in select_regions(labels).values():
-        assert preprocess_clip(cut_region(photo, mask)).shape == (3, 224, 224)
+        assert preprocess_clip(isolate_region(photo, mask)).shape == (3, 224, 224)
 
 
 # A resize in one call may do rows or columns first, which Pillow 10 and 13 decide differently for this size.
@@ -167,7 +167,7 @@ def test_region_images(name):
     case, photo = PHOTOS[name], read_arrays("images.npz")[f"image.{name}"]
     assert sha256(photo) == case["image_sha256"]
     for key in case["keys"]:
-        image = cut_region(photo, make_mask(name, key))
+        image = isolate_region(photo, make_mask(name, key))
         if name != DEPENDS_ON_PILLOW:
             assert sha256(image) == case["composite_sha256"][key], key
             continue
@@ -180,7 +180,7 @@ def test_region_images(name):
 def test_clip_pixels(name, key):
     photo = read_arrays("images.npz")[f"image.{name}"]
     if key != "raw":
-        photo = cut_region(photo, make_mask(name, key))
+        photo = isolate_region(photo, make_mask(name, key))
     pixels = preprocess_clip(photo)
     assert pixels.dtype == np.float32 and pixels.shape == (3, 224, 224)
     restored = (pixels.transpose(1, 2, 0) * np.array(CLIP_STD) + np.array(CLIP_MEAN)) * 255
@@ -198,7 +198,7 @@ def test_extreme_sizes(size_hw):
     photo = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
     mask = np.full((512, 512), 255, dtype=np.uint8)
     try:
-        image = cut_region(photo, mask)
+        image = isolate_region(photo, mask)
         pixels = preprocess_clip(image)
     except ConsistentIDError:
         return

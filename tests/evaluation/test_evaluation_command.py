@@ -110,7 +110,7 @@ def test_the_reports_say_what_was_measured_and_with_what(work, dino_folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "--settings FILE to draw with diffusers, --workflow FILE for ComfyUI, or --no-draw"),
+        ((), "--settings FILE to draw with the headless engine, --workflow FILE for ComfyUI, or --no-draw"),
         (("--workflow", "w", "--settings", "s"), "Name one of --settings"),
         (("--settings", "none.json"), r"none\.json cannot be read as settings"),
         (("--settings", "s", "--inception", "no.pth"), r"--inception: there is no no\.pth"),

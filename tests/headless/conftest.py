@@ -66,7 +66,4 @@ def photo(tmp_path_factory) -> Path:
 def adapter(files):
     from consistentid.adapter.checkpoint import load_adapter
 
-    adapter = load_adapter(files["adapter"])
-    adapter.facial_encoder.float()
-    adapter.id_projection.float()
-    return adapter
+    return load_adapter(files["adapter"]).to("cpu", torch.float32)

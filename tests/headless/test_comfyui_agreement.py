@@ -1,4 +1,4 @@
-"""ComfyUI and diffusers, same weights: the same UNet output, the same text with facial tokens, the same checkpoint."""
+"""ComfyUI and the headless engine, same weights: the same UNet output, text with facial tokens, and checkpoint."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ def tiny(host, load_module):
 
 @pytest.mark.parametrize(("base", "width"), [("sd15", 768), ("sdxl", 2048)])
 def test_unet(host, tiny, base, width):
-    """Texts of two lengths, two pairs of weights: LoRA merged by ComfyUI, at run time in diffusers."""
+    """Texts of two lengths, two pairs of weights: LoRA merged by ComfyUI, at run time in the headless engine."""
     import comfy.model_management
 
     latents = make_input("agreement/latents", (2, 4, 16, 24))
@@ -83,9 +83,7 @@ def standin_models(host, comfyui, load_module):
     tokenizer = CLIPTokenizer.from_pretrained(comfyui / "comfy" / "sd1_tokenizer")
     pipeline = SimpleNamespace(text_encoder=encoder.eval(), tokenizer=tokenizer)
     path = folder / "consistentid" / "standin_consistentid_sd15.bin"
-    adapter = load_adapter(path)
-    adapter.facial_encoder.float()
-    adapter.id_projection.float()
+    adapter = load_adapter(path).to("cpu", torch.float32)
     return clip, host.nodes.model.hosting.HostedAdapter.load(str(path)), ClipText(pipeline, SD15), adapter
 
 

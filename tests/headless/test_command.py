@@ -192,7 +192,7 @@ def test_another_encoder_is_refused(files):
         load_clip_vision(files["face_parser"], SD15)
 
 
-def test_importing_the_hosts_imports_no_diffusers(standins):
+def test_importing_the_engine_imports_no_diffusers(standins):
     """The command line starts without it; only a run needs it."""
     root = importlib.util.find_spec("consistentid.headless").submodule_search_locations[0] + "/../.."
     modules = "consistentid.headless.command, consistentid.headless.portrait"

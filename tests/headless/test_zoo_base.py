@@ -45,10 +45,7 @@ def settings(tmp_path_factory) -> PortraitSettings:
 
 @pytest.fixture(scope="module")
 def adapter(zoo_models):
-    adapter = load_adapter(zoo_models / "consistentid_zoo.safetensors")
-    for network in (adapter.facial_encoder, adapter.id_projection):
-        network.float()
-    return adapter
+    return load_adapter(zoo_models / "consistentid_zoo.safetensors").to("cpu", torch.float32)
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ def test_one_person_with_a_name(host, checkpoint, adapter, couple):
 
 
 def test_a_face_of_another_picture_is_refused(host, detail, make_face, picture, astronaut):
-    face = replace(make_face(178, 62, 272, 180), photo=host.consistentid.face.photo.identify_photo(astronaut))
+    face = replace(make_face(178, 62, 272, 180), photo=host.consistentid.face.photo.hash_photo(astronaut))
     detail.CropHead.execute(picture, face, 0.4, 256)
     for execute in (
         lambda: detail.CropHead.execute(picture.flip(1), face, 0.4, 256),

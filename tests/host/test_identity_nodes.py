@@ -89,7 +89,7 @@ def test_from_photo_to_identity(host, analysis, clip_vision, astronaut, regions)
 def test_clip_sees_the_frame(host, clip_vision, regions):
     framed = dataclasses.replace(regions, frame=(130, 20, 330, 220))
     identity = encode(host, clip_vision, framed)
-    images = [framed.view_photo(), framed.cut("Nose")]
+    images = [framed.view_photo(), framed.isolate("Nose")]
     assert [image.shape for image in images] == [(200, 200, 3)] * 2
     features, _ = encode_images(host, clip_vision, images)
     assert torch.allclose(identity.photo_features, features[0], atol=1e-4)

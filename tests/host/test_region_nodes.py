@@ -88,7 +88,7 @@ def test_extra_regions_are_off_by_default(parse, astronaut):
 def test_a_face_of_another_photo_is_refused(host, parse, astronaut):
     """Lists may be paired wrongly by whoever wires them: a photo without a face left out, say."""
     other = astronaut[:, ::-1]
-    face = make_face(BOX, host.consistentid.face.photo.identify_photo(astronaut))
+    face = make_face(BOX, host.consistentid.face.photo.hash_photo(astronaut))
     parse(astronaut, face=face)
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match=r"not found in this photo.*'photo'"):
         parse(other, face=face)
@@ -162,7 +162,7 @@ def test_crops_are_what_clip_gets(host, parse, astronaut):
     for framing in ("whole photo", "head"):
         regions, _, crops, *_ = parse(astronaut, face=make_face(BOX), framing=framing)
         for key, crop in zip(regions.masks, crops.numpy(), strict=True):
-            pixels = module.preprocess_clip(regions.cut(key)).transpose(1, 2, 0) * std + mean
+            pixels = module.preprocess_clip(regions.isolate(key)).transpose(1, 2, 0) * std + mean
             assert np.abs(pixels - crop).max() < 1e-5
 
 
@@ -234,7 +234,7 @@ def find_face(host):
     core = host.consistentid.face
 
     def find(photo, box):
-        return core.face.Face(np.array(box), None, 1.0, None, photo=core.photo.identify_photo(photo))
+        return core.face.Face(np.array(box), None, 1.0, None, photo=core.photo.hash_photo(photo))
 
     return find
 

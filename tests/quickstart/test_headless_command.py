@@ -1,4 +1,4 @@
-"""The quick start where there is no ComfyUI: it draws with diffusers by itself."""
+"""The quick start where there is no ComfyUI: it draws with the headless engine by itself."""
 
 import json
 import os

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from consistentid.errors import CheckpointError
-from consistentid.face.regions import REGION_WORDS, cut_region, fit_clip, preprocess_clip, select_regions
+from consistentid.face.regions import REGION_WORDS, fit_clip, isolate_region, preprocess_clip, select_regions
 from zoo.drawn_faces import sample_person, sample_scene, write_scene_prompt
 from zoo.recipe import fit, image_encoder, judge, traits
 from zoo.recipe.augmentation import augment, random_affine
@@ -100,7 +100,7 @@ def test_wear_is_slight_and_repeatable(pictures):
 
 def test_regions_are_prepared_as_an_identity_prepares_them(pictures):
     photo, labels = pictures.images[1], pictures.labels[1]
-    cut = cut_region(photo, select_regions(labels)["Face"])
+    cut = isolate_region(photo, select_regions(labels)["Face"])
     pixels = image_encoder.normalise(torch.from_numpy(fit_clip(cut).copy())[None])[0]
     assert torch.allclose(pixels, torch.from_numpy(preprocess_clip(cut)), atol=1e-6)
 

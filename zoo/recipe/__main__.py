@@ -41,7 +41,7 @@ log = logging.getLogger("zoo.recipe")
 
 
 def main(words: list[str] | None = None) -> int:
-    arguments = argparse.ArgumentParser(prog="zoo.recipe", description="Makes the zoo's models from nothing.")
+    arguments = argparse.ArgumentParser(prog="zoo.recipe", description="Makes the small models from nothing.")
     arguments.add_argument("folder", type=Path, help="for pictures, curves and models: about 12 GB")
     folder = arguments.parse_args(words).folder.resolve()
     torch.set_flush_denormal(True)

@@ -17,8 +17,8 @@ from consistentid.face.regions import (
     CLIP_STD,
     EXTRA_LABELS,
     REGION_WORDS,
-    cut_region,
     fit_clip,
+    isolate_region,
     select_regions,
 )
 
@@ -127,7 +127,7 @@ def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generat
     photo = augment(photo, rng)
     regions = select_regions(labels, bool(rng.random() < 0.5), EXTRA_LABELS)
     keys = rng.choice(list(regions), REGIONS_SHOWN, replace=len(regions) < REGIONS_SHOWN)
-    views = [photo, *(cut_region(photo, regions[key]) for key in keys)]
+    views = [photo, *(isolate_region(photo, regions[key]) for key in keys)]
     shown = [targets[row], *(keep_shown(targets[row], REGION_WORDS[key]) for key in keys)]
     return np.stack([fit_clip(view) for view in views]), np.stack(shown)
 
@@ -155,7 +155,7 @@ def measure_image_encoder(pupil: Pupil, pictures: Pictures, side_px: int) -> dic
         photo = cv2.resize(pictures.images[row], (side_px, side_px), interpolation=cv2.INTER_AREA)
         labels = cv2.resize(pictures.labels[row], (side_px, side_px), interpolation=cv2.INTER_NEAREST)
         regions = select_regions(labels, extra=EXTRA_LABELS)
-        views = {"photo": photo} | {REGION_WORDS[key]: cut_region(photo, regions[key]) for key in regions}
+        views = {"photo": photo} | {REGION_WORDS[key]: isolate_region(photo, regions[key]) for key in regions}
         pixels = normalise(torch.from_numpy(np.stack([fit_clip(view) for view in views.values()])))
         logits = [scores.cpu().numpy() for scores in pupil(pixels.to(find_device()))[0]]
         for index, word in enumerate(views):

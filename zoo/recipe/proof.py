@@ -215,7 +215,7 @@ def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> 
 
 
 def main(words: list[str] | None = None) -> int:
-    arguments = argparse.ArgumentParser(prog="zoo.recipe.proof", description="Measures the zoo's adapter.")
+    arguments = argparse.ArgumentParser(prog="zoo.recipe.proof", description="Measures the small models' adapter.")
     arguments.add_argument("folder", type=Path, help="of zoo.recipe; pictures and proof.json are written to its proof")
     folder = arguments.parse_args(words).folder.resolve()
     hide_loading_bars()

@@ -190,8 +190,8 @@ class DetectFace(io.ComfyNode):
         items = [item for one, picture in zip(found, pictures, strict=True) for item in _list_items(one, picture)]
         faces, previews, crops, landmarks, photos = (list(column) for column in zip(*items, strict=True))
         report = "\n".join(one.line for one in found)
-        seen = [one for one in found if one.faces is not None][:SHOWN_PHOTOS]
-        shown = [show_faces(one.photo, one.faces) for one in seen]
+        seen = [(one.photo, one.faces) for one in found if one.faces is not None][:SHOWN_PHOTOS]
+        shown = [show_faces(*pair) for pair in seen]
         return io.NodeOutput(faces, previews, crops, report, landmarks, photos, ui={"consistentid_faces": shown})
 
 

@@ -145,6 +145,7 @@ class Bench:
         return figures
 
     def _measure_peak(self, model) -> dict:
+        import comfy.model_management
         import comfy.sample
         import comfy.samplers
 

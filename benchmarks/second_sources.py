@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from consistentid.dataset.run import list_photos
 from consistentid.face.cascade import measure_overlap
-from consistentid.face.face import Face
+from consistentid.face.face import Face, require_embedding
 from consistentid.face.framing import crop_square, surround_head
 from consistentid.face.landmark_regions import add_missing
 from consistentid.face.package import load_face_analysis
@@ -28,6 +28,8 @@ from .real_photos import GROUPS, PARTS, SIDE_PX, _spread, find_outline, measure_
 SAME_FACE = 0.3  # common area of two boxes, by intersection over union
 LEAST_WIDTH_PX = 60
 MOUTH = range(48, 60)
+Large = list[tuple[np.ndarray, Face, np.ndarray]]
+"""Photos, their large faces and those landmarks."""
 FEATURES = {"eyes": ((4, 5), (PARTS["Left_Eye"], PARTS["Right_Eye"])), "mouth": ((12, 13), (MOUTH,))}
 
 
@@ -42,7 +44,10 @@ def main() -> None:
     print_likeness(photos, seen, "dlib, its faces")
     if args.landmarks:
         large = [
-            (photos[name], face) for name in found for face in found[name] if measure_width(face) >= LEAST_WIDTH_PX
+            (photos[name], face, face.landmarks)
+            for name in found
+            for face in found[name]
+            if face.landmarks is not None and measure_width(face) >= LEAST_WIDTH_PX
         ]
         print_ellipses(args.landmarks, large)
         if args.face_parser:
@@ -86,15 +91,15 @@ def print_likeness(photos: dict[str, np.ndarray], found: dict[str, list[Face]], 
     print(f"  one person before two people in {order:.2%} of draws")
 
 
-def print_ellipses(landmarks: Path, large: list[tuple[np.ndarray, Face]]) -> None:
+def print_ellipses(predictor_file: Path, large: Large) -> None:
     """The sizes in landmark_regions.py, where a parser sees nothing but skin."""
     import dlib
 
-    predictor = dlib.shape_predictor(str(landmarks))
+    predictor = dlib.shape_predictor(str(predictor_file))
     shares = {word: ([], []) for word in FEATURES}
-    for photo, face in large:
+    for photo, face, landmarks in large:
         square = surround_head(photo, face.box)
-        filled, _ = add_missing(np.ones((SIDE_PX, SIDE_PX), np.uint8), square, face.landmarks)
+        filled, _ = add_missing(np.ones((SIDE_PX, SIDE_PX), np.uint8), square, landmarks)
         places = (find_outline(predictor, photo, face) - square[:2]) * (SIDE_PX / (square[2] - square[0]))
         for word, (labels, outlines) in FEATURES.items():
             image, drawn = Image.new("1", (SIDE_PX, SIDE_PX)), np.isin(filled, labels)
@@ -107,12 +112,12 @@ def print_ellipses(landmarks: Path, large: list[tuple[np.ndarray, Face]]) -> Non
         print(f"{word} by landmarks: cover {_spread(covered)} of the outline, which fills {_spread(filled)} of them")
 
 
-def print_added(parser, large: list[tuple[np.ndarray, Face]], side_px: int) -> None:
+def print_added(parser, large: Large, side_px: int) -> None:
     counts = {word: [0, 0] for word in FEATURES}
-    for photo, face in large:
+    for photo, face, landmarks in large:
         square = surround_head(photo, face.box)
         labels = parser.parse(crop_square(photo, square), side_px)
-        added = add_missing(labels, square, face.landmarks)[1]
+        added = add_missing(labels, square, landmarks)[1]
         for word, (values, _) in FEATURES.items():
             counts[word][0] += not np.isin(labels, values).any()
             counts[word][1] += word in added
@@ -125,7 +130,7 @@ def _is_group(name: str) -> bool:
 
 
 def _compare(face: Face, other: Face) -> float:
-    return float(face.id_embedding @ other.id_embedding)
+    return float(require_embedding(face) @ require_embedding(other))
 
 
 def _is_same(face: Face, other: Face) -> bool:

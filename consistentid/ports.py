@@ -20,7 +20,8 @@ class FaceSource(Protocol):
     its ID embeddings, "" where it makes none, or nobody knows.
     """
 
-    has_threshold: bool
+    @property
+    def has_threshold(self) -> bool: ...
 
     @property
     def recogniser(self) -> str: ...
@@ -30,27 +31,32 @@ class FaceSource(Protocol):
 
         threshold: lowest detection score, 0..1. channel_order: of CHANNEL_ORDERS, what the networks are given.
         """
+        ...
 
 
 class FaceParser(Protocol):
     """Tells the parts of a face. source: the name of its file, "" where it has none."""
 
-    source: str
+    @property
+    def source(self) -> str: ...
 
     def parse(self, photo: np.ndarray, side_px: int = 512) -> np.ndarray:
         """Label map uint8 [side_px, side_px], as face.parsing.LABELS, of an RGB photo [H, W, 3], squashed."""
+        ...
 
 
 class ImageEncoder(Protocol):
     """The CLIP that the adapter was trained with. network: the object that holds its weights, and lives as long."""
 
-    network: Any
+    @property
+    def network(self) -> Any: ...
 
     def encode_pixels(self, pixels: Tensor) -> Tensor:
         """CLIP pixel values [N, 3, 224, 224] -> penultimate hidden states float32 [N, 257, 1280], in one batch.
 
         They may be on any device. The shape is that of CLIP ViT-H/14; see NetworkSizes.image_shape.
         """
+        ...
 
 
 # Texts: their tokens, their embeddings, and facial tokens in those.
@@ -93,12 +99,15 @@ class TextEncoder(Protocol):
 
         A word's tokens must not depend on the words beside it.
         """
+        ...
 
     def tokenize_literally(self, text: str) -> dict[str, LiteralText]:
         """A text as the released code reads it, by encoder: nothing but words and signs, and not cut."""
+        ...
 
     def encode(self, chunks: Chunks) -> list[Entry]:
         """The text embedding; several where the engine changes the encoder on the way, each for its part of a run."""
+        ...
 
 
 class AdapterNetworks(Protocol):
@@ -109,6 +118,8 @@ class AdapterNetworks(Protocol):
 
     def encode_regions(self, identity: "Identity") -> tuple[dict[str, Tensor], Tensor]:
         """Region tokens {key: [D]} and the token of zero pixels [D]."""
+        ...
 
     def fuse(self, text: Tensor, region_tokens: Tensor, positions: Tensor, strengths: Tensor | None = None) -> Tensor:
         """Facial tokens put into a text embedding [1, T, D] (see FacialEncoder); a new tensor like it."""
+        ...

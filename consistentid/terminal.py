@@ -5,8 +5,12 @@ import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from .model_files.watch import Progress, Watch
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class ProgressBar:
@@ -15,7 +19,7 @@ class ProgressBar:
     def __init__(self):
         self.watch = Watch(report=self._report)
         self._file: str | None = None
-        self._bar = None
+        self._bar: tqdm | None = None
 
     def __enter__(self) -> "ProgressBar":
         return self
@@ -27,7 +31,7 @@ class ProgressBar:
     def _report(self, progress: Progress) -> None:
         from tqdm import tqdm
 
-        if progress.file != self._file:
+        if self._bar is None or progress.file != self._file:
             self.__exit__()
             self._file = progress.file
             self._bar = tqdm(desc=progress.file, unit="B", unit_scale=True, unit_divisor=1000)

@@ -1,14 +1,17 @@
 """Facial tokens in the text embedding: CONDITIONING that switches at the merge point."""
 
+from comfy.sd import CLIP
 from comfy_api.latest import io
 
 from ..consistentid.choices import ALIGNMENTS
 from ..consistentid.finite import require_finite
+from ..consistentid.identity import Identity
 from ..consistentid.prompt.compose import compose_text, describe_placement
 from ..consistentid.prompt.encode import encode_stages
 from .boundary import sockets
 from .boundary.display import show_prompt
-from .people import list_people
+from .model.hosting import HostedAdapter
+from .people import Person, list_people
 from .text.clip import HostedText, check_encoders, close_embedding
 from .text.conditioning import write_conditioning
 
@@ -82,7 +85,17 @@ class InjectTokens(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, adapter, identity, prompt, negative, merge_at, alignment, caption="") -> io.NodeOutput:
+    def execute(
+        cls,
+        clip: CLIP,
+        adapter: HostedAdapter,
+        identity: Identity | tuple[Person, ...],
+        prompt: str,
+        negative: str,
+        merge_at: float,
+        alignment: str,
+        caption: str = "",
+    ) -> io.NodeOutput:
         require_finite(merge_at=merge_at)
         check_encoders(clip, adapter.config, adapter.adapter.source)
         people, text = list_people(identity), HostedText(clip)

@@ -1,5 +1,8 @@
 """Finding the faces in photos."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import comfy.model_management
 from comfy_api.latest import io
 from torch import Tensor
@@ -60,7 +63,7 @@ class LoadFaceAnalysis(io.ComfyNode):
         return folders.fingerprint(folders.find_folder, package, *PACKAGES)
 
     @classmethod
-    def execute(cls, package, provider) -> io.NodeOutput:
+    def execute(cls, package: str, provider: str) -> io.NodeOutput:
         return io.NodeOutput(load_face_analysis(folders.find_folder(package, *PACKAGES), provider))
 
 
@@ -171,16 +174,16 @@ class DetectFace(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        face_analysis,
-        image,
-        select,
-        index,
-        threshold,
-        on_no_face,
-        channel_order,
-        image_2=(),
-        image_3=(),
-        image_4=(),
+        face_analysis: list[Any],
+        image: list[Tensor],
+        select: list[str],
+        index: list[int],
+        threshold: list[float],
+        on_no_face: list[str],
+        channel_order: list[str],
+        image_2: Sequence[Tensor] = (),
+        image_3: Sequence[Tensor] = (),
+        image_4: Sequence[Tensor] = (),
     ) -> io.NodeOutput:
         search = FaceSearch(face_analysis[0], select[0], index[0], threshold[0], channel_order[0])
         pictures = split_batches([*image, *image_2, *image_3, *image_4])
@@ -190,8 +193,8 @@ class DetectFace(io.ComfyNode):
         items = [item for one, picture in zip(found, pictures, strict=True) for item in _list_items(one, picture)]
         faces, previews, crops, landmarks, photos = (list(column) for column in zip(*items, strict=True))
         report = "\n".join(one.line for one in found)
-        seen = [one for one in found if one.faces is not None][:SHOWN_PHOTOS]
-        shown = [show_faces(one.photo, one.faces) for one in seen]
+        seen = [(one.photo, one.faces) for one in found if one.faces is not None][:SHOWN_PHOTOS]
+        shown = [show_faces(*pair) for pair in seen]
         return io.NodeOutput(faces, previews, crops, report, landmarks, photos, ui={"consistentid_faces": shown})
 
 

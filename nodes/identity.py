@@ -8,13 +8,16 @@ from typing import Any
 import comfy.model_management
 import folder_paths
 import numpy as np
+from comfy.clip_vision import ClipVisionModel
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.adapter.config import CONFIGS, SD15
 from ..consistentid.errors import IncompatibleModelError
-from ..consistentid.face.regions import CLIP_SIZE_PX
+from ..consistentid.face.face import Face
+from ..consistentid.face.regions import CLIP_SIZE_PX, Regions
 from ..consistentid.face.thumbnail import THUMBNAIL_PX
+from ..consistentid.identity import Identity
 from ..consistentid.identity.encode import encode_identity
 from ..consistentid.identity.file import load_identity, save_new_identity
 from .boundary import sockets
@@ -47,7 +50,9 @@ class EncodeIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip_vision, regions, face=None, caption="") -> io.NodeOutput:
+    def execute(
+        cls, clip_vision: ClipVisionModel, regions: Regions, face: Face | None = None, caption: str = ""
+    ) -> io.NodeOutput:
         return io.NodeOutput(encode_identity(regions, face, HostedClipVision(clip_vision), caption))
 
 
@@ -69,7 +74,7 @@ class SaveIdentity(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, identity, name) -> io.NodeOutput:
+    def execute(cls, identity: Identity, name: str) -> io.NodeOutput:
         folder = Path(folder_paths.get_folder_paths(folders.IDENTITIES)[0])
         folder.mkdir(parents=True, exist_ok=True)
         path = save_new_identity(identity, folder, name)
@@ -108,7 +113,7 @@ class LoadIdentity(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, name) -> io.NodeOutput:
+    def execute(cls, name: str) -> io.NodeOutput:
         identity = load_identity(folders.find_path(folders.IDENTITIES, name) or name)
         unknown = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
         thumbnail = make_preview(unknown if identity.thumbnail is None else identity.thumbnail)

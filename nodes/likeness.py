@@ -1,20 +1,24 @@
 """How much pictures look like the person: by ID embedding, and region by region."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import comfy.model_management
 import comfy.utils
 import numpy as np
 import torch
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..consistentid.errors import ConsistentIDError
-from ..consistentid.likeness.dino import Dino, load_dino
+from ..consistentid.likeness.dino import load_dino
 from ..consistentid.likeness.faces import NO_FACE, Score, measure_reference, score_pictures
 from ..consistentid.likeness.regions import average_features, average_scores, compare_features, read_features
 from ..consistentid.likeness.report import draw_scores, report_likeness, report_regions
 from .boundary import sockets
 from .boundary.layout import make_preview, read_photo, split_batches
-from .model.hosting import HostedFaceParser, load_to_device, make_patcher
+from .model.hosting import HostedDino, HostedFaceParser
 from .server import folders
 
 WORST = -1.0
@@ -66,7 +70,15 @@ class LikenessScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, face_analysis, reference, images, keep, threshold, second_analysis=(None,)) -> io.NodeOutput:
+    def execute(
+        cls,
+        face_analysis: list[Any],
+        reference: list[Tensor],
+        images: list[Tensor],
+        keep: list[int],
+        threshold: list[float],
+        second_analysis: Sequence[Any] = (None,),
+    ) -> io.NodeOutput:
         photos, pictures, batch = _read_photos(reference), _read_photos(images), _join(images)
         analyses = [face_analysis[0], *(one for one in second_analysis[:1] if one is not None)]
         watch = _watch(len(pictures) * len(analyses))
@@ -114,21 +126,8 @@ class LoadImageEncoder(io.ComfyNode):
         return folders.fingerprint(folders.find_folder, model_folder, "region_encoder")
 
     @classmethod
-    def execute(cls, model_folder) -> io.NodeOutput:
+    def execute(cls, model_folder: str) -> io.NodeOutput:
         return io.NodeOutput(HostedDino(load_dino(folders.find_folder(model_folder, "region_encoder"))))
-
-
-class HostedDino:
-    """An image encoder whose weights the host loads when pictures are encoded."""
-
-    def __init__(self, encoder: Dino):
-        # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
-        self.patcher = make_patcher(torch.nn.ModuleList([encoder.model]))
-        self.encoder = encoder
-
-    def encode(self, pictures: list[np.ndarray]) -> np.ndarray:
-        load_to_device(self.patcher, whole=True)
-        return self.encoder.encode(pictures)
 
 
 class RegionLikeness(io.ComfyNode):
@@ -171,13 +170,19 @@ class RegionLikeness(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, face_parser, image_encoder, reference, images, face_analysis=(None,), threshold=(0.5,)
+        cls,
+        face_parser: list[ModelPatcher],
+        image_encoder: list[HostedDino],
+        reference: list[Tensor],
+        images: list[Tensor],
+        face_analysis: Sequence[Any] = (None,),
+        threshold: Sequence[float] = (0.5,),
     ) -> io.NodeOutput:
         photos, pictures, analysis = _read_photos(reference), _read_photos(images), face_analysis[0]
         person = None if analysis is None else measure_reference(analysis, photos, threshold[0])
         watch, parse = _watch(len(photos) + len(pictures)), HostedFaceParser(face_parser[0]).parse
 
-        def read(picture):
+        def read(picture: np.ndarray) -> dict[str, np.ndarray] | None:
             watch()
             return read_features(picture, parse, image_encoder[0], analysis, person, threshold[0])
 
@@ -209,7 +214,7 @@ def _read_cosine(score: Score) -> float:
     return WORST if score.cosine is None else score.cosine
 
 
-def _watch(pictures: int):
+def _watch(pictures: int) -> Callable[[], None]:
     """A function to call before each picture: moves the progress bar, and ends the run when the user asked for it."""
     progress = comfy.utils.ProgressBar(pictures)
 

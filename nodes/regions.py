@@ -1,5 +1,6 @@
 """Parsing a face into regions, and regions by hand."""
 
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -7,6 +8,7 @@ from ..consistentid.adapter.config import CONFIGS
 from ..consistentid.choices import FRAMINGS, PAIRS
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.editing import MODES, edit_region, frame_head
+from ..consistentid.face.face import Face
 from ..consistentid.face.omission import leave_out_regions, read_region_words
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.face.preview import draw_labels
@@ -53,7 +55,7 @@ class LoadFaceParser(io.ComfyNode):
         return folders.fingerprint(folders.find_file, parser_name, "face_parser")
 
     @classmethod
-    def execute(cls, parser_name) -> io.NodeOutput:
+    def execute(cls, parser_name: str) -> io.NodeOutput:
         return io.NodeOutput(make_patcher(load_face_parser(folders.find_file(parser_name, "face_parser"))))
 
 
@@ -119,7 +121,16 @@ class ParseFace(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, face_parser, image, side_px, face=None, framing="auto", pairs="first", brows=False, hair=False, left_out=""
+        cls,
+        face_parser: ModelPatcher,
+        image: Tensor,
+        side_px: str,
+        face: Face | None = None,
+        framing: str = "auto",
+        pairs: str = "first",
+        brows: bool = False,
+        hair: bool = False,
+        left_out: str = "",
     ) -> io.NodeOutput:
         omitted = read_region_words(left_out)
         photo, parser = read_photo(image), HostedFaceParser(face_parser)
@@ -174,7 +185,15 @@ class EditRegions(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, region, mode, mask=None, regions=None, image=None, face=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        region: str,
+        mode: str,
+        mask: Tensor | None = None,
+        regions: Regions | None = None,
+        image: Tensor | None = None,
+        face: Face | None = None,
+    ) -> io.NodeOutput:
         if regions is None:
             if image is None:
                 raise ConsistentIDError("There is nothing to edit: connect 'regions', or a photo to 'image'.")

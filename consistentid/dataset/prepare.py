@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import FaceNotFoundError
-from ..face.face import Face
+from ..face.face import Face, require_embedding
 from ..face.framing import Square, crop_square, move_inside
 from ..face.neighbours import keep_own
 from ..face.regions import REGION_WORDS, select_regions
@@ -78,16 +78,16 @@ def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) ->
     if face.quality < wanted.quality:
         raise FaceNotFoundError(f"Quality {face.quality:.2f} of the face is below {wanted.quality:g}.")
     square = choose_square(photo, face.box, wanted)
-    picture = Image.fromarray(crop_square(photo, square))
-    image = np.asarray(picture.resize((wanted.size_px,) * 2, Image.Resampling.LANCZOS))
+    picture, size = Image.fromarray(crop_square(photo, square)), (wanted.size_px, wanted.size_px)
+    image = np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
     labels = keep_own(models.parser.parse(image, PARSING_PX), square, face.box, face.others)
     if labels.shape != image.shape[:2]:
-        labels = np.asarray(Image.fromarray(labels).resize((wanted.size_px,) * 2, Image.Resampling.NEAREST))
+        labels = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
     found = select_regions(labels)
     if "Face" not in found:
         words = ", ".join(REGION_WORDS[key] for key in found) or "nothing"
         raise FaceNotFoundError(f"The face parser found no skin of a face, only: {words}.")
-    return PreparedPhoto(image, labels, face.id_embedding)
+    return PreparedPhoto(image, labels, require_embedding(face))
 
 
 def count_people(faces: list[Face], chosen: Face) -> int:

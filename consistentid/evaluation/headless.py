@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import nn
 
 from ..adapter.checkpoint import Adapter
 from ..checked import TableError, check_table, parse_json
@@ -43,7 +44,7 @@ class Loaded:
     def place_readers(self, device: str) -> None:
         """What reads a person is on the device only meanwhile, but for InsightFace: drawing needs the memory."""
         for network in (self.photo_models.encoder.network, self.photo_models.parser, self.word_networks):
-            if network:
+            if isinstance(network, nn.Module):
                 network.to(device)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class InsightFaces:
     """
 
     analysis: Any
-    has_threshold: ClassVar[bool] = True
+    has_threshold = True
 
     @property
     def recogniser(self) -> str:
@@ -52,7 +52,8 @@ def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
     """The face with its ID embedding and, if the package can tell, age and gender."""
     answers = FoundFace(bbox=face.box, kps=face.landmarks, det_score=face.score)
     recogniser = analysis.models["recognition"]
-    answers.embedding = recogniser.get_feat(align_landmarks(pixels, face.landmarks, recogniser.input_size[0]))[0]
+    landmarks = cast(np.ndarray, face.landmarks)  # the detector gives them, or there is no face
+    answers.embedding = recogniser.get_feat(align_landmarks(pixels, landmarks, recogniser.input_size[0]))[0]
     if "genderage" in analysis.models:
         analysis.models["genderage"].get(pixels, answers)
     embedding = np.asarray(answers.normed_embedding, dtype=np.float32)
@@ -61,7 +62,7 @@ def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
             f"The face recogniser gives embeddings of shape {embedding.shape}; ConsistentID needs "
             f"{ID_EMBEDDING_WIDTH} values from buffalo_l's w600k_r50.onnx."
         )
-    gender = {"F": "female", "M": "male"}.get(answers.sex)
+    gender = {"F": "female", "M": "male"}.get(answers.sex or "")
     if not np.isfinite(embedding).all():
         raise IncompatibleModelError(
             "The face recogniser gives an ID embedding that holds no numbers (NaN). Its file may be damaged: get the "

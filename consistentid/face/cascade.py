@@ -4,7 +4,7 @@ It gives a box and how many of its windows see a face: no landmarks, no ID embed
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -33,8 +33,8 @@ class FaceCascade:
     """A FaceSource without ID embeddings: scikit-image's classifier, ready to use."""
 
     classifier: Any
-    has_threshold: ClassVar[bool] = False
-    recogniser: ClassVar[str] = ""
+    has_threshold = False
+    recogniser = ""
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> list[Face]:
         """Upright faces that look at the camera in an RGB photo [H, W, 3], left to right.

@@ -7,7 +7,7 @@ holds numbers and no code, unlike a pickle; damaged ones may end the process, so
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,8 +42,8 @@ class DlibAnalysis:
     detector: Any
     landmarks: Any
     network: Any
-    has_threshold: ClassVar[bool] = True
-    recogniser: ClassVar[str] = RECOGNISER
+    has_threshold = True
+    recogniser = RECOGNISER
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "") -> list[Face]:
         """Faces that look at the camera in an RGB photo [H, W, 3], left to right; there is one channel order only.
@@ -105,7 +105,7 @@ def load_dlib_analysis(folder: Path) -> DlibAnalysis:
     return DlibAnalysis(dlib, detector(), landmarks(str(folder / LANDMARKS)), network(str(folder / RECOGNISER)))
 
 
-def _check_file(path: Path, sha256: str) -> None:
+def _check_file(path: Path, sha256: str | None) -> None:
     advice = read_manifest()[MODEL_ID].advice
     if not path.is_file():
         raise CheckpointError(f"{path.name} is missing in {path.parent}. {advice}")

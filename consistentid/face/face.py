@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ..errors import ConsistentIDError
+from ..errors import ConsistentIDError, IncompatibleModelError
 from .photo import hash_photo
 from .resampling import warp
 
@@ -52,6 +52,15 @@ class Face:
     def quality(self) -> float:
         """0..1, to rank photos of one person: score * sharpness / (sharpness + 100)."""
         return self.score * self.sharpness / (self.sharpness + HALF_SHARP)
+
+
+def require_embedding(face: Face) -> np.ndarray:
+    """Its ID embedding; IncompatibleModelError for a face that was found without a recogniser."""
+    if face.id_embedding is None:
+        raise IncompatibleModelError(
+            "This face has no ID embedding, as it was found by what has no recogniser. Load the package buffalo_l."
+        )
+    return face.id_embedding
 
 
 def introduce_faces(faces: list[Face]) -> list[Face]:

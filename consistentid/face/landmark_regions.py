@@ -14,7 +14,7 @@ LEAST_FRONTAL = 0.5
 """Distance between the eyes, in distances from eyes to mouth, below which a face is a profile: nothing is added."""
 
 _EYES = tuple(map(LABELS.index, ("l_eye", "r_eye")))
-_LIPS = tuple(map(LABELS.index, ("u_lip", "l_lip")))
+_LIPS = LABELS.index("u_lip"), LABELS.index("l_lip")
 _OPEN = tuple(map(LABELS.index, ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")))
 
 
@@ -33,7 +33,7 @@ def add_missing(labels: np.ndarray, square: Square, landmarks: np.ndarray) -> tu
     if not np.isin(labels, _EYES).any():
         along = (points[1] - points[0]) / apart
         shown = [
-            _paint(filled, labels, point, along * EYE_LENGTH * apart, EYE_HEIGHT * apart, (label,) * 2)
+            _paint(filled, labels, point, along * EYE_LENGTH * apart, EYE_HEIGHT * apart, (label, label))
             for point, label in zip(points[:2], _EYES, strict=True)
         ]
         words += ["eyes"] * any(shown)

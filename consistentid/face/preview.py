@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..contact_sheet import Colour
 from .face import Face
 from .parsing import LABELS
 from .regions import EXTRA_LABELS, REGION_LABELS
@@ -37,7 +38,7 @@ def draw_faces(photo: np.ndarray, faces: list[Face], chosen: Face | None) -> np.
     return np.asarray(image)
 
 
-def draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, colour: tuple[int, int, int], line_px: int) -> None:
+def draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, colour: Colour, line_px: int) -> None:
     """The outline of a box [x0, y0, x1, y1] in pixels; `draw` is changed."""
     draw.rectangle([float(x) for x in box], outline=colour, width=line_px)
 

@@ -64,7 +64,8 @@ class Found:
 
     def draw_landmarks(self) -> np.ndarray:
         """Those of all chosen faces; see landmarks.draw_landmarks."""
-        return draw_landmarks(*self.photo.shape[:2], [face for face in self.chosen if face is not None])
+        height, width = self.photo.shape[:2]
+        return draw_landmarks(height, width, [face for face in self.chosen if face is not None])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Brackets and embedding names are text here. Both of SDXL's encoders share a voca
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +32,8 @@ class ClipText:
     def __init__(self, pipeline, config: AdapterConfig, people: Mapping[str, TextIdentity] | None = None):
         self.names = [name for name, _ in config.text_encoders]
         names = ["", "_2"][: len(self.names)]
-        self.tokenizers = [getattr(pipeline, f"tokenizer{name}", None) for name in names]
-        self.encoders = [getattr(pipeline, f"text_encoder{name}", None) for name in names]
+        self.tokenizers: list[Any] = [getattr(pipeline, f"tokenizer{name}", None) for name in names]
+        self.encoders: list[Any] = [getattr(pipeline, f"text_encoder{name}", None) for name in names]
         found = [getattr(getattr(encoder, "config", None), "hidden_size", None) for encoder in self.encoders]
         expected = [width for _, width in config.text_encoders]
         if found != expected or None in self.tokenizers:
@@ -89,16 +90,18 @@ class ClipText:
     @contextmanager
     def _put_people(self, encoder: nn.Module, ids: Tensor) -> Iterator[Tensor]:
         """Ids the encoder knows; inside the block its embeddings have the vectors of people, without a position."""
-        if not (ids <= _PERSON).any():
+        vectors = self.vectors
+        if vectors is None or not (ids <= _PERSON).any():
             yield ids
             return
 
         def put(module, arguments, embeddings: Tensor) -> Tensor:
             embeddings = embeddings.clone()
-            embeddings[ids <= _PERSON] = self.vectors.to(embeddings)[_PERSON - ids[ids <= _PERSON]]
+            embeddings[ids <= _PERSON] = vectors.to(embeddings)[_PERSON - ids[ids <= _PERSON]]
             return embeddings
 
-        hook = getattr(encoder, "text_model", encoder).embeddings.register_forward_hook(put)
+        layer = getattr(encoder, "text_model", encoder).get_submodule("embeddings")
+        hook = layer.register_forward_hook(put)
         try:
             yield ids.clamp(min=0)
         finally:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class ClipVision:
         return self.network(pixel_values=pixels, output_hidden_states=True).hidden_states[-2].float()
 
 
-def load_clip_vision(path: str | Path, base: AdapterConfig):
+def load_clip_vision(path: str | Path, base: AdapterConfig) -> nn.Module:
     """transformers' CLIPVisionModelWithProjection in float32, from its folder or from one weights file.
 
     base: of the adapter that reads its features. Raises CheckpointError for a missing or foreign file,
@@ -56,7 +57,7 @@ def _read_file(path: Path, base: AdapterConfig):
     patches = weights.get("vision_model.embeddings.patch_embedding.weight")
     projection = weights.get("visual_projection.weight")
     hidden = weights.get("vision_model.encoder.layers.0.mlp.fc1.weight")
-    if not all(isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in (patches, projection, hidden)):
+    if not (_is_matrix(patches) and _is_matrix(projection) and _is_matrix(hidden)):
         raise CheckpointError(
             f"{path.name} is not a CLIP image encoder with transformers' key names; it starts with "
             f"{', '.join(list(weights)[:3])}. "
@@ -79,6 +80,10 @@ def _read_file(path: Path, base: AdapterConfig):
         model = CLIPVisionModelWithProjection(config)
     load_strictly(model, weights, path.name)
     return model.float()
+
+
+def _is_matrix(weight: Any) -> TypeGuard[Tensor]:
+    return isinstance(weight, Tensor) and weight.ndim > 1
 
 
 def _wrong_encoder(path: Path, found: str, base: AdapterConfig) -> IncompatibleModelError:

@@ -26,7 +26,9 @@ class Stage:
     def stack(self, count: int = 1, guided: bool = True) -> tuple[Tensor, Tensor | None]:
         """Text and pooled text for `count` pictures, see `stack_rows`."""
         text = stack_rows(self.positive, self.negative, count, guided)
-        return text, None if self.pooled is None else stack_rows(self.pooled, self.negative_pooled, count, guided)
+        if self.pooled is None or self.negative_pooled is None:
+            return text, None
+        return text, stack_rows(self.pooled, self.negative_pooled, count, guided)
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,10 @@ class Conditioning:
     facial: Stage
     id_tokens: Pair | None = None
 
-    def stack_id_tokens(self, count: int = 1, guided: bool = True) -> Tensor:
-        """ID tokens [B, 4, D] for `count` pictures, see `stack_rows`."""
+    def stack_id_tokens(self, count: int = 1, guided: bool = True) -> Tensor | None:
+        """ID tokens [B, 4, D] for `count` pictures, see `stack_rows`; None without any."""
+        if self.id_tokens is None:
+            return None
         return stack_rows(self.id_tokens.person[None], self.id_tokens.nobody[None], count, guided)
 
 

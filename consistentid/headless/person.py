@@ -23,10 +23,7 @@ def prepare_adapter(settings: PortraitSettings) -> tuple[Adapter, PortraitSettin
     return adapter.to("cpu" if settings.offload else settings.device, torch.float32), settings
 
 
-def load_photo_models(settings: PortraitSettings, adapter: Adapter) -> PhotoModels | None:
-    """None where an identity file says who the person is."""
-    if settings.identity:
-        return None
+def load_photo_models(settings: PortraitSettings, adapter: Adapter) -> PhotoModels:
     faces = load_face_analysis(settings.face_package) if settings.id_embedding else None
     clip_vision = load_clip_vision(settings.clip_vision, adapter.config).to(settings.device)
     return PhotoModels(ClipVision(clip_vision), load_face_parser(settings.face_parser).to(settings.device), faces)
@@ -40,11 +37,11 @@ def load_word_networks(settings: PortraitSettings) -> Face2Diffusion | None:
 def read_identity(
     photo: np.ndarray | None, settings: PortraitSettings, adapter: Adapter, models: PhotoModels | None
 ) -> tuple[Identity, Stages]:
-    """Of an RGB photo [H, W, 3], or of the identity file where there are no models.
+    """Of an RGB photo [H, W, 3], or of the identity file where there is none, which needs no models.
 
     IncompatibleModelError for an identity that the adapter cannot read.
     """
-    if models is None:
+    if photo is None or models is None:
         identity, found = load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
     else:
         choice = settings.select, settings.index, settings.framing
@@ -55,4 +52,6 @@ def read_identity(
 
 def read_people(settings: PortraitSettings, found: Stages, networks: Face2Diffusion | None) -> dict[str, TextIdentity]:
     """Words of the prompt that are people."""
-    return {normalise_word(settings.word): encode_face(networks, found.face_crop)} if networks else {}
+    if networks is None or found.face_crop is None:
+        return {}
+    return {normalise_word(settings.word): encode_face(networks, found.face_crop)}

@@ -153,8 +153,9 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
     count, last_text_step = len(sampling.seeds), sampling.merge_step
     guided = sampling.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
     first = conditioning.facial if last_text_step < 0 else conditioning.text
-    if conditioning.id_tokens is not None:
-        id_tokens = conditioning.stack_id_tokens(count, guided).to(pipeline._execution_device, pipeline.unet.dtype)
+    id_tokens = conditioning.stack_id_tokens(count, guided)
+    if id_tokens is not None:
+        id_tokens = id_tokens.to(pipeline._execution_device, pipeline.unet.dtype)
         options["cross_attention_kwargs"] = {"id_tokens": id_tokens}
     watch = options.pop("callback_on_step_end", None)
 

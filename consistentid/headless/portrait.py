@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -46,13 +47,17 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
     device, dtype = choose_device(settings)
     seed = random.randrange(2**32) if settings.seed is None else settings.seed
     settings = replace(settings, seed=seed, device=device, dtype=dtype)
-    return (_draw_identity if settings.consistentid else _draw_word)(photo, settings, progress)
+    if photo is None or settings.consistentid:
+        return _draw_identity(photo, settings, progress)
+    return _draw_word(photo, settings, progress)
 
 
 def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progress: bool) -> Portrait:
     adapter, settings = prepare_adapter(settings)
     # What reads the person is let go before the pipeline is loaded.
-    identity, found = read_identity(photo, settings, adapter, load_photo_models(settings, adapter))
+    identity, found = read_identity(
+        photo, settings, adapter, None if photo is None else load_photo_models(settings, adapter)
+    )
     people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, adapter.config, progress)
     composed, conditioning = encode_text(pipeline, adapter, identity, people, settings)
@@ -72,8 +77,8 @@ def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) ->
     people = read_people(settings, found, load_word_networks(settings))
     pipeline = prepare_pipeline(settings, SD15, progress)
     clip = ClipText(pipeline, SD15, people)
-    texts = [encode_plain(clip, text)[0].rows for text in (settings.prompt, settings.negative)]
-    stage = make_stage(*texts, None, None)
+    positive, negative = (encode_plain(clip, text)[0].rows for text in (settings.prompt, settings.negative))
+    stage = make_stage(positive, negative, None, None)
     images = sample(pipeline, Conditioning(stage, stage), make_sampling(settings))
     return Portrait(images, _list_stages(found), [found.report, f"Prompt: {settings.prompt}"], settings)
 
@@ -89,7 +94,8 @@ def choose_device(settings: PortraitSettings) -> tuple[str, str]:
     """
     device = settings.device
     if device == "auto":
-        device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        device = found.type if found else "cpu"
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
@@ -128,14 +134,18 @@ def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress
 
 
 def make_sampling(settings: PortraitSettings) -> Sampling:
-    size = (settings.width, settings.height)
+    width, height, guidance, seed = cast(  # all are there once `settle` and `draw_portrait` have chosen
+        tuple[int, int, float, int], (settings.width, settings.height, settings.guidance, settings.seed)
+    )
+    size = (width, height)
     pictures = {name: _open_picture(getattr(settings, name), size) for name in ("image", "mask", "control_image")}
     return Sampling(
         settings.steps,
-        settings.guidance,
-        *size,
+        guidance,
+        width,
+        height,
         settings.merge_at,
-        tuple(settings.seed + number for number in range(settings.batch)),
+        tuple(seed + number for number in range(settings.batch)),
         strength=settings.strength,
         control_scale=settings.control_scale,
         **pictures,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..face.face import Face, check_same_photo
+from ..face.face import Face, align_face, check_same_photo
 from ..face.parsed_face import ParsedFace, parse_regions
 from ..face.preview import draw_labels
 from ..face.regions import REGION_WORDS, Regions, preprocess_clip
@@ -70,8 +70,9 @@ def encode_photo(
 
 def align_photo(photo: np.ndarray, faces: Any, selection: str = "largest", index: int = 0) -> Stages:
     """The aligned face alone; arguments as for `encode_photo`."""
-    _, found = _find_face(photo, faces, selection, index)
-    return Stages([*found.pictures, ("Aligned face", found.face_crop)], found.report, found.face_crop)
+    face, found = _find_face(photo, faces, selection, index)
+    crop = align_face(photo, face)
+    return Stages([*found.pictures, ("Aligned face", crop)], found.report, crop)
 
 
 def parse_photo(
@@ -113,6 +114,6 @@ def encode_images(encoder: ImageEncoder, images: list[np.ndarray]) -> tuple[Tens
 def _find_face(photo: np.ndarray, faces: Any, selection: str, index: int) -> tuple[Face, Stages]:
     """The chosen face, and the photo and a picture of all faces."""
     found = FaceSearch(faces, selection, index).find(photo)
-    face = found.chosen[0]
-    title = f"Face, 1 of {len(found.faces)}"
+    face = next(filter(None, found.chosen))
+    title = f"Face, 1 of {len(found.faces or ())}"
     return face, Stages([("Photo", photo), (title, found.mark(face))], title, found.crop(face))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FaceNotFoundError
-from ..face.face import Face
+from ..face.face import Face, require_embedding
 from ..face.search import detect_faces
 from ..face.selection import select_face
 
@@ -80,7 +80,7 @@ def measure_reference(analysis, photos: list[np.ndarray], threshold: float = 0.5
             f"No face was found in the reference photo(s) ({sizes}). Use a sharper, frontal photo with room around the "
             f"head, or lower the threshold (now {threshold:.2f})."
         )
-    embeddings = [face.id_embedding for face in chosen]
+    embeddings = [require_embedding(face) for face in chosen]
     return Reference(average(embeddings), measure_baseline(embeddings), len(photos), faceless, chosen[0].recogniser)
 
 
@@ -97,7 +97,7 @@ def score_picture(analysis, reference: Reference, picture: np.ndarray, threshold
     faces = _find_faces(analysis, picture, threshold)
     if not faces:
         return NO_FACE
-    cosines = [float(face.id_embedding @ reference.embedding) for face in faces]
+    cosines = [float(require_embedding(face) @ reference.embedding) for face in faces]
     place = int(np.argmax(cosines))
     return Score(cosines[place], faces[place], place, len(faces))
 

@@ -58,7 +58,7 @@ def read_features(
     most like the reference is parsed on its own; None when no face scores the threshold, or its
     middle lies outside.
     """
-    if analysis is not None:
+    if analysis is not None and reference is not None:
         face = score_picture(analysis, reference, photo, threshold).face
         if face is None or not holds_middle(photo, face.box):
             return None

@@ -1,6 +1,7 @@
 """Sample sheets: what the adapter draws so far, beside the photos it draws from."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ..identity import Identity
 from ..identity.encode import encode_identity
 from ..prompt.compose import compose_for_identity
 from .assembly import Run
-from .samples import read_sample
+from .samples import Pixels, read_sample
 
 MERGE_AT = 0.6
 
@@ -55,7 +56,8 @@ class SheetMaker:
     def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
         config, encoder = self.run.config, ClipVision(self.run.frozen.clip_vision)
         read = read_sample(record, 0, config.resolution, config.unite_pairs)
-        photo = ((read.pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+        pixels = cast(Pixels, read.pixels)  # they are there where nothing is cached
+        photo = ((pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
         regions = Regions(photo, {key: mask.numpy() for key, mask in read.masks.items()})
         identity = encode_identity(regions, None, encoder, read.facial_caption)
         embedding = read.id_embedding if read.id_embedding.any() else None

@@ -17,6 +17,7 @@ from ...consistentid.adapter.tokens import Pair, PlacedAdapter
 from ...consistentid.errors import CaptionError
 from ...consistentid.identity import Identity
 from ...consistentid.identity.compatibility import check_adapter
+from ...consistentid.likeness.dino import Dino
 
 OPERATIONS = comfy.ops.manual_cast
 
@@ -57,6 +58,19 @@ class HostedFaceParser:
     def parse(self, photo: np.ndarray, side_px: int = 512) -> np.ndarray:
         load_to_device(self.patcher, whole=True)
         return self.patcher.model.parse(photo, side_px)
+
+
+class HostedDino:
+    """An image encoder whose weights the host loads when pictures are encoded."""
+
+    def __init__(self, encoder: Dino):
+        # The host writes attributes on the module it owns; transformers' models forbid that, a list does not.
+        self.patcher = make_patcher(torch.nn.ModuleList([encoder.model]))
+        self.encoder = encoder
+
+    def encode(self, pictures: list[np.ndarray]) -> np.ndarray:
+        load_to_device(self.patcher, whole=True)
+        return self.encoder.encode(pictures)
 
 
 @dataclass(frozen=True, eq=False)

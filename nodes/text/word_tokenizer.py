@@ -26,7 +26,7 @@ class PlacedVector(dict):
         self.name, self._read = name, read
 
     def get(self, key, default=None):
-        return self._read() if key == "data" else super().get(key, default)
+        return self._read() if key == "data" and self._read else super().get(key, default)
 
     def __eq__(self, other) -> bool:
         return isinstance(other, PlacedVector) and self.name == other.name
@@ -54,7 +54,7 @@ class WordTokenizer(SDTokenizer):
     """
 
     people: dict[str, Tensor]
-    positions: nn.Module
+    positions: nn.Embedding
 
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs) -> list[list[tuple]]:
         parts = split_words(text, self.people)
@@ -119,5 +119,5 @@ def name_person(clip, person: TextIdentity, word: str):
     return named
 
 
-def _take_position_off(vector: Tensor, positions: nn.Module, place: int) -> Tensor:
+def _take_position_off(vector: Tensor, positions: nn.Embedding, place: int) -> Tensor:
     return vector - positions.weight[place].to(vector)

@@ -2,11 +2,11 @@
 
 import asyncio
 import importlib
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 from .files import NAMES, read_twin
+from .host import import_file
 
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
@@ -47,7 +47,8 @@ def read_schemas(host, comfyui: Path) -> dict[str, Schema]:
     """{node id: schema} of all nodes that the workflows use. host: the pack, loaded as ComfyUI does."""
     import folder_paths
 
-    nodes = _import_file("comfyui_nodes", comfyui / "nodes.py")
+    # By path: pytest may have put our tests' folder into sys.modules as `nodes`.
+    nodes = import_file("comfyui_nodes", comfyui / "nodes.py")
     Path(folder_paths.get_input_directory()).mkdir(parents=True, exist_ok=True)
     classes = {cls.define_schema().node_id: cls for cls in host.NODES}
     for module in (nodes, *(importlib.import_module(f"comfy_extras.nodes_{name}") for name in EXTRAS)):
@@ -62,14 +63,6 @@ def _list_classes(module) -> dict[str, type]:
         return module.NODE_CLASS_MAPPINGS
     extension = asyncio.run(module.comfy_entrypoint())
     return {cls.GET_SCHEMA().node_id: cls for cls in asyncio.run(extension.get_node_list())}
-
-
-def _import_file(name: str, path: Path):
-    """By path: pytest may have put our tests' folder into sys.modules as `nodes`."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _read_schema(type: str, cls) -> Schema:

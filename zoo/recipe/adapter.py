@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from consistentid.adapter.config import ZOO
 from consistentid.evaluation.fingerprint import hash_path
-from consistentid.face.package import FoundFace, load_face_analysis
+from consistentid.face.package import FaceAnalysis, FoundFace, load_face_analysis
 from consistentid.training.config import TrainingConfig
 from consistentid.training.loop import train
 from zoo.drawn_faces import Portrait
@@ -39,7 +40,8 @@ def write_records(folder: Path, face_models: Path, people: range, scenes: int, h
 
 def load_embedder(face_models: Path) -> Callable[[Portrait], np.ndarray]:
     """What gives a drawn portrait its ID embedding [512], of unit length, by its true landmarks."""
-    recogniser = load_face_analysis(face_models, "CPU").models["recognition"]
+    analysis = cast(FaceAnalysis, load_face_analysis(face_models, "CPU"))  # the zoo's package is of ONNX models
+    recogniser = analysis.models["recognition"]
 
     def embed(portrait: Portrait) -> np.ndarray:
         face = FoundFace(kps=portrait.landmarks)

@@ -44,8 +44,9 @@ class InsightFaces:
 
 
 def as_face_source(given: Any) -> FaceSource:
-    """A FaceSource as it is; anything else is taken for InsightFace's analysis, see InsightFaces."""
-    return given if hasattr(given, "find_faces") else InsightFaces(given)
+    """InsightFace's analysis, which has `models` whatever else another pack gave it, by InsightFaces; others as they
+    are."""
+    return InsightFaces(given) if hasattr(given, "models") else given
 
 
 def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:

@@ -27,6 +27,8 @@ SEARCHED_PX = 2000
 LARGEST_ENLARGEMENT = 2
 LIMIT = 0.1
 """dlib's score from which it is a face, 0 by itself: so four of 160 faces are lost, and the two that are none."""
+LOWEST = 0.2
+"""Lower thresholds count as this one: below it hundreds of faces that are none would each be described."""
 SCALE = (
     "dlib's cosines are high: two photos of one person 0.97 (0.95 to 0.98), strangers 0.81 (0.76 to 0.87), people in "
     "one group photo 0.90 (0.85 to 0.93)."
@@ -76,7 +78,7 @@ class DlibAnalysis:
         scale = min(SEARCHED_PX / max(photo.shape[:2]), LARGEST_ENLARGEMENT)
         width, height = (max(1, round(side * scale)) for side in photo.shape[1::-1])
         picture = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
-        limit = min(max(threshold, 0.01), 0.99)
+        limit = min(max(threshold, LOWEST), 0.99)
         found, scores, _ = self.detector.run(picture, 0, math.log(limit / (1 - limit)) + LIMIT)
         boxes = [np.array([box.left(), box.top(), box.right(), box.bottom()]) / scale for box in found]
         return boxes, [1 / (1 + math.exp(LIMIT - score)) for score in scores], max(width, height)

@@ -16,13 +16,15 @@ LEAST_FRONTAL = 0.5
 _EYES = tuple(map(LABELS.index, ("l_eye", "r_eye")))
 _LIPS = LABELS.index("u_lip"), LABELS.index("l_lip")
 _OPEN = tuple(map(LABELS.index, ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")))
+_FREE = tuple(map(LABELS.index, ("skin", "mouth")))  # what no region, or Face alone, is made of
 
 
 def add_missing(labels: np.ndarray, square: Square, landmarks: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """The label map uint8 [h, w] of a square of a photo, with an ellipse for eyes and for lips that it has not at all.
 
     landmarks: [5, 2] in pixels of the photo. Also the words of what was added: "eyes", "mouth". A word of which the
-    parser found any part is left alone, as is what something covers or a profile hides; the map given is not changed.
+    parser found any part is left alone, also where an ellipse crosses it, as is what something covers or a profile
+    hides; the map given is not changed.
     """
     scale = np.array(labels.shape[::-1]) / (square[2] - square[0], square[3] - square[1])
     points = (np.asarray(landmarks, dtype=np.float64) - square[:2]) * scale
@@ -55,5 +57,6 @@ def _paint(filled, labels, middle, along, height: float, pair: tuple[int, int]) 
     shown = inside & np.isin(labels, _OPEN)
     if not inside.any() or shown.sum() < LEAST_SHOWN * inside.sum():
         return False
-    filled[shown & (down < 0)], filled[shown & (down >= 0)] = pair
-    return True
+    free = shown & np.isin(labels, _FREE)
+    filled[free & (down < 0)], filled[free & (down >= 0)] = pair
+    return bool(free.any())

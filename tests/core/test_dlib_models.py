@@ -89,6 +89,12 @@ def test_large_photos_are_searched_smaller(size, searched, dlib, folder):
     assert dlib.runs[0][0][:2] == searched and dlib.runs[0][1] == pytest.approx(LIMIT + np.log(9))
 
 
+def test_a_very_low_threshold_does_not_take_everything_for_a_face(dlib, folder):
+    for threshold in (0.05, 0.2):
+        detect_faces(load_face_analysis(folder), draw((255, 0, 0)), threshold, any_recogniser=True)
+    assert [limit for _, limit in dlib.runs] == pytest.approx([LIMIT - np.log(4)] * 2)
+
+
 def test_a_close_up_gets_a_margin(dlib, folder):
     (face,) = detect_faces(load_face_analysis(folder), draw((255, 0, 0), box=(0, 0, 80, 90)), any_recogniser=True)
     assert face.padded and len(dlib.runs) == 2

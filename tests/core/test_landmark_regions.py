@@ -70,6 +70,15 @@ def test_what_the_parser_found_stays_bit_by_bit():
     assert words == () and np.array_equal(filled, labels)
 
 
+def test_an_ellipse_takes_nothing_of_another_region():
+    """A turned head: the nose is in the ellipses of one eye and of the mouth, a brow in those of both eyes."""
+    nose, brow = LABELS.index("nose"), LABELS.index("l_brow")
+    labels = draw(hidden=[(nose, 240, 130, 246, 191), (brow, 185, 140, 265, 146)])
+    filled, words = add_missing(labels, SQUARE, LANDMARKS)
+    assert words == ("eyes", "mouth") and (filled == 5).any() and (filled == 12).any()
+    assert all(np.array_equal(filled == label, labels == label) for label in (nose, brow))
+
+
 @pytest.mark.parametrize("cover", ["glasses", "hair", "hat", "background", "cloth"])
 def test_what_is_covered_is_not_there(cover):
     label = LABELS.index(cover)

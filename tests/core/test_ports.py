@@ -1,6 +1,7 @@
 """The search for faces and the way from a photo to an identity, with a made-up engine behind the ports."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,6 +71,12 @@ def test_embeddings_of_another_space_serve_to_compare_alone(astronaut):
     with pytest.raises(IncompatibleModelError, match=r"other\.onnx, whose embeddings live in another space"):
         detect_faces(source, astronaut)
     assert not source.asked and len(detect_faces(source, astronaut, any_recogniser=True)) == 2
+
+
+def test_an_analysis_of_another_pack_may_have_a_method_of_the_same_name(astronaut):
+    foreign = SimpleNamespace(models={}, det_model=None, find_faces=lambda photo: [])
+    with pytest.raises(IncompatibleModelError, match="has no face recogniser"):
+        detect_faces(foreign, astronaut)
 
 
 @pytest.mark.parametrize(

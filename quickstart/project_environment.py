@@ -133,10 +133,10 @@ def list_requirements(comfyui):
 
 def _read_optional(name):
     """A list of [project.optional-dependencies] in pyproject.toml."""
-    try:
-        import tomllib
-    except ImportError:
+    if sys.version_info < (3, 11):
         return OPTIONAL[name]
+    import tomllib
+
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
     return project.get("optional-dependencies", {}).get(name, OPTIONAL[name])
 

@@ -10,7 +10,7 @@ from .project_environment import PYTHON, prepare_environment
 CHECKS = {
     "Python, lint": ("-m", "ruff", "check", "."),
     "Python, format": ("-m", "ruff", "format", "--check", "."),
-    "Python, types": ("-m", "pyright", "--pythonpath", str(PYTHON)),
+    "Python, types": ("-m", "pyright", "--project", str(REPO), "--pythonpath", str(PYTHON)),
     "JavaScript": ("tests/js/tools.py",),
 }
 

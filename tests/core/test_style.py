@@ -18,6 +18,6 @@ def test_ruff(command):
 def test_pyright():
     """Against the packages of the Python that runs this; what it does not know of ComfyUI is in tests/typings."""
     pytest.importorskip("pyright", reason="no pyright: pip install 'pyright[nodejs]'")
-    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
+    command = [sys.executable, "-m", "pyright", "--project", str(ROOT), "--pythonpath", sys.executable]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert run.returncode == 0, run.stdout + run.stderr

@@ -31,7 +31,7 @@ def load_file(name: str, path: Path, places: list[str] | None = None):
     return module
 
 
-for package in ("consistentid", "zoo", "quickstart", "scripts"):
+for package in ("consistentid", "zoo", "quickstart", "scripts", "benchmarks"):
     load_package(package, ROOT / package)
 load_package("golden_data", ROOT / "tests" / "golden")
 

@@ -1,9 +1,9 @@
 """ComfyUI and the pack in this process."""
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+
+from benchmarks.file_import import import_file
 
 from .files import ROOT
 
@@ -21,15 +21,3 @@ def load_pack(comfyui: Path, base_directory: str):
 
     args.cpu, args.base_directory = True, base_directory
     return import_file("comfyui_consistentid", ROOT / "__init__.py", ROOT)
-
-
-def import_file(name: str, path: Path, folder: Path | None = None) -> ModuleType:
-    """The module in a file, known as `name` from then on. folder: where its submodules are, for a package."""
-    places = None if folder is None else [str(folder)]
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=places)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a file of Python.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -5,8 +5,9 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.file_import import import_file
+
 from .files import NAMES, read_twin
-from .host import import_file
 
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}

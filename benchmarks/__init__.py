@@ -1,0 +1,1 @@
+"""What the adapter costs, and what real photos show: run as `python benchmarks`, or a file with `-m`."""

@@ -152,7 +152,7 @@ def speed_up() -> torch.autocast:
 def has_bfloat16() -> bool:
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_amx_tile_supported()
+    return torch.cpu._is_avx512_bf16_supported()
 
 
 def _set_rate(step: int, steps: int) -> float:

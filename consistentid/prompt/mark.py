@@ -27,7 +27,8 @@ SYNONYMS = {
     "eyebrows": r"eye[ -]?brows?|brows?",
     "hair": r"(?<!facial )hair|hairstyle|haircut",
 }
-_EXTRA_CLAUSES = {"Brows": "two eyebrows", "Hair": "hair"}
+EXTRA_CLAUSES = {"Brows": "two eyebrows", "Hair": "hair"}
+"""What is added to a fixed sentence for the extra regions that a photo has."""
 _CLAUSE_ENDS = ",.;"
 # A piece of a caption: an embedding's name, an escaped bracket, or one character.
 EMBEDDING = r"embedding:[^\s,;]+"
@@ -61,7 +62,7 @@ def mark_caption(caption: str, regions: Iterable[str], alignment: str = "auto") 
     extra = tuple(key for key in regions if key in EXTRA_LABELS)
     usual = tuple(key for key in regions if key not in EXTRA_LABELS)
     is_fixed = caption.strip() in FIXED_SENTENCES
-    clauses = ", ".join(_EXTRA_CLAUSES[key] for key in extra) if is_fixed else ""
+    clauses = ", ".join(EXTRA_CLAUSES[key] for key in extra) if is_fixed else ""
     if alignment == "published":
         return replace(mark_published(caption, usual), unplaced=extra)
     if alignment == "auto" and is_fixed:

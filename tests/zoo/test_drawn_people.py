@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from consistentid.caption.clauses import normalise_caption
+from consistentid.prompt.mark import find_word
 from zoo.drawn_faces import draw_portrait, is_held_out, sample_person, sample_scene
 from zoo.drawn_faces.drawing import labels as on
 from zoo.drawn_faces.palette import EYE, HAIR, SKIN
 from zoo.drawn_faces.person import EYE_SHAPES, FACE_SHAPES, MENS_HAIR, NOSE_SHAPES, WOMENS_HAIR
-from zoo.drawn_faces.words import describe_person, write_prompt, write_scene_prompt
+from zoo.drawn_faces.words import describe_features, describe_person, write_prompt, write_scene_prompt
 
 ARCFACE = np.array([(38.3, 51.7), (73.5, 51.5), (56.0, 71.7), (41.5, 92.4), (70.7, 92.2)]) * 64 / 112
 """The five points that faces are aligned to, for a crop of 64 px."""
@@ -97,7 +98,11 @@ def test_descriptions_have_the_captioners_form(known):
     for person in known[:200]:
         caption = describe_person(person)
         assert normalise_caption(caption) == caption
-        assert caption.count(",") == 4
+        *features, brows, hair = caption.split(", ")
+        assert ", ".join(features) == describe_features(person) and len(features) == 5
+        assert brows == f"{person.brows} eyebrows" and find_word([hair], "hair")
+        told = "no hair" if person.hair == "bald" else person.hair_colour
+        assert told in hair and (person.hair == "bald" or person.hair in hair)
 
 
 def test_words_tell_what_is_drawn(known):

@@ -54,7 +54,7 @@ def test_pictures_are_the_drawn_ones_and_kept(pictures, tmp_path):
 
 def test_every_word_of_a_text_is_one_token(tokenizer):
     person, scene = sample_person(0), sample_scene(0)
-    text = write_text(person, scene, "looks and face")
+    text = write_text(person, scene, "looks and features")
     ids = tokenizer(text).input_ids
     words = [token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids[1:-1])]
     assert "".join(words) == text.lower().replace(" ", "")
@@ -67,8 +67,10 @@ def test_forms_of_text(tokenizer):
     person, scene = sample_person(0), sample_scene(0)
     texts = {form: write_text(person, scene, form) for form in FORMS}
     assert sum(FORMS.values()) == pytest.approx(1) and texts["nothing"] == ""
-    assert texts["looks and face"].startswith(texts["looks"]) and " Detail: " in texts["looks and face"]
+    assert texts["looks and features"].startswith(texts["looks"]) and " Detail: " in texts["looks and features"]
     assert f"{person.hair_colour}" in texts["looks"] and f" {person.nose} nose" not in texts["scene"]
+    assert f"{person.brows} eyebrows" in texts["scene and face"] and "eyebrows" not in texts["scene and features"]
+    assert texts["scene and whole sentence"] == f"{texts['scene and sentence']} two eyebrows, hair,"
     assert (tokenize(tokenizer, list(texts.values()))[:, -1] == tokenizer.eos_token_id).all(), "a text was cut"
 
 

@@ -4,7 +4,7 @@ from .example import EXAMPLE_SCENES, Example, choose_example, draw_example
 from .person import Person, is_held_out, sample_person
 from .portrait import Portrait, draw_portrait
 from .scene import Scene, choose_scene, sample_scene
-from .words import describe_person, name_person, write_prompt, write_scene_prompt
+from .words import describe_features, describe_person, name_person, write_prompt, write_scene_prompt
 
 __all__ = [
     "EXAMPLE_SCENES",
@@ -14,6 +14,7 @@ __all__ = [
     "Scene",
     "choose_example",
     "choose_scene",
+    "describe_features",
     "describe_person",
     "draw_example",
     "draw_portrait",

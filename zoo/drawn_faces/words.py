@@ -26,13 +26,21 @@ PLAIN_HATS = {"crown": "a golden crown", "straw hat": "a straw hat"}
 """Hats of one colour only; the others are named with theirs."""
 TURNED = 12.0
 """Degrees of yaw from which a prompt tells where a person looks."""
+WORN_HAIR = ("afro", "bob", "fringed bob", "bun", "ponytail", "mohawk", "quiff", "pigtails")
+"""Hairstyles that are nouns."""
 
 
 def describe_person(person: Person) -> str:
-    """Five facial clauses in the form of consistentid.caption.clauses.
+    """Facial clauses in the form of consistentid.caption.clauses: five, and those of eyebrows and hair.
 
-    "oval face with fair skin and freckles, small ears, large round green eyes, button nose, full mouth with red lips"
+    "oval face with fair skin and freckles, small ears, large round green eyes, button nose, full mouth with red lips,
+    arched eyebrows, brown hair in a bob"
     """
+    return f"{describe_features(person)}, {person.brows} eyebrows, {_describe_hair(person)}"
+
+
+def describe_features(person: Person) -> str:
+    """The clauses of the five published regions alone."""
     face = [f"{person.skin} skin"]
     face += {"none": [], "mole": ["a mole"]}.get(person.mark, [person.mark])
     face += [] if person.beard == "none" else [person.beard]
@@ -48,6 +56,14 @@ def describe_person(person: Person) -> str:
             f"{person.mouth} mouth{lips}",
         ]
     )
+
+
+def _describe_hair(person: Person) -> str:
+    if person.hair == "bald":
+        return "no hair"
+    if person.hair not in WORN_HAIR:
+        return _name_hair(person)
+    return f"{person.hair_colour} hair in {person.hair if person.hair == 'pigtails' else _add_article(person.hair)}"
 
 
 def name_eye_size(person: Person) -> str:
@@ -91,10 +107,10 @@ def _name_looks(person: Person) -> list[str]:
 
 
 def _name_hair(person: Person) -> str:
-    if person.hair in ("afro", "bob", "fringed bob", "bun", "ponytail", "mohawk", "quiff"):
-        return _add_article(f"{person.hair_colour} {person.hair}")
     if person.hair == "pigtails":
         return f"{person.hair_colour} pigtails"
+    if person.hair in WORN_HAIR:
+        return _add_article(f"{person.hair_colour} {person.hair}")
     return f"{person.hair} {person.hair_colour} hair"
 
 

@@ -32,6 +32,7 @@ _LIMITS = {
     "multiple_of": "a multiple of {multiple_of}",
     "finite_number": "a finite number",
     "string_too_short": "some text",
+    "too_short": "a longer list",
     "literal_error": "{expected}",
     "string_unicode": "text that UTF-8 can write",
 }
@@ -64,9 +65,10 @@ def describe_choice(default: Any, choices: Iterable[str] = (), **limits) -> dict
     """Metadata of a field of a TABLE. limits: gt, ge, le, multiple_of and min_length, as pydantic's Field has them."""
     # not re.escape, which escapes spaces: to an older pydantic that is an error
     words = [re.sub(r"([^\w ])", r"\\\1", choice) for choice in choices]
-    known = {"choices": tuple(choices), "pattern": f"^({'|'.join(words)})$"} if words else {}
-    strict = {} if isinstance(default, tuple) else {"strict": True}
-    return strict | known | limits
+    is_list = isinstance(default, tuple)  # whose type says what may be in it
+    known = {"choices": tuple(choices)} if words else {}
+    known |= {"pattern": f"^({'|'.join(words)})$"} if words and not is_list else {}
+    return ({} if is_list else {"strict": True}) | known | limits
 
 
 class TableError(Exception):
@@ -136,8 +138,8 @@ def _choose_problem(table: type, values: Any, problems: list[Problem]) -> Proble
     problem = min(problems, key=lambda problem: problem.kind != "unknown")
     name, is_inside, _ = problem.place.partition("[")
     allowed = {item.name: item.metadata for item in fields(table)}.get(name, {})
-    if is_inside or (name and problem.wanted == "list"):
-        return Problem("wrong", name, _show(values[name]), "a list of texts")
+    if is_inside or (name and problem.wanted in ("list", _LIMITS["too_short"])):
+        return Problem("wrong", name, _show(values[name]), f"a list of {', '.join(allowed.get('choices', ['texts']))}")
     if "choices" in allowed:
         return replace(problem, wanted=" or ".join(allowed["choices"]))
     if problem.wanted.startswith("a number of") and {"ge", "le"} <= allowed.keys():

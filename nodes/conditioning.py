@@ -104,6 +104,6 @@ class InjectTokens(io.ComfyNode):
         negatives = text.encode_negative(negative, composed.is_published)
         stages = encode_stages(text, adapter, identities, composed, negatives)
         conditioning = write_conditioning(stages, people, composed, merge_at)
-        report = describe_placement(composed, identities)
+        report = describe_placement(composed, identities, adapter.config)
         shown = show_prompt(composed, len(stages.positions), report)
         return io.NodeOutput(*conditioning, composed.marked, report, ui={"consistentid_prompt": [shown]})

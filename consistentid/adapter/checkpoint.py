@@ -5,21 +5,25 @@ with dotted keys in `.safetensors`.
 """
 
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..face.regions import RegionWord, order_words
 from ..finite import list_not_finite
-from ..weights import load_strictly, read_weights
+from ..weights import load_strictly, read_metadata, read_weights
 from .attention import PROJECTIONS, IDLayer, IDLayers, Lora
 from .config import CONFIGS, AdapterConfig
 from .facial_encoder import FacialEncoder
 from .id_projection import IDProjection
 from .sites import Site, list_sites
 
+REGIONS = "regions"
+"""Key of a file's metadata: region words, separated by commas."""
 PARTS = {
     "FacialEncoder": "FacialEncoder",
     "image_proj": "image_proj",
@@ -61,7 +65,18 @@ def load_adapter(path: str | Path, operations=nn) -> Adapter:
     Raises CheckpointError when the file is not a complete ConsistentID adapter.
     """
     path = Path(path)
-    return build_adapter(split_parts(read_weights(path), path.name), path.name, operations)
+    adapter = build_adapter(split_parts(read_weights(path), path.name), path.name, operations)
+    regions = read_regions(path) or adapter.config.regions
+    if regions == adapter.config.regions:
+        return adapter
+    return replace(adapter, config=replace(adapter.config, regions=regions))
+
+
+def read_regions(path: Path) -> tuple[RegionWord, ...]:
+    """Words of the regions that an adapter file says it was trained with; none in published files."""
+    with suppress(CheckpointError):  # a torch file, which has no metadata
+        return order_words(word.strip() for word in str(read_metadata(path).get(REGIONS, "")).split(","))
+    return ()
 
 
 def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from ..face.regions import PUBLISHED_REGIONS, RegionWord
+
 ID_EMBEDDING_WIDTH = 512
 ID_TOKENS = 4
 
@@ -49,6 +51,7 @@ class AdapterConfig:
     point; this project trains the unconditional branch without.
     size_px: usual width and height of a picture; guidance: usual guidance scale.
     middle_blocks: how many blocks of the UNet, from the middle, the localisation loss sees.
+    regions: words of the regions it was trained with, in their order.
     """
 
     name: str
@@ -69,6 +72,7 @@ class AdapterConfig:
     size_px: tuple[int, int]
     guidance: float
     middle_blocks: int
+    regions: tuple[RegionWord, ...] = PUBLISHED_REGIONS
 
     @property
     def width(self) -> int:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import ConsistentIDError
 from ..face.preview import draw_labels
-from ..face.regions import REGION_WORDS, Regions, select_regions
+from ..face.regions import ALL_WORDS, PUBLISHED_REGIONS, REGION_WORDS, Regions, select_by_word
 from ..prompt.mark import mark_caption
 from .records import DatasetError, Record
 
@@ -49,7 +49,7 @@ def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
     """(title, picture) of the photo, its label map over it, and each of its regions."""
     image = record.read_image()
     labels = record.read_labels(*image.shape[:2])
-    regions = Regions(image, select_regions(labels))
+    regions = Regions(image, select_by_word(labels, ALL_WORDS))
     pictures = [(record.name, image), ("regions", draw_labels(image, labels))]
     pictures += [(REGION_WORDS[key], regions.isolate(key)) for key in regions.masks]
     return [(title, Image.fromarray(picture)) for title, picture in pictures]
@@ -57,12 +57,12 @@ def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
 
 def _check_record(record: Record, findings: Findings) -> None:
     image = record.read_image()
-    masks = select_regions(record.read_labels(*image.shape[:2]))
+    masks = select_by_word(record.read_labels(*image.shape[:2]), ALL_WORDS)
     findings.sizes[image.shape[1], image.shape[0]] += 1
     findings.without_embedding += record.read_embedding() is None
     if not record.caption or not record.facial_caption:
         raise DatasetError("It lacks a caption. `dataset prepare` with --captioner or --fixed-captions adds it.")
-    if not masks:
+    if not any(REGION_WORDS[key] in PUBLISHED_REGIONS for key in masks):
         raise DatasetError("Its label map shows no face, eyes, ears, nose or mouth.")
     findings.regions.update(REGION_WORDS[key] for key in masks)
     findings.placed.update(REGION_WORDS[key] for key in mark_caption(record.facial_caption, masks).regions)

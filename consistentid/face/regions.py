@@ -3,9 +3,9 @@
 A photo is an RGB uint8 array [H, W, 3] throughout this package. Labels are those of CelebAMask-HQ.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from PIL import Image
@@ -39,6 +39,14 @@ REGION_WORDS = {
     "Hair": "hair",
 }
 """The caption word of every region key, in the order regions are kept in."""
+
+RegionWord = Literal["face", "eyes", "ears", "nose", "mouth", "eyebrows", "hair"]
+ALL_WORDS: tuple[RegionWord, ...] = ("face", "eyes", "ears", "nose", "mouth", "eyebrows", "hair")
+"""The values of REGION_WORDS, each once, in their order."""
+PUBLISHED_REGIONS = ALL_WORDS[:5]
+"""Words of the regions that the released adapters were trained with."""
+OTHER_NAMES = {"brows": "eyebrows"}
+"""What people also call a region, and its word."""
 
 CLIP_SIZE_PX = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -88,6 +96,12 @@ class Regions:
         return next((self.resize_mask(key) for key in self.masks if REGION_WORDS[key] == word), None)
 
 
+def order_words(words: Iterable[str]) -> tuple[RegionWord, ...]:
+    """The region words among some words, or their other names, each once and in the order of ALL_WORDS."""
+    named = {OTHER_NAMES.get(word, word) for word in words}
+    return tuple(word for word in ALL_WORDS if word in named)
+
+
 def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:
     """The pixels of the wanted labels with enclosed holes closed: label map [H, W] -> uint8 mask [H, W], 0 or 255.
 
@@ -121,6 +135,12 @@ def select_regions(labels: np.ndarray, unite_pairs: bool = False, extra: Collect
             # Holes stay open: hair may enclose the whole face.
             regions[key] = np.isin(labels, wanted).astype(np.uint8) * 255
     return regions
+
+
+def select_by_word(labels: np.ndarray, words: Collection[str], unite_pairs: bool = False) -> dict[str, np.ndarray]:
+    """As `select_regions`, of the given words alone."""
+    regions = select_regions(labels, unite_pairs, EXTRA_LABELS)
+    return {key: mask for key, mask in regions.items() if REGION_WORDS[key] in words}
 
 
 def isolate_region(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         images = sample(pipeline, conditioning, make_sampling(settings))
     finally:
         installed.remove()
-    report = [found.report, describe_placement(composed, [identity]), f"Prompt: {composed.marked}"]
+    report = [found.report, describe_placement(composed, [identity], adapter.config), f"Prompt: {composed.marked}"]
     return Portrait(images, _list_stages(found), report, settings)
 
 

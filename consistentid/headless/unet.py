@@ -84,7 +84,7 @@ def install_adapter(
 def check_base(unet: "UNet2DConditionModel", config: AdapterConfig, adapter: str, name: str = "this UNet") -> None:
     """IncompatibleModelError unless the UNet is of the adapter's base model."""
     base = detect_base(unet)
-    if base is not config:
+    if base is None or base.name != config.name:
         found = f"of {base.title}" if base else f"a {type(unet).__name__} of another layout"
         raise IncompatibleModelError(
             f"{adapter} is for {config.title}, but {name} is {found}. Supported base models: "

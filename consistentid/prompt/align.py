@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..adapter.config import AdapterConfig
 from ..errors import CaptionError
-from .mark import MARKER, MarkedCaption, mark_caption
+from .mark import MARKER, MarkedCaption, complete_caption, mark_caption
 
 TEXT_TOKENS = 77
 LONGEST_CAPTION = 330
@@ -50,6 +50,8 @@ def compose_prompt(
     published = alignment == "published"
     if MARKER in prompt and not published:
         raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
+    if not published:
+        caption = complete_caption(caption, regions, config.regions)
     marked = mark_caption(caption, regions, alignment)
     if published and len(caption) > LONGEST_CAPTION:
         marked, text = MarkedCaption("", marked.regions), prompt

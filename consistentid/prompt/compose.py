@@ -72,8 +72,9 @@ def find_owners(composed: FacialPrompt) -> tuple[int, ...]:
     return composed.owners if isinstance(composed, GroupPrompt) else (0,) * len(composed.regions)
 
 
-def describe_placement(composed: FacialPrompt, people: Sequence[Identity]) -> str:
-    """Which facial tokens were placed, with their strengths where not 1, and which were not; a line for each person."""
+def describe_placement(composed: FacialPrompt, people: Sequence[Identity], config: AdapterConfig) -> str:
+    """Which facial tokens were placed, with their strengths where not 1, which were not, and which the adapter was not
+    trained with; a line for each person."""
     if isinstance(composed, GroupPrompt):
         pairs = [(marked.regions, marked.unplaced) for marked in composed.captions]
     else:
@@ -82,6 +83,8 @@ def describe_placement(composed: FacialPrompt, people: Sequence[Identity]) -> st
     for number, (person, (placed, unplaced)) in enumerate(zip(people, pairs, strict=True)):
         report = f"{len(placed)} facial tokens: {_name_regions(placed, person) or 'none'}."
         report += f" No word for: {_name_regions(unplaced, person)}." if unplaced else ""
+        unknown = [word for word in map(REGION_WORDS.__getitem__, placed) if word not in config.regions]
+        report += f" This adapter was not trained with: {', '.join(unknown)}." if unknown else ""
         lines.append(report if len(pairs) == 1 else f"{chr(ord('A') + number)}: {report}")
     return "\n".join(lines)
 

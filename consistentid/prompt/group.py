@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..adapter.config import AdapterConfig
 from ..errors import CaptionError
 from .align import FacialPrompt, append_caption
-from .mark import MARKER, MarkedCaption, mark_caption
+from .mark import MARKER, MarkedCaption, complete_caption, mark_caption
 
 _NAME = re.compile(r"<([A-Z])>")
 
@@ -38,7 +38,10 @@ def compose_group(
     """
     if MARKER in prompt:
         raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
-    marked = tuple(mark_caption(caption, keys, "matched") for caption, keys in zip(captions, regions, strict=True))
+    marked = tuple(
+        mark_caption(complete_caption(caption, keys, config.regions), keys, "matched")
+        for caption, keys in zip(captions, regions, strict=True)
+    )
     head, sayings = split_people(prompt, len(marked))
     order = [*sayings, *(person for person in range(len(marked)) if person not in sayings)]
     parts = [head]

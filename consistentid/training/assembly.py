@@ -1,7 +1,7 @@
 """What a run is made of, put together from its configuration."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -54,7 +54,7 @@ def assemble_run(config: TrainingConfig) -> Run:
     config.check()
     accelerator, accumulated = start_accelerator(config)
     samples = TrainingSamples(read_records(config.dataset), config)
-    base = next(base for base in CONFIGS if base.name == config.base)
+    base = replace(next(base for base in CONFIGS if base.name == config.base), regions=config.regions)
     pipeline = load_pipeline(config.checkpoint, base, base_config=config.base_config)
     dtype = DTYPES[config.precision]
     clip_vision = load_clip_vision(config.clip_vision, base)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..adapter.checkpoint import REGIONS
 from ..errors import CheckpointError, describe_os_error
 from ..weights import read_weights, write_weights
 from .config import ConfigError, TrainingConfig
@@ -22,15 +23,21 @@ FOLDER = "checkpoints"
 ADAPTER, AVERAGE, OPTIMIZER, RUN = "adapter.safetensors", "adapter_ema.safetensors", "optimizer.pt", "run.json"
 
 
-def write_adapter(path: Path, tensors: Mapping[str, Tensor], base: str, step: int, dtype: torch.dtype) -> None:
-    """An adapter in the published layout, as safetensors; it appears only when it is whole."""
-    metadata = {"format": "pt", "consistentid": __version__, "base": base, "steps": str(step)}
+def write_adapter(
+    path: Path, tensors: Mapping[str, Tensor], config: TrainingConfig, step: int, dtype: torch.dtype
+) -> None:
+    """An adapter in the published layout, as safetensors; it appears only when it is whole.
+
+    Its metadata says what it was trained on, and with which regions.
+    """
+    metadata = {"format": "pt", "consistentid": __version__, "base": config.base, "steps": str(step)}
+    metadata[REGIONS] = ",".join(config.regions)
     saved = {name: tensor.detach().to("cpu", dtype).clone() for name, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_weights(path, saved, metadata)
 
 
-def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: Mapping[str, Tensor], state: dict) -> Path:
+def save_checkpoint(config: TrainingConfig, step: int, tensors: Mapping[str, Tensor], state: dict) -> Path:
     """Everything a run needs to go on after `step` steps; older checkpoints beyond config.keep are deleted.
 
     CheckpointError when it cannot be written; what is there is then left alone.
@@ -42,7 +49,7 @@ def save_checkpoint(config: TrainingConfig, base: str, step: int, tensors: Mappi
         shutil.rmtree(left, ignore_errors=True)
     record = {"step": step, "version": __version__, "config": asdict(config)}
     try:
-        write_adapter(part / ADAPTER, tensors, base, step, torch.float32)
+        write_adapter(part / ADAPTER, tensors, config, step, torch.float32)
         torch.save(state, part / OPTIMIZER)
         (part / RUN).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full

@@ -1,10 +1,9 @@
 """Every choice of a training run: one table for the YAML file, its defaults, and the record in a checkpoint."""
 
 import difflib
-import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..adapter.config import CONFIGS
 from ..checked import TABLE, Problem, TableError, check_table, describe_choice
 from ..choices import ALIGNMENTS
 from ..errors import ConsistentIDError
+from ..face.regions import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, RegionWord, order_words
 from ..packages import needed
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -66,6 +66,12 @@ class TrainingConfig:
         "blocks of the UNet, from the middle, whose attention it sees; 0: 5, SDXL 3", 0, ge=0
     )
     alignment: str = key("which region meets which word", "auto", choices=ALIGNMENTS)
+    regions: tuple[RegionWord, ...] = key(
+        "regions that get facial tokens", PUBLISHED_REGIONS, choices=ALL_WORDS, min_length=1
+    )
+    extra_drop_probability: float = key(
+        "how often each of eyebrows and hair is left out, so that the adapter draws without them too", 0.3, ge=0, le=1
+    )
     unite_pairs: bool = key("both eyes, ears and lips in a region, not the first found of each", False)
     precision: str = key("mixed precision", "no", choices=PRECISIONS, fixed=False)
     gradient_checkpointing: bool = key("compute activations twice: less memory, slower", False, fixed=False)
@@ -84,6 +90,11 @@ class TrainingConfig:
     sheet_prompts: tuple[str, ...] = key("prompts of a sheet", ("a photo of a person in a park",), fixed=False)
     sheet_steps: int = key("sampling steps of a sheet", 20, fixed=False, gt=0)
 
+    @property
+    def extra_regions(self) -> tuple[RegionWord, ...]:
+        """Regions that the published training does not have."""
+        return tuple(word for word in self.regions if word not in PUBLISHED_REGIONS)
+
     def check(self) -> None:
         """ConfigError for values that no run can have."""
         _check(asdict(self), "")
@@ -100,11 +111,11 @@ class TrainingConfig:
 
     def check_continued(self, before: dict) -> None:
         """ConfigError when a run is to go on with another training than it was begun with."""
-        now = json.loads(json.dumps(asdict(self)))
+        now = asdict(self)
         fixed = [item.name for item in fields(self) if item.metadata["fixed"]]
-        # A key that an earlier version did not know was at its default.
+        # A key that an earlier version did not know was at its default; JSON has lists for tuples.
         before = {item.name: item.default for item in fields(self)} | before
-        changed = [f"{name} was {before[name]!r}" for name in fixed if before[name] != now[name]]
+        changed = [f"{name} was {before[name]!r}" for name in fixed if _freeze(before[name]) != _freeze(now[name])]
         if changed:
             raise ConfigError(
                 f"{self.output} holds a run with other settings: {', '.join(changed)}. Put them back, or name another "
@@ -127,7 +138,9 @@ def read_config(path: str | Path) -> TrainingConfig:
 
 
 def _read(item: Field, value):
-    """What YAML takes for text or false: 1e-4 is a number, and a bare `no` may be a choice."""
+    """What YAML takes for text or false: 1e-4 is a number, and a bare `no` may be a choice. Regions by other names."""
+    if item.name == "regions" and isinstance(value, list):
+        return [OTHER_NAMES.get(word, word) if isinstance(word, str) else word for word in value]
     if item.type is float and isinstance(value, int | str) and not isinstance(value, bool):
         with suppress(ValueError, OverflowError):
             return float(value)
@@ -139,9 +152,16 @@ def _check(values: Mapping[str, Any], where: str) -> TrainingConfig:
         config = check_table(TrainingConfig, values)
     except TableError as error:
         raise ConfigError(f"{where}{_explain(error.problem)}") from error
+    if config.extra_regions and config.alignment == "published":
+        extra = " and ".join(config.extra_regions)
+        raise ConfigError(f"{where}alignment 'published' knows no {extra}; choose auto or matched.")
     if config.sheet_every and not config.sheet_prompts:
         raise ConfigError(f"{where}sheet_prompts is empty; sheets need a prompt.")
-    return config
+    return replace(config, regions=order_words(config.regions))
+
+
+def _freeze(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _explain(problem: Problem) -> str:

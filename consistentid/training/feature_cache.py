@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..dataset.records import Record
 from ..errors import ConsistentIDError
+from ..face.regions import PUBLISHED_REGIONS
 from ..weights import read_metadata, read_weights, write_weights
 from .config import ConfigError, TrainingConfig
 
@@ -24,7 +25,8 @@ SETTINGS = ("base", "resolution", "unite_pairs", "alignment", "precision")
 @dataclass(frozen=True, eq=False)
 class Features:
     """latents: mean and spread, [2, 4, h, w]. features: [257, 1280] of the photo, under PHOTO, and of each region that
-    has a facial token, by its key. size: (height, width) of the stored picture."""
+    has a facial token, or of all where chance leaves some out, by its key. size: (height, width) of the stored
+    picture."""
 
     latents: Tensor
     features: dict[str, Tensor]
@@ -68,6 +70,8 @@ class FeatureCache:
         values = asdict(config)
         networks = [_describe(Path(values[name])) for name in NETWORKS if values[name]]
         self._run = [FORMAT, networks, [values[name] for name in SETTINGS]]
+        if config.regions != PUBLISHED_REGIONS:
+            self._run.append(config.regions)
 
     def find(self, record: Record) -> CacheEntry:
         made_of = [_describe(record.image), _describe(record.mask), record.caption, record.facial_caption]

@@ -1,5 +1,6 @@
 """The frozen models: pixels and captions of a micro-batch -> what the trained model reads, and what it should say."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
+from ..face.regions import EXTRA_LABELS
 from ..headless.clip_text import ClipText
 from ..headless.clip_vision import ClipVision
 from ..headless.pipeline import import_diffusers
@@ -55,7 +57,8 @@ class ModelInputs:
 
 @dataclass(frozen=True)
 class Chance:
-    """What is left to chance for one sample: noise and posterior like its latents [4, h, w], the rest yes or no."""
+    """What is left to chance for one sample: noise and posterior like its latents [4, h, w], keys of extra regions that
+    are left out, the rest yes or no."""
 
     noise: Tensor
     posterior: Tensor
@@ -63,6 +66,7 @@ class Chance:
     is_masked: bool
     is_dropped: bool
     is_id_dropped: bool
+    left_out: frozenset[str] = frozenset()
 
 
 class FrozenModels:
@@ -89,7 +93,7 @@ class FrozenModels:
         latents = self._encode_pictures(samples)
         chances = [self.draw_chance(sample.ordinal, latents.shape[2:]) for sample in samples]
         texts = [
-            mark_plain(self.clip) if chance.is_dropped else self.mark(sample)
+            mark_plain(self.clip) if chance.is_dropped else self.mark(sample, chance.left_out)
             for sample, chance in zip(samples, chances, strict=True)
         ]
         text, pooled = encode_texts(self.clip, texts)
@@ -111,8 +115,9 @@ class FrozenModels:
             region_masks=stack_masks(samples, texts, size).to(self.device),
         )
 
-    def mark(self, sample: Sample) -> TrainingText:
-        return mark_sample(self.clip, sample, self.base, self.config.alignment)
+    def mark(self, sample: Sample, left_out: Collection[str] = ()) -> TrainingText:
+        keys = [key for key in sample.masks if key not in left_out]
+        return mark_sample(self.clip, sample, keys, self.base, self.config.alignment)
 
     @torch.no_grad()
     def encode_pixels(self, pixels: list[Tensor]) -> Tensor:
@@ -130,6 +135,13 @@ class FrozenModels:
             is_masked=masked < self.config.mask_probability,
             is_dropped=dropped < self.config.drop_probability,
             is_id_dropped=float(torch.rand((), generator=generator)) < self.config.id_drop_probability,
+            left_out=self._leave_out(generator),
+        )
+
+    def _leave_out(self, generator: torch.Generator) -> frozenset[str]:
+        draws = torch.rand(len(EXTRA_LABELS), generator=generator).tolist()
+        return frozenset(
+            key for key, draw in zip(EXTRA_LABELS, draws, strict=True) if draw < self.config.extra_drop_probability
         )
 
     def _encode_class(self, chances: list[Chance]) -> tuple[Tensor | None, Tensor | None]:
@@ -185,7 +197,7 @@ class FrozenModels:
         """CLIP features of each photo and its marked regions, all that are new in one pass; none where dropped."""
         wanted = [
             {} if chance.is_dropped or sample.cached else {PHOTO: sample.pixels.photo} | {
-                key: sample.pixels.regions[key] for key in text.regions
+                key: sample.pixels.regions[key] for key in self._list_wanted(sample, text)
             }
             for sample, text, chance in zip(samples, texts, chances, strict=True)
         ]  # fmt: skip
@@ -195,6 +207,10 @@ class FrozenModels:
             {key: next(encoded) for key in row} or ({} if chance.is_dropped else sample.cached.features)
             for sample, chance, row in zip(samples, chances, wanted, strict=True)
         ]
+
+    def _list_wanted(self, sample: Sample, text: TrainingText) -> Iterable[str]:
+        """Of which regions features are made: all, if they are kept and chance may choose others the next time."""
+        return sample.masks if sample.entry and self.config.extra_regions else text.regions
 
     def _keep(self, samples: list[Sample], chances: list[Chance], latents: Tensor, features: list[dict]) -> None:
         """Write what is new, but for samples whose conditions were dropped: their features are not known yet."""

@@ -122,7 +122,7 @@ def save(run: Run) -> None:
             "scaler": scaler.state_dict() if scaler is not None else None,
             "ema": run.ema.state_dict() if run.ema else None,
         }
-        save_checkpoint(config, run.base.name, run.step, run.trained, state)
+        save_checkpoint(config, run.step, run.trained, state)
     accelerator.wait_for_everyone()
 
 
@@ -130,8 +130,8 @@ def write_results(run: Run) -> None:
     output, trained = Path(run.config.output), run.trained
     if run.ema:
         average = dict(zip(trained, run.ema.shadow_params, strict=True))
-        write_adapter(output / AVERAGE, average, run.base.name, run.step, torch.float16)
-    write_adapter(output / ADAPTER, trained, run.base.name, run.step, torch.float16)
+        write_adapter(output / AVERAGE, average, run.config, run.step, torch.float16)
+    write_adapter(output / ADAPTER, trained, run.config, run.step, torch.float16)
 
 
 def save_sheet(run: Run, sheets: SheetMaker, log: Log) -> None:

@@ -1,7 +1,7 @@
 """From records on disk to batches of pixels, in an order that depends on nothing but the seed."""
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..dataset.records import DatasetError, Record
-from ..face.regions import Regions, preprocess_clip, select_regions
+from ..face.regions import PUBLISHED_REGIONS, Regions, preprocess_clip, select_by_word
 from .config import TrainingConfig
 from .feature_cache import CacheEntry, FeatureCache, Features
 
@@ -67,7 +67,8 @@ class TrainingSamples(Dataset):
         number = shuffle(len(self.records), self.config.seed, epoch)[place]
         record = self.records[number]
         entry = self.cache.find(record) if self.cache else None
-        return read_sample(record, ordinal, self.config.resolution, self.config.unite_pairs, entry)
+        config = self.config
+        return read_sample(record, ordinal, config.resolution, config.unite_pairs, entry, config.regions)
 
 
 class MicroBatches:
@@ -92,9 +93,17 @@ class MicroBatches:
 
 
 def read_sample(
-    record: Record, ordinal: int, resolution: int, unite_pairs: bool = False, entry: CacheEntry | None = None
+    record: Record,
+    ordinal: int,
+    resolution: int,
+    unite_pairs: bool = False,
+    entry: CacheEntry | None = None,
+    words: Collection[str] = PUBLISHED_REGIONS,
 ) -> Sample:
-    """A record, its centre square resized to the resolution. A label map of another size is stretched."""
+    """A record, its centre square resized to the resolution, and its regions of the given words.
+
+    A label map of another size is stretched.
+    """
     cached = entry.load() if entry else None
     if cached:
         stored, (height, width) = None, cached.size
@@ -104,7 +113,7 @@ def read_sample(
     square = (resolution, resolution)
     labels = Image.fromarray(record.read_labels(height, width))
     labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))
-    masks = select_regions(labels, unite_pairs)
+    masks = select_by_word(labels, words, unite_pairs)
     embedding = record.read_embedding()
     return Sample(
         ordinal=ordinal,

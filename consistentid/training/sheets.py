@@ -55,7 +55,7 @@ class SheetMaker:
 
     def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
         config, encoder = self.run.config, ClipVision(self.run.frozen.clip_vision)
-        read = read_sample(record, 0, config.resolution, config.unite_pairs)
+        read = read_sample(record, 0, config.resolution, config.unite_pairs, words=config.regions)
         pixels = cast(Pixels, read.pixels)  # they are there where nothing is cached
         photo = ((pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
         regions = Regions(photo, {key: mask.numpy() for key, mask in read.masks.items()})

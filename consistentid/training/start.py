@@ -1,5 +1,7 @@
 """The adapter that training begins with: a file, or new weights."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -14,8 +16,12 @@ from .config import TrainingConfig
 
 
 def start_adapter(config: TrainingConfig, unet: nn.Module, base: AdapterConfig) -> Adapter:
-    """The adapter file of the configuration, or a new adapter for the UNet; the same for the same seed."""
-    return load_adapter(config.adapter) if config.adapter else make_adapter(unet, base, config.rank, config.seed)
+    """The adapter file of the configuration, or a new adapter for the UNet, which is the same for the same seed; its
+    regions are those of `base`."""
+    if not config.adapter:
+        return make_adapter(unet, base, config.rank, config.seed)
+    adapter = load_adapter(config.adapter)
+    return replace(adapter, config=replace(adapter.config, regions=base.regions))
 
 
 def make_adapter(unet: nn.Module, base: AdapterConfig, rank: int, seed: int) -> Adapter:

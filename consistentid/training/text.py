@@ -1,5 +1,6 @@
 """Captions of a batch -> text embeddings and the places of facial tokens in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,12 +25,14 @@ class TrainingText:
     regions: list[str]
 
 
-def mark_sample(clip: ClipText, sample: Sample, config: AdapterConfig, alignment: str = "auto") -> TrainingText:
-    """The text that goes with a picture: composed as for inference, then cut to 77 tokens, its end token kept.
+def mark_sample(
+    clip: ClipText, sample: Sample, keys: Sequence[str], config: AdapterConfig, alignment: str = "auto"
+) -> TrainingText:
+    """The text that goes with a picture and these of its regions: composed as for inference, then cut to 77 tokens, its
+    end token kept.
 
     Facial tokens that would stand beyond the cut are left out.
     """
-    keys = tuple(sample.masks)
     count = make_counter(clip, alignment)
     composed = compose_prompt(sample.caption, sample.facial_caption, keys, config, count, alignment)
     tokens = tokenize_marked(clip, composed)

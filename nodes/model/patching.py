@@ -156,7 +156,7 @@ def check_hookable(model: ModelPatcher) -> None:
 
 def _check_base(model: ModelPatcher, hosted: HostedAdapter) -> None:
     base = detect_base(model)
-    if base is hosted.config:
+    if base and base.name == hosted.config.name:
         return
     kind = type(model.model.model_config).__name__ if hasattr(model.model, "model_config") else "unknown"
     found = f"of {base.title}" if base else f"a model of type {kind}"

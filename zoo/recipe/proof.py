@@ -208,7 +208,7 @@ def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> 
     run = assemble_run(config)
     masses, people = [], []
     for ordinal, record in enumerate(run.samples.records):
-        inputs = run.frozen.encode([read_sample(record, ordinal, SIDE_PX)])
+        inputs = run.frozen.encode([read_sample(record, ordinal, SIDE_PX, words=config.regions)])
         masses.append(run.model(**inputs.as_arguments())["mass"].item())
         people.append(record.name.partition("/")[0])
     return estimate_mean(masses, people)

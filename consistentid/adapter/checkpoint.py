@@ -5,7 +5,6 @@ with dotted keys in `.safetensors`.
 """
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,17 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
-from ..face.regions import RegionWord, order_words
 from ..finite import list_not_finite
-from ..weights import load_strictly, read_metadata, read_weights
+from ..weights import load_strictly, read_weights
 from .attention import PROJECTIONS, IDLayer, IDLayers, Lora
 from .config import CONFIGS, AdapterConfig
 from .facial_encoder import FacialEncoder
 from .id_projection import IDProjection
 from .sites import Site, list_sites
+from .trained_regions import add_regions
 
-REGIONS = "regions"
-"""Key of a file's metadata: region words, separated by commas."""
 PARTS = {
     "FacialEncoder": "FacialEncoder",
     "image_proj": "image_proj",
@@ -59,24 +56,13 @@ class Adapter:
 
 
 def load_adapter(path: str | Path, operations=nn) -> Adapter:
-    """Read an adapter file (`.bin` or `.safetensors`) of any base model.
+    """Read an adapter file (`.bin` or `.safetensors`) of any base model; CheckpointError when it is not a complete one.
 
     operations: module that makes the layers (torch.nn, or ComfyUI's comfy.ops.manual_cast).
-    Raises CheckpointError when the file is not a complete ConsistentID adapter.
     """
     path = Path(path)
     adapter = build_adapter(split_parts(read_weights(path), path.name), path.name, operations)
-    regions = read_regions(path) or adapter.config.regions
-    if regions == adapter.config.regions:
-        return adapter
-    return replace(adapter, config=replace(adapter.config, regions=regions))
-
-
-def read_regions(path: Path) -> tuple[RegionWord, ...]:
-    """Words of the regions that an adapter file says it was trained with; none in published files."""
-    with suppress(CheckpointError):  # a torch file, which has no metadata
-        return order_words(word.strip() for word in str(read_metadata(path).get(REGIONS, "")).split(","))
-    return ()
+    return replace(adapter, config=add_regions(adapter.config, path))
 
 
 def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
@@ -138,8 +124,8 @@ def detect_config(parts: dict[str, dict[str, Tensor]], source: str) -> AdapterCo
     """Which base model the adapter is for, by the width of its facial tokens and its number of sites."""
     norm = parts["FacialEncoder"].get("fuse_module.layer_norm.weight")
     width = norm.shape[0] if norm is not None and norm.ndim == 1 else None
-    numbers = {int(key.split(".")[0]) for key in parts["adapter_modules"] if _NUMBER.fullmatch(key.split(".")[0])}
-    entries = len(numbers)
+    numbers = (key.split(".")[0] for key in parts["adapter_modules"])
+    entries = len({int(number) for number in numbers if _NUMBER.fullmatch(number)})
     for config in CONFIGS:
         if (width, entries) == (config.width, 2 * config.sites):
             return config
@@ -189,8 +175,7 @@ def _group_entries(modules: dict[str, Tensor], config: AdapterConfig, source: st
 def _check_entry(entry: dict[str, Tensor], number: int, context: int, place: str) -> None:
     names = {f"{projection}_lora.{side}" for projection in PROJECTIONS for side in ("up", "down")}
     is_cross = number % 2 == 1
-    if is_cross:
-        names |= {"to_k_ip", "to_v_ip"}
+    names |= {"to_k_ip", "to_v_ip"} if is_cross else set()
     if entry.keys() != names:
         raise CheckpointError(
             f"{place}: missing {sorted(names - entry.keys()) or 'nothing'}, "

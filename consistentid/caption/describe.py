@@ -1,6 +1,6 @@
 """Describing a face with a vision-language model such as LLaVA-1.5, through transformers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,11 +9,22 @@ import torch
 
 from ..errors import CheckpointError, MissingPackageError
 from ..packages import needed
+from ..prompt.mark import WORDS
 from ..weights import own_memory
 from .quantisation import build_options, check_precision, is_quantised
 
 QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
 MAX_NEW_TOKENS = 512
+
+
+def ask_about(words: Collection[str]) -> str:
+    """The question for these region words; QUESTION for the published five.
+
+    >>> ask_about(["face", "nose", "hair"])
+    "Describe this person's facial features for me, including face, nose, and hair."
+    """
+    *others, last = [word for word in WORDS if word in words]
+    return f"{QUESTION.partition('face,')[0]}{', '.join([*others, f'and {last}' if others else last])}."
 
 
 class Captioner:

@@ -1,13 +1,14 @@
 """The two captions of a record: what the photo shows, and what the face looks like."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ..adapter.config import SD15
-from ..caption.describe import QUESTION
+from ..caption.describe import QUESTION, ask_about
+from ..face.regions import PUBLISHED_REGIONS
 from .records import KEYS, find_json, list_entries, make_record, write_json
 from .run import has_captions
 
@@ -26,19 +27,23 @@ class Describer(Protocol):
 
 
 def caption_records(
-    out: Path, captioner: Describer | None, watch: Callable[[int, int], None] = lambda done, total: None
+    out: Path,
+    captioner: Describer | None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+    words: Collection[str] = PUBLISHED_REGIONS,
 ) -> int:
     """Give each record of `out` the captions that it lacks; returns how many records changed.
 
-    captioner None: the fixed sentences, for records of people nobody described. One record is written after the
-    other, so a run that was stopped goes on where it was.
+    words: of the regions that the captioner is asked about. captioner None: the fixed sentences, for records of people
+    nobody described. One record is written after the other, so a run that was stopped goes on where it was.
     """
+    questions = QUESTIONS | {"facial_caption": ask_about(words)}
     open_ones = list(_list_open(out))
     for number, (name, entry) in enumerate(open_ones, 1):
         absent = [part for part in QUESTIONS if not any(entry.get(key) for key in KEYS[part])]
         if captioner:
             photo = make_record(out, name, entry).read_image()
-            answers = {part: captioner.describe(photo, QUESTIONS[part]) for part in absent}
+            answers = {part: captioner.describe(photo, questions[part]) for part in absent}
         else:
             answers = {part: FIXED[part] for part in absent}
         write_json(find_json(out, name), entry | {KEYS[part][0]: text.strip() for part, text in answers.items()})

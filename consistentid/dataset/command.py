@@ -4,6 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from ..face.regions import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, order_words
 from ..model_files.find import VARIABLE, find_by_id
 from ..whole_file import claim_folder
 
@@ -24,6 +25,14 @@ def add_command(subparsers) -> None:
     prepare.add_argument("--quality", type=float, default=0.0, help="lowest quality of the face, 0..1 (default: 0)")
     prepare.add_argument("--workers", type=int, default=4, help="photos at once (default: 4)")
     prepare.add_argument("--captioner", help="folder of a vision-language model that writes missing captions")
+    prepare.add_argument(
+        "--regions",
+        nargs="+",
+        choices=(*ALL_WORDS, *OTHER_NAMES),
+        default=PUBLISHED_REGIONS,
+        metavar="WORD",
+        help=f"what the captioner is asked about, of {', '.join(ALL_WORDS)} (default: the published five)",
+    )
     prepare.add_argument("--fixed-captions", action="store_true", help="the fixed sentences where captions are missing")
     prepare.add_argument("--face-package", help="InsightFace package folder")
     prepare.add_argument("--face-parser", help="BiSeNet file")
@@ -86,7 +95,9 @@ def _add_captions(arguments) -> None:
         on_cpu = torch.device(arguments.device).type == "cpu"
         captioner = load_captioner(arguments.captioner, torch.float32 if on_cpu else torch.float16)
         captioner.model.to(arguments.device)
-    captioned = caption_records(arguments.out, captioner, partial(print_progress, "Captioned"))
+    captioned = caption_records(
+        arguments.out, captioner, partial(print_progress, "Captioned"), order_words(arguments.regions)
+    )
     print(f"Records that got captions: {captioned}.")
 
 

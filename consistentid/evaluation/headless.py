@@ -25,6 +25,8 @@ from .fingerprint import describe_file
 
 PLANNED = ("face", "identity", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
+ADDED = ("brows", "hair", "left_out")
+"""Settings that earlier runs did not have: at their default they are no difference."""
 FILES = (
     *("checkpoint", "base_config", "adapter", "clip_vision", "face_parser", "face_package", "face2diffusion"),
     *("controlnet", "control_image", "image", "mask"),
@@ -70,7 +72,8 @@ class Headless:
                 value = [[describe_file(path), weight] for path, weight in map(parse_lora, value)]
             elif name in FILES and value:
                 value = describe_file(value)
-            record[name] = value
+            if value or name not in ADDED:
+                record[name] = value
         return {"engine": "headless", "settings": {key: record[key] for key in record if key not in PLANNED}}
 
     def draw(self, photo: Path, prompt: str, seed: int) -> Drawing:

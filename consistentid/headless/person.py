@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ..adapter.checkpoint import Adapter, load_adapter
+from ..face.omission import read_region_words
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity, encode_face, load_face2diffusion
@@ -45,7 +46,8 @@ def read_identity(
         identity, found = load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
     else:
         choice = settings.select, settings.index, settings.framing
-        identity, found = encode_photo(photo, models, adapter.config.parsing_px, *choice)
+        regions = settings.extra_regions, read_region_words(settings.left_out)
+        identity, found = encode_photo(photo, models, adapter.config.parsing_px, *choice, *regions)
     check_adapter(identity, adapter.config, adapter.source)
     return identity, found
 

@@ -11,6 +11,8 @@ from ..adapter.config import CONFIGS, SD15, AdapterConfig
 from ..checked import TABLE, TableError, check_table, describe_choice, parse_json
 from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS
 from ..errors import ConsistentIDError
+from ..face.omission import read_region_words
+from ..face.regions import EXTRA_LABELS
 from .schedulers import SCHEDULERS
 
 PNG_KEY = "consistentid"
@@ -46,6 +48,9 @@ class PortraitSettings:
     select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
     index: int = option(0, "which face of that order, counted from 0")
     framing: str = option("auto", "what CLIP sees of the photo", choices=FRAMINGS)
+    brows: bool = option(False, "eyebrows as a region of their own")
+    hair: bool = option(False, "hair as a region of its own")
+    left_out: str = option("", "regions that are not encoded, such as 'ears, hair'")
     id_embedding: bool = option(True, "InsightFace's embedding; without it the regions alone describe the face")
     base: str = option("sd15", "base model whose files are looked for", choices=BASES)
     models_folder: str = option("", "folder like ComfyUI/models, for files that are not named")
@@ -91,6 +96,7 @@ class PortraitSettings:
             wrong = error.problem
             name = wrong.place.replace("_", "-")
             raise ConsistentIDError(f"--{name} is {wrong.found}; {wrong.wanted} is needed.") from error
+        read_region_words(self.left_out)
         problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
         if problem:
             raise ConsistentIDError(problem)
@@ -98,6 +104,11 @@ class PortraitSettings:
             from ..face2diffusion.word import normalise_word, require_word
 
             require_word(self.prompt, normalise_word(self.word))
+
+    @property
+    def extra_regions(self) -> list[str]:
+        """Keys of the regions beyond the published ones."""
+        return [key for key, is_wanted in zip(EXTRA_LABELS, (self.brows, self.hair), strict=True) if is_wanted]
 
     def _list_problems(self):
         yield bool(self.face) == bool(self.identity), "Name one of --face PHOTO and --identity FILE."
@@ -142,7 +153,7 @@ class PortraitSettings:
 
 
 def read_settings(path: str | Path) -> PortraitSettings:
-    """The settings that a PNG of this program was made with."""
+    """The settings that a PNG of this program was made with; what an earlier version did not know is at its default."""
     try:
         with Image.open(path) as image:
             record = parse_json(image.info[PNG_KEY])
@@ -151,7 +162,7 @@ def read_settings(path: str | Path) -> PortraitSettings:
         raise ConsistentIDError(
             f"{path} cannot be repeated: it is missing, or holds no settings of this program."
         ) from error
-    if version != FORMAT or names != {item.name for item in fields(PortraitSettings)}:
+    if version != FORMAT or not names <= {item.name for item in fields(PortraitSettings)}:
         raise ConsistentIDError(f"{path} was made by another version of this program, which had other settings.")
     try:
         return check_table(PortraitSettings, record["settings"])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..face.face import Face, align_face, check_same_photo
+from ..face.omission import leave_out_regions
 from ..face.parsed_face import ParsedFace, parse_regions
 from ..face.preview import draw_labels
 from ..face.regions import REGION_WORDS, Regions, preprocess_clip
@@ -48,18 +49,21 @@ def encode_photo(
     selection: str = "largest",
     index: int = 0,
     framing: str = "auto",
+    extra: Collection[str] = (),
+    omitted: tuple[str, ...] = (),
 ) -> tuple[Identity, Stages]:
     """Everything that is known of the person in an RGB photo [H, W, 3].
 
     side_px: side of the square for face parsing, 512 for SD1.5 and 1280 for SDXL. selection, index: which face, as for
-    `select_faces`. framing: what CLIP sees, as for `choose_frame`. FaceNotFoundError when there is no face, or no
-    region of one.
+    `select_faces`. framing: what CLIP sees, as for `choose_frame`. extra: as for `select_regions`; omitted: words of
+    regions that are not encoded. FaceNotFoundError when there is no face, or no region of one.
     """
     face, found = None, Stages([("Photo", photo)], "")
     if models.faces:
         face, found = _find_face(photo, models.faces, selection, index)
-    parsed = parse_photo(models.parser, photo, side_px, face, framing)
-    regions, views = parsed.regions, parsed.regions.list_views()
+    parsed = parse_photo(models.parser, photo, side_px, face, framing, extra=extra)
+    regions = leave_out_regions(parsed.regions, omitted)
+    views = regions.list_views()
     words = [REGION_WORDS[key] for key in regions.masks]
     identity = build_identity(regions, face, *encode_images(models.encoder, views))
     pictures = [("Regions", draw_labels(photo, parsed.map_labels()))]

@@ -1,11 +1,12 @@
 """Composition and alignment: prompt and marked caption -> one text, and markers -> token positions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..adapter.config import AdapterConfig
+from ..adapter.config import FIXED_SENTENCES, AdapterConfig
 from ..errors import CaptionError
-from .mark import MARKER, MarkedCaption, complete_caption, mark_caption
+from ..face.regions import REGION_WORDS
+from .mark import EXTRA_CLAUSES, MARKER, MarkedCaption, find_word, mark_caption, split_clauses
 
 TEXT_TOKENS = 77
 LONGEST_CAPTION = 330
@@ -69,6 +70,22 @@ def _join(prompt: str, marked: MarkedCaption, config: AdapterConfig, count_token
     if count_tokens(text) > TEXT_TOKENS:
         text = config.separator + marked.text + " Caption:" + prompt
     return text
+
+
+def complete_caption(caption: str, regions: Iterable[str], trained: Collection[str]) -> str:
+    """The caption with a neutral clause for each extra region that was trained and that the caption has no word for.
+
+    regions: keys of those that were found; trained: words. A fixed sentence is left to `mark_caption`.
+
+    >>> complete_caption("a round face, blue eyes", ["Face", "Hair"], ["face", "hair"])
+    'a round face, blue eyes, hair'
+    """
+    if caption.strip() in FIXED_SENTENCES:
+        return caption
+    clauses = split_clauses(caption.replace(MARKER, " "))
+    wanted = [key for key in regions if key in EXTRA_CLAUSES and REGION_WORDS[key] in trained]
+    missing = [key for key in wanted if find_word(clauses, REGION_WORDS[key]) is None]
+    return ", ".join([caption, *(EXTRA_CLAUSES[key] for key in missing)])
 
 
 def append_caption(prompt: str, caption: str, config: AdapterConfig) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ..adapter.config import AdapterConfig
 from ..errors import CaptionError
-from .align import FacialPrompt, append_caption
-from .mark import MARKER, MarkedCaption, complete_caption, mark_caption
+from .align import FacialPrompt, append_caption, complete_caption
+from .mark import MARKER, MarkedCaption, mark_caption
 
 _NAME = re.compile(r"<([A-Z])>")
 

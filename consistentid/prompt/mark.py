@@ -6,7 +6,7 @@ with everything it does to captions that are not written like its fixed sentence
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..adapter.config import FIXED_SENTENCES
@@ -71,22 +71,6 @@ def mark_caption(caption: str, regions: Iterable[str], alignment: str = "auto") 
     if alignment in ("auto", "matched"):
         return mark_matched(f"{caption} {clauses}", regions)
     raise CaptionError(f"Unknown alignment '{alignment}'; choose auto, published or matched.")
-
-
-def complete_caption(caption: str, regions: Iterable[str], trained: Collection[str]) -> str:
-    """The caption with a neutral clause for each extra region that was trained and that the caption has no word for.
-
-    regions: keys of those that were found; trained: words. A fixed sentence is left to `mark_caption`.
-
-    >>> complete_caption("a round face, blue eyes", ["Face", "Hair"], ["face", "hair"])
-    'a round face, blue eyes, hair'
-    """
-    if caption.strip() in FIXED_SENTENCES:
-        return caption
-    clauses = split_clauses(caption.replace(MARKER, " "))
-    wanted = [key for key in regions if key in EXTRA_CLAUSES and REGION_WORDS[key] in trained]
-    missing = [key for key in wanted if find_word(clauses, REGION_WORDS[key]) is None]
-    return ", ".join([caption, *(EXTRA_CLAUSES[key] for key in missing)])
 
 
 def mark_matched(caption: str, regions: Iterable[str]) -> MarkedCaption:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..adapter.checkpoint import REGIONS
+from ..adapter.trained_regions import describe_regions
 from ..errors import CheckpointError, describe_os_error
 from ..weights import read_weights, write_weights
 from .config import ConfigError, TrainingConfig
@@ -31,7 +31,7 @@ def write_adapter(
     Its metadata says what it was trained on, and with which regions.
     """
     metadata = {"format": "pt", "consistentid": __version__, "base": config.base, "steps": str(step)}
-    metadata[REGIONS] = ",".join(config.regions)
+    metadata |= describe_regions(config.regions)
     saved = {name: tensor.detach().to("cpu", dtype).clone() for name, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_weights(path, saved, metadata)

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
-from ..face.regions import EXTRA_LABELS
 from ..headless.clip_text import ClipText
 from ..headless.clip_vision import ClipVision
 from ..headless.pipeline import import_diffusers
+from .chance import Chance, draw_chance
 from .config import TrainingConfig
 from .feature_cache import PHOTO, Features
-from .samples import Sample, make_generator
+from .samples import Sample
 from .text import TrainingText, encode_texts, mark_plain, mark_sample, place_tokens, stack_masks
 
 
@@ -53,20 +53,6 @@ class ModelInputs:
 
     def as_arguments(self) -> dict:
         return {item.name: getattr(self, item.name) for item in fields(self)}
-
-
-@dataclass(frozen=True)
-class Chance:
-    """What is left to chance for one sample: noise and posterior like its latents [4, h, w], keys of extra regions that
-    are left out, the rest yes or no."""
-
-    noise: Tensor
-    posterior: Tensor
-    timestep: int
-    is_masked: bool
-    is_dropped: bool
-    is_id_dropped: bool
-    left_out: frozenset[str] = frozenset()
 
 
 class FrozenModels:
@@ -125,24 +111,7 @@ class FrozenModels:
         return ClipVision(self.clip_vision).encode_pixels(torch.stack(pixels))
 
     def draw_chance(self, ordinal: int, shape) -> Chance:
-        """The chance of one sample of the run, whatever device and batch it is in."""
-        generator = make_generator(self.config.seed, 1, ordinal)
-        masked, dropped = torch.rand(2, generator=generator).tolist()
-        return Chance(
-            noise=torch.randn(shape, generator=generator),
-            posterior=torch.randn(shape, generator=generator),
-            timestep=int(torch.randint(self.noise_schedule.config.num_train_timesteps, (), generator=generator)),
-            is_masked=masked < self.config.mask_probability,
-            is_dropped=dropped < self.config.drop_probability,
-            is_id_dropped=float(torch.rand((), generator=generator)) < self.config.id_drop_probability,
-            left_out=self._leave_out(generator),
-        )
-
-    def _leave_out(self, generator: torch.Generator) -> frozenset[str]:
-        draws = torch.rand(len(EXTRA_LABELS), generator=generator).tolist()
-        return frozenset(
-            key for key, draw in zip(EXTRA_LABELS, draws, strict=True) if draw < self.config.extra_drop_probability
-        )
+        return draw_chance(self.config, ordinal, shape, self.noise_schedule.config.num_train_timesteps)
 
     def _encode_class(self, chances: list[Chance]) -> tuple[Tensor | None, Tensor | None]:
         """The class prompt for each sample, the empty text where conditions are dropped."""

@@ -91,8 +91,8 @@ def test_one_person_owns_everything():
 
 def test_report():
     one = compose_for_identity("a woman", "a face, small nose", HER, SD15, WORDS)
-    assert describe_placement(one, (HER,)) == "2 facial tokens: face, nose (0.5). No word for: eyes."
+    assert describe_placement(one, (HER,), SD15) == "2 facial tokens: face, nose (0.5). No word for: eyes."
     two = compose_for_people("<B> a man", "", (HER, HIM), SD15)
-    assert describe_placement(two, (HER, HIM)) == (
+    assert describe_placement(two, (HER, HIM), SD15) == (
         "A: 3 facial tokens: face, eyes, nose (0.5).\nB: 2 facial tokens: ears (2), nose."
     )

@@ -114,7 +114,7 @@ def test_conditioning(host, standin_models, make_identity, name):
     ).result[:4]
     composed = compose_for_identity(prompt, caption, person, SD15, text, alignment)
     conditioning = encode_prompt(text, adapter, person, composed, "blurry, low quality")
-    assert (composed.marked, describe_placement(composed, [person])) == (marked, report)
+    assert (composed.marked, describe_placement(composed, [person], SD15)) == (marked, report)
     stages = {entry[1]["consistentid_stage"]["name"]: entry[0] for entry in positive}
     assert difference(conditioning.text.positive[:, : stages["text"].shape[1]], stages["text"]) <= AGREEMENT
     assert difference(conditioning.facial.positive, stages["facial"]) <= AGREEMENT

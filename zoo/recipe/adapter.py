@@ -8,11 +8,12 @@ from typing import cast
 import numpy as np
 
 from consistentid.adapter.config import ZOO
-from consistentid.evaluation.fingerprint import hash_path
+from consistentid.evaluation.fingerprint import hash_path, hash_record
 from consistentid.face.package import FaceAnalysis, FoundFace, load_face_analysis
+from consistentid.face.regions import ALL_WORDS
 from consistentid.training.config import TrainingConfig
 from consistentid.training.loop import train
-from zoo.drawn_faces import Portrait
+from zoo.drawn_faces import Portrait, describe_person, sample_person
 from zoo.drawn_faces.training_set import write_training_set
 
 from .base_model import SIDE_PX
@@ -26,10 +27,10 @@ WORKERS = 2
 def write_records(folder: Path, face_models: Path, people: range, scenes: int, held_out: bool = False) -> Path:
     """The training set of `people` with the ID embeddings of the zoo's recogniser; returns its folder in `folder`.
 
-    One of the same people and recogniser that is there is kept. Every second scene has the sentence of a portrait
-    without a captioner for its facial caption, so that the adapter learns to take looks from the face.
+    One of the same people, words and recogniser that is there is kept. Every second scene has the sentence of a
+    portrait without a captioner for its facial caption, so that the adapter learns to take looks from the face.
     """
-    fingerprint = hash_path(face_models / ZOO.recogniser)
+    fingerprint = hash_record([hash_path(face_models / ZOO.recogniser), describe_person(sample_person(people.start))])
     records = folder / f"{people.start}-{people.stop}x{scenes}{'_held_out' * held_out}-{fingerprint[:8]}"
     if not (records / "JSON_all.json").exists():
         write_training_set(
@@ -76,6 +77,7 @@ def configure(models: Path, records: Path, output: Path, steps: int, **changes) 
         rates="cosine",
         warmup=steps // 50,
         id_drop_probability=0.4,
+        regions=ALL_WORDS,
         precision="bf16" if has_bfloat16() else "no",
         workers=WORKERS,
         cache=str(records.with_name(f"{records.name}_readings")),

@@ -51,6 +51,7 @@ STEPS = 25
 ADAPTER, UNLOCALISED = "consistentid_zoo.safetensors", "without_localisation.safetensors"
 BASE = {"weight": 0.0, "lora_weight": 0.0, "merge_at": 1.0}
 TOLD = "base model, told the face in words"
+SEVEN = "LoRA, both, with eyebrows and hair"
 CELLS = {
     "base model": BASE,
     TOLD: BASE,
@@ -58,6 +59,7 @@ CELLS = {
     "LoRA, ID tokens": {"merge_at": 1.0},
     "LoRA, facial tokens": {"weight": 0.0, "merge_at": 0.0},
     "LoRA, both": {"merge_at": 0.0},
+    SEVEN: {"merge_at": 0.0, "brows": True, "hair": True},
     "LoRA, both, trained without localisation": {"merge_at": 0.0, "adapter": UNLOCALISED},
     "LoRA, both, merged at 0.3": {"merge_at": 0.3},
     "LoRA, both, merged at 0.6": {"merge_at": 0.6},
@@ -68,6 +70,7 @@ PAIRS = (
     ("LoRA, both", "base model"),
     ("LoRA, both", "LoRA, ID tokens"),
     ("LoRA, both", "LoRA, facial tokens"),
+    (SEVEN, "LoRA, both"),
     ("LoRA, facial tokens", "LoRA"),
     ("LoRA, facial tokens", TOLD),
     ("LoRA, both", "LoRA, both, trained without localisation"),

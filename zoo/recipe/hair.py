@@ -61,9 +61,9 @@ def choose_sitters(count: int) -> list[Sitter]:
 
 def find_other(number: int, sitters: list[Sitter]) -> int:
     """The next one of another hair colour."""
-    colours = [np.array(HAIR[sitter.person.hair_colour], float) for sitter in sitters]
+    colours = [np.array(HAIR[sitter.person.hair_colour], np.float64) for sitter in sitters]
     after = [*range(number + 1, len(sitters)), *range(number)]
-    far = [other for other in after if np.linalg.norm(colours[other] - colours[number]) * 255 >= UNLIKE]
+    far = [other for other in after if np.linalg.norm(colours[other] - colours[number]) >= UNLIKE]
     return (far or after)[0]
 
 

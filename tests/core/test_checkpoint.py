@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ from golden_data import read_json
 from consistentid.adapter.checkpoint import build_adapter, detect_config, load_adapter, split_parts
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.adapter.sites import list_sites
+from consistentid.adapter.trained_regions import add_regions
 from consistentid.errors import CheckpointError
 from consistentid.face.parsing import BiSeNet, load_face_parser
+from consistentid.weights import write_weights
 
 CONFIGS = {"sd15": SD15, "sdxl": SDXL}
 LAYOUT = read_json("checkpoint_layout.json")
@@ -233,3 +236,14 @@ def test_an_adapter_with_a_value_that_is_no_number(parts, key):
     parts[key][name].view(-1)[-1] = float("nan")
     with pytest.raises(CheckpointError, match=rf"x\.bin.*no numbers.*{re.escape(name)}"):
         build_adapter(parts, "x.bin")
+
+
+def test_the_regions_an_adapter_was_trained_with(tmp_path):
+    """Published files name none, and words of a newer version are left out."""
+    for text, expected in (("face,hair,beard", ("face", "hair")), ("beard", None), ("", None)):
+        path = tmp_path / f"{text or 'none'}.safetensors"
+        write_weights(path, {"x": torch.zeros(1)}, {"regions": text})
+        config = add_regions(SD15, path)
+        assert config is SD15 if expected is None else config == replace(SD15, regions=expected)
+    torch.save({}, tmp_path / "adapter.bin")
+    assert add_regions(SD15, tmp_path / "adapter.bin") is SD15

@@ -1,10 +1,13 @@
 """Composing for one and for several people, and which token goes where."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.errors import CaptionError
+from consistentid.face.regions import ALL_WORDS
 from consistentid.identity import Identity
 from consistentid.ports import TokenizedText
 from consistentid.prompt.compose import (
@@ -92,7 +95,28 @@ def test_one_person_owns_everything():
 def test_report():
     one = compose_for_identity("a woman", "a face, small nose", HER, SD15, WORDS)
     assert describe_placement(one, (HER,), SD15) == "2 facial tokens: face, nose (0.5). No word for: eyes."
+    hair = make_person(("Face", "Brows", "Hair"))
+    both = compose_for_identity("a woman", "", hair, SD15, WORDS)
+    placed = "3 facial tokens: face, eyebrows, hair."
+    assert describe_placement(both, (hair,), SD15) == f"{placed} This adapter was not trained with: eyebrows, hair."
+    assert describe_placement(both, (hair,), replace(SD15, regions=ALL_WORDS)) == placed
     two = compose_for_people("<B> a man", "", (HER, HIM), SD15)
     assert describe_placement(two, (HER, HIM), SD15) == (
         "A: 3 facial tokens: face, eyes, nose (0.5).\nB: 2 facial tokens: ears (2), nose."
     )
+
+
+def test_a_region_that_was_trained_gets_a_word_where_the_caption_has_none():
+    """With an adapter that was not trained with it all stays as it was."""
+    person = make_person(("Face", "Nose", "Brows", "Hair"), caption="a round face, dark brows, a small nose")
+    knowing = replace(SD15, regions=ALL_WORDS)
+    told = compose_for_identity("a woman", "", person, knowing, WORDS)
+    assert told.plain.endswith("a round face , a small nose , dark brows , hair ,") and told.unplaced == ()
+    usual = compose_for_identity("a woman", "", person, SD15, WORDS)
+    assert usual.plain.endswith("a small nose , dark brows ,") and usual.unplaced == ("Hair",)
+    half = compose_for_identity("a woman", "", person, replace(SD15, regions=("face", "eyebrows")), WORDS)
+    assert half == usual
+    people = compose_for_people("two", "", (person, HIM), knowing)
+    assert people.captions[0].regions == told.regions and people.captions[1].regions == ("Left_Ear", "Nose")
+    own = compose_for_identity("a woman", "a round face, red hair", person, knowing, WORDS)
+    assert own.plain.endswith("a round face , two eyebrows , red hair ,"), "the caption's own words are kept"

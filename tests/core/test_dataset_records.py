@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from consistentid.caption.describe import QUESTION
 from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
 from consistentid.dataset.check import check_records, draw_record
 from consistentid.dataset.records import DatasetError, read_records, write_record
@@ -104,9 +105,12 @@ def test_captions_are_added_once_and_only_where_they_are_missing(tmp_path, label
     assert (half.caption, half.facial_caption) == ("answer 1", "A nose.")
     assert (none.caption, none.facial_caption) == ("answer 2", "answer 3")
     assert caption_records(tmp_path, None) == 0 and merge_records(tmp_path) == 2
+    write_record(tmp_path, "haired", IMAGE, labels, EMBEDDING, caption="A man.")
+    assert caption_records(tmp_path, Describer(), words=(*PUBLISHED_REGIONS, "hair")) == 1
+    assert asked[-1] == QUESTION.replace("and mouth", "mouth, and hair")
     write_record(tmp_path, "third", IMAGE, labels, EMBEDDING)
     assert caption_records(tmp_path, None) == 1
-    assert read_records(tmp_path)[2].facial_caption == FIXED["facial_caption"]
+    assert read_records(tmp_path)[3].facial_caption == FIXED["facial_caption"]
 
 
 def test_check_tells_what_a_set_is_made_of_and_what_is_wrong(folder, labels):

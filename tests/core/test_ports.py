@@ -131,6 +131,8 @@ def test_a_photo_becomes_an_identity_over_the_ports(astronaut):
     nobody, stages = encode_photo(astronaut, PhotoModels(encoder, MadeUpParser(), None), 256)
     assert nobody.id_embedding is None and stages.face_crop is None and len(stages.pictures) == 4
     assert encoder.batches == [1, 3, 3], "zero pixels once"
+    noseless, stages = encode_photo(astronaut, models, 256, omitted=("nose",))
+    assert noseless.regions == ("Face",) and [title for title, _ in stages.pictures][3:] == ["Face"]
     assert torch.equal(nobody.zero_features, torch.zeros(5, 7))
 
 

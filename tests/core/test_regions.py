@@ -8,17 +8,22 @@ from golden_data import read_arrays, read_json
 from PIL import Image
 
 from consistentid.errors import ConsistentIDError
+from consistentid.face.omission import read_region_words
 from consistentid.face.regions import (
+    ALL_WORDS,
     CLIP_MEAN,
     CLIP_STD,
     EXTRA_LABELS,
+    PUBLISHED_REGIONS,
     REGION_LABELS,
     REGION_WORDS,
     Regions,
     fill_region,
     fit_clip,
     isolate_region,
+    order_words,
     preprocess_clip,
+    select_by_word,
     select_regions,
 )
 
@@ -211,3 +216,18 @@ def test_the_centre_is_kept():
     photo[:, 100:200] = 255
     inner = preprocess_clip(photo)[:, :, 8:-8]
     assert (inner > 1.5).all(), "only the white middle third is left"
+
+
+def test_words_of_regions():
+    assert tuple(dict.fromkeys(REGION_WORDS.values())) == ALL_WORDS
+    assert tuple(dict.fromkeys(REGION_WORDS[key] for key in REGION_LABELS)) == PUBLISHED_REGIONS
+    assert order_words(["hair", "brows", "ears", "eyebrows", "beard"]) == ("ears", "eyebrows", "hair")
+    assert read_region_words("Hair, brows") == ("eyebrows", "hair")
+
+
+def test_regions_by_word():
+    labels = make_labels((1, 4, 30, 4, 28), (2, 6, 8, 6, 12), (4, 10, 14, 6, 12), (17, 0, 4, 0, 32))
+    whole = select_regions(labels, extra=EXTRA_LABELS)
+    assert list(select_by_word(labels, ALL_WORDS)) == list(whole) == ["Face", "Left_Eye", "Brows", "Hair"]
+    few = select_by_word(labels, ["hair", "eyes", "nose"])
+    assert list(few) == ["Left_Eye", "Hair"] and np.array_equal(few["Hair"], whole["Hair"])

@@ -63,6 +63,10 @@ def test_every_order_of_faces_is_known_and_no_other(capsys):
 def write_png(path, **changes):
     record = json.loads(PortraitSettings(face="a").to_json())
     record["settings"] |= changes
+    write_record(path, record)
+
+
+def write_record(path, record):
     info = PngInfo()
     info.add_itxt("consistentid", json.dumps(record))
     Image.new("RGB", (8, 8)).save(path, pnginfo=info)
@@ -95,6 +99,20 @@ def test_a_png_with_settings_of_right_types(tmp_path):
     changes = {"weight": 1, "seed": 3, "width": None, "guidance": 2.5, "lora": ["a.safetensors=0.5"]}
     write_png(tmp_path / "x.png", **changes)
     assert read_settings(tmp_path / "x.png") == PortraitSettings(face="a", **changes | {"lora": ("a.safetensors=0.5",)})
+
+
+def test_a_png_of_an_earlier_version(tmp_path):
+    """It did not know of eyebrows and hair."""
+    write_png(tmp_path / "x.png")
+    record = json.loads(Image.open(tmp_path / "x.png").text["consistentid"])
+    for name in ("brows", "hair", "left_out"):
+        del record["settings"][name]
+    write_record(tmp_path / "x.png", record)
+    assert read_settings(tmp_path / "x.png") == PortraitSettings(face="a")
+    record["settings"]["beard"] = True
+    write_record(tmp_path / "x.png", record)
+    with pytest.raises(ConsistentIDError, match="made by another version"):
+        read_settings(tmp_path / "x.png")
 
 
 def test_a_png_whose_settings_are_a_list(tmp_path):

@@ -71,6 +71,8 @@ def test_the_record_tells_files_by_content(settings, photo, files, tmp_path):
     same = headless.Headless(replace(settings, adapter=str(moved)), photo).describe()
     assert record["settings"]["adapter"].pop("file") != same["settings"]["adapter"].pop("file")
     assert record == same, "the same file elsewhere is the same"
+    assert "hair" not in record["settings"], "as in galleries of earlier versions"
+    assert headless.Headless(replace(settings, hair=True), photo).describe()["settings"]["hair"] is True
     assert record["settings"]["steps"] == 3 and "seed" not in record["settings"] and "face" not in record["settings"]
 
 

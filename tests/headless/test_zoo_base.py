@@ -13,10 +13,13 @@ from consistentid.adapter.config import RELEASED, SD15, ZOO
 from consistentid.adapter.sites import list_sites
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
 from consistentid.face.parsing import load_face_parser
+from consistentid.face.photo import open_photo
+from consistentid.face.regions import ALL_WORDS
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt
 from consistentid.headless.model_choice import find_files
+from consistentid.headless.person import load_photo_models, read_identity
 from consistentid.headless.pipeline import Sampling, load_pipeline, sample
 from consistentid.headless.portrait import draw_portrait
 from consistentid.headless.portrait_settings import PortraitSettings
@@ -75,6 +78,26 @@ def test_a_portrait(settings):
     assert all(not np.array_equal(pixels, np.asarray(draw_portrait(other).images[0])) for other in others)
 
 
+def test_hair_and_eyebrows_are_regions_on_request(settings, adapter, zoo_models):
+    def read(**changes):
+        asked = find_files(replace(settings, id_embedding=False, **changes))
+        return read_identity(open_photo(asked.face), asked, adapter, models)[0].regions
+
+    models = load_photo_models(replace(find_files(settings), id_embedding=False, device="cpu"), adapter)
+    usual = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
+    assert read() == usual and read(brows=True, hair=True) == (*usual, "Brows", "Hair")
+    assert read(hair=True, left_out="brows, ears, face") == ("Left_Eye", "Nose", "Upper_Lip", "Hair")
+    with pytest.raises(ConsistentIDError, match="There is no region 'beard' to leave out"):
+        replace(settings, left_out="beard").check()
+
+
+def test_an_adapter_that_knows_hair_fits_its_base_model(pipeline, adapter):
+    knowing = replace(adapter, config=replace(ZOO, regions=ALL_WORDS))
+    install_adapter(pipeline.unet, knowing).remove()
+    with pytest.raises(IncompatibleModelError, match="is for SD1.5, but this UNet is of the small models"):
+        install_adapter(pipeline.unet, replace(adapter, config=replace(SD15, regions=ALL_WORDS)))
+
+
 def test_weight_zero_is_the_model_without_an_adapter(pipeline, adapter, identity):
     clip = ClipText(pipeline, ZOO)
     composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip)
@@ -105,7 +128,7 @@ def test_the_negative_has_no_facial_tokens(pipeline, adapter, identity):
 def test_its_sites_are_those_of_the_unet(pipeline, adapter):
     names = [name.removesuffix(".processor") for name in pipeline.unet.attn_processors]
     assert names == [f"{site.diffusers}.{part}" for site in list_sites(ZOO) for part in ("attn1", "attn2")]
-    assert detect_base(pipeline.unet) is ZOO and adapter.config is ZOO
+    assert detect_base(pipeline.unet) is ZOO and adapter.config.name == ZOO.name
     assert [len(layer.to_k_ip.weight) for layer in adapter.id_layers] == [64, 96, 96, 96, 64, 64, 96]
 
 

@@ -30,7 +30,7 @@ def test_a_person_in_two_scenes(zoo):
 def test_every_model_is_of_the_small_kind(host, zoo):
     model, clip, vae, _, adapter, analysis, _ = zoo.LoadZoo.execute().args
     config = host.consistentid.adapter.config.ZOO
-    assert host.nodes.model.patching.detect_base(model) is config is adapter.config
+    assert host.nodes.model.patching.detect_base(model) is config and adapter.config.name == config.name
     text, _ = clip.encode_from_tokens_scheduled(clip.tokenize("a woman wearing a red hoodie"))[0]
     assert text.shape == (1, 77, config.width)
     assert vae.decode(model.model.latent_format.process_out(text.new_zeros(1, 4, 16, 16))).shape == (1, 128, 128, 3)

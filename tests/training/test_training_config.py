@@ -1,5 +1,6 @@
 """The configuration is strict, its defaults are the published ones, and the guide lists every key."""
 
+import json
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def test_yaml_as_people_write_it(tmp_path):
     assert (config.learning_rate, config.ema, config.precision, config.sheet_prompts) == (1e-5, 1.0, "no", ("x",))
 
 
+def test_regions_are_named_in_any_order_and_once(tmp_path):
+    assert read(tmp_path, SHORT).regions == ("face", "eyes", "ears", "nose", "mouth")
+    config = read(tmp_path, SHORT + "regions: [hair, face, brows, eyebrows]\n")
+    assert config.regions == ("face", "eyebrows", "hair") and config.extra_regions == ("eyebrows", "hair")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -43,6 +50,10 @@ def test_yaml_as_people_write_it(tmp_path):
         (SHORT.replace("steps", "step"), "unknown key 'step'. Is it steps"),
         (SHORT + "ema: -1\n", "ema is -1.0; a number from 0 to 1 is needed"),
         (SHORT + "sheet_prompts: [x, 1]\n", r"sheet_prompts is \['x', 1\]; a list of texts is needed"),
+        (SHORT + "regions: [face, beard]\n", "regions is ['face', 'beard']; a list of face, eyes, ears, nose, mouth"),
+        (SHORT + "regions: []\n", "regions is []; a list of face, eyes"),
+        (SHORT + "regions: hair\n", "regions is 'hair'; a list of face, eyes"),
+        (SHORT + "regions: [hair]\nalignment: published\n", "alignment 'published' knows no hair; choose auto or"),
         (SHORT + "seed: " + "[\n" * 20_000, "cannot be read as YAML"),
         (SHORT + "batch: 2.5\n", "batch is 2.5; int is needed"),
         (SHORT + "batch: true\n", "batch is True; int"),
@@ -58,7 +69,7 @@ def test_yaml_as_people_write_it(tmp_path):
     ],
 )
 def test_what_is_refused(tmp_path, text, message):
-    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(").replace("is [", r"is \[")):
         read(tmp_path, text)
 
 
@@ -82,8 +93,12 @@ def show_default(item) -> str:
 def test_a_run_of_an_earlier_version_goes_on(make_config):
     """A key that it did not know was at its default."""
     config = make_config()
-    before = {name: value for name, value in asdict(config).items() if name != "id_drop_probability"}
-    config.check_continued(before)
+    new = ("id_drop_probability", "regions", "extra_drop_probability")
+    before = {name: value for name, value in asdict(config).items() if name not in new}
+    config.check_continued(json.loads(json.dumps(before)))
+    config.check_continued(json.loads(json.dumps(asdict(config))))
+    with pytest.raises(ConfigError, match="regions was"):
+        replace(config, regions=("face", "hair")).check_continued(before)
     with pytest.raises(ConfigError, match="id_drop_probability was"):
         replace(config, id_drop_probability=0.5).check_continued(before)
 

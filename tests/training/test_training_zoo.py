@@ -20,7 +20,7 @@ def test_a_run_on_the_zoo(zoo_models, make_config):
     path = train(config)
     assert read_metadata(path)["base"] == "zoo"
     adapter = load_adapter(path)
-    assert adapter.config is ZOO
+    assert adapter.config.name == ZOO.name
     assert all(lora.up.abs().sum() > 0 for lora in adapter.loras.values()), "every site has learnt"
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import ZOO
 from consistentid.dataset.records import read_records
+from consistentid.face.regions import ALL_WORDS
 from zoo.recipe.adapter import RANK, train_adapter, write_records
 
 
@@ -18,4 +19,5 @@ def test_an_adapter_is_trained_on_drawn_people(zoo_models, tmp_path):
     options = {"batch": 2, "micro_batch": 2, "workers": 0, "precision": "no"}
     path = train_adapter(zoo_models, records, tmp_path / "run", 1, **options)
     adapter = load_adapter(path)
-    assert adapter.config is ZOO and {lora.down.shape[0] for lora in adapter.loras.values()} == {RANK}
+    assert adapter.config.regions == ALL_WORDS
+    assert adapter.config.name == ZOO.name and {lora.down.shape[0] for lora in adapter.loras.values()} == {RANK}

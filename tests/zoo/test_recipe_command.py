@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.mark.slow
 def test_it_makes_every_model(folder):
     models = folder / "models"
-    assert load_adapter(models / "consistentid_zoo.safetensors").config is ZOO
+    assert load_adapter(models / "consistentid_zoo.safetensors").config.name == ZOO.name
     assert load_pipeline(models / "base", ZOO).vae.config.scaling_factor == 1
     assert load_clip_vision(models / "image_encoder", ZOO).config.hidden_size == ZOO.sizes.image_width
     assert load_face_parser(models / "face_parsing.safetensors")

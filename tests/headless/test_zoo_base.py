@@ -94,7 +94,7 @@ def test_hair_and_eyebrows_are_regions_on_request(settings, adapter, zoo_models)
 def test_an_adapter_that_knows_hair_fits_its_base_model(pipeline, adapter):
     knowing = replace(adapter, config=replace(ZOO, regions=ALL_WORDS))
     install_adapter(pipeline.unet, knowing).remove()
-    with pytest.raises(IncompatibleModelError, match="is for SD1.5, but this UNet is of the small models"):
+    with pytest.raises(IncompatibleModelError, match=r"is for SD1\.5, but this UNet is of the small models"):
         install_adapter(pipeline.unet, replace(adapter, config=replace(SD15, regions=ALL_WORDS)))
 
 

@@ -1,6 +1,7 @@
 """The MODEL patch: what it adds, what it leaves alone, and how it lives beside others."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -257,6 +258,13 @@ def test_other_base_models_are_refused(host, person, apply, unet_config, message
     with pytest.raises(host.consistentid.errors.IncompatibleModelError, match=message) as error:
         apply(model, *person)
     assert "Supported base models: SD1.5, SDXL" in str(error.value)
+
+
+def test_an_adapter_with_other_regions_is_for_the_same_model(host, tiny, person, apply):
+    hosted, identity = person
+    config = dataclasses.replace(hosted.config, regions=("face", "hair"))
+    knowing = dataclasses.replace(hosted, adapter=dataclasses.replace(hosted.adapter, config=config))
+    apply(tiny.make_model(), knowing, identity)
 
 
 def test_a_unet_of_other_widths_is_refused(host, tiny, adapter, make_identity, apply):

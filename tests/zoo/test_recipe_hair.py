@@ -7,7 +7,18 @@ import torch
 from consistentid.identity import Identity
 from zoo.drawn_faces import draw_portrait, is_held_out
 from zoo.drawn_faces.palette import HAIR
-from zoo.recipe.hair import CELLS, PROMPTS, UNLIKE, choose_sitters, draw_hair, find_other, measure_hair, vary, write_row
+from zoo.recipe.hair import (
+    CELLS,
+    PROMPTS,
+    UNLIKE,
+    Seen,
+    choose_sitters,
+    draw_hair,
+    find_other,
+    measure_hair,
+    vary,
+    write_row,
+)
 
 
 def test_people_are_held_out_and_show_their_hair():
@@ -40,6 +51,7 @@ def test_colours_are_those_of_hair():
 
 
 def test_a_row():
-    found = [(CELLS[0], person, 10.0 + person, 50.0) for person in (0, 0, 1)]
+    found = [Seen(CELLS[0], str(person), 10.0 + person, 50.0) for person in (0, 0, 1)]
     row = write_row("title", found)
+    assert write_row("nobody", []) == "| nobody | 0 |  |  |"
     assert row.startswith("| title | 3 | 10.3 (") and row.endswith("| 50.0 (50.0 to 50.0) |")

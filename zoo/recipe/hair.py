@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from consistentid.adapter.config import ZOO
-from consistentid.evaluation.summary import estimate_mean
+from consistentid.evaluation.summary import Estimate, estimate_mean
 from consistentid.face.regions import EXTRA_LABELS
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.person import load_photo_models, prepare_adapter, read_identity
@@ -45,6 +45,16 @@ class Sitter:
     person: Person
     photo: Scene
     scenes: list[Scene]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How far the hair of one picture is from the colour of the person's own, and from that of the other one's."""
+
+    cell: str
+    person: str
+    own: float
+    other: float
 
 
 def choose_sitters(count: int) -> list[Sitter]:
@@ -117,8 +127,8 @@ class Studio:
         return np.asarray(sample(self.pipeline, conditioning, make_sampling(settings))[0])
 
 
-def measure(studio: Studio, sitters: list[Sitter], weight: float) -> Iterator[tuple[str, int, float, float]]:
-    """(cell, person, distance to the person's own hair colour, to the other one's) of each picture that shows hair."""
+def measure(studio: Studio, sitters: list[Sitter], weight: float) -> Iterator[Seen]:
+    """What is seen of each picture that shows hair."""
     people = [studio.read(sitter) for sitter in sitters]
     installed = install_adapter(studio.pipeline.unet, studio.adapter, weight)
     try:
@@ -130,19 +140,24 @@ def measure(studio: Studio, sitters: list[Sitter], weight: float) -> Iterator[tu
                     picture = studio.draw(identity, write_scene_prompt(sitter.person, scene), index)
                     seen = measure_hair(picture, studio.parser.parse(picture, ZOO.parsing_px))
                     if seen is not None:
-                        yield cell, number, *(float(np.linalg.norm(seen - colour)) for colour in colours)
+                        own, others = (float(np.linalg.norm(seen - colour)) for colour in colours)
+                        yield Seen(cell, str(sitter.seed), own, others)
             print_progress("People", number + 1, len(sitters))
     finally:
         installed.remove()
 
 
-def write_row(title: str, found: list[tuple[str, int, float, float]]) -> str:
-    cells = [title, str(len(found))]
-    for column in (2, 3):
-        estimate = estimate_mean([row[column] for row in found], [str(row[1]) for row in found])
-        low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
-        cells.append(f"{estimate.mean:.1f} ({low:.1f} to {high:.1f})")
-    return f"| {' | '.join(cells)} |"
+def write_row(title: str, found: list[Seen]) -> str:
+    people = [one.person for one in found]
+    distances = [estimate_mean(values, people) for values in ([x.own for x in found], [x.other for x in found])]
+    return f"| {title} | {len(found)} | {' | '.join(map(_describe, distances))} |"
+
+
+def _describe(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
+    return f"{estimate.mean:.1f} ({low:.1f} to {high:.1f})"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -158,9 +173,7 @@ def main(words: list[str] | None = None) -> int:
     rows = ["| | pictures with hair | to the own colour | to the other's |", "|---|---|---|---|"]
     for weight, tokens in ((1.0, "both kinds of tokens"), (0.0, "facial tokens alone")):
         found = list(measure(studio, sitters, weight))
-        rows += [
-            write_row(f"{cell}, {tokens}", mine) for cell in CELLS if (mine := [row for row in found if row[0] == cell])
-        ]
+        rows += [write_row(f"{cell}, {tokens}", [one for one in found if one.cell == cell]) for cell in CELLS]
     print("\n".join(rows))
     return 0
 

@@ -83,12 +83,12 @@ class LiteralText(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One text embedding. rows: [1, T, D]; extra: what else the engine keeps of it, carried through unseen; is_facial:
-    whether facial tokens were put in."""
+    """One text embedding. rows: [1, T, D]; extra: what else the engine keeps of it, carried through unseen; own: for
+    each person the positions [N] of the tokens about them, the rest being about the whole picture."""
 
     rows: Tensor
     extra: Any = None
-    is_facial: bool = False
+    own: tuple[Tensor, ...] = ()
 
 
 class TextEncoder(Protocol):

@@ -8,11 +8,12 @@ from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
 from ..consistentid.prompt.compose import compose_text, describe_placement
 from ..consistentid.prompt.encode import encode_stages
+from ..consistentid.prompt.mark import close_embedding
 from .boundary import sockets
 from .boundary.display import show_prompt
 from .model.hosting import HostedAdapter
 from .people import Person, list_people
-from .text.clip import HostedText, check_encoders, close_embedding
+from .text.clip import HostedText, check_encoders
 from .text.conditioning import write_conditioning
 
 
@@ -103,7 +104,7 @@ class InjectTokens(io.ComfyNode):
         composed = compose_text(close_embedding(prompt), caption, identities, adapter.config, text, alignment)
         negatives = text.encode_negative(negative, composed.is_published)
         stages = encode_stages(text, adapter, identities, composed, negatives)
-        conditioning = write_conditioning(stages, people, composed, merge_at)
+        conditioning = write_conditioning(stages, people, merge_at)
         report = describe_placement(composed, identities, adapter.config)
         shown = show_prompt(composed, len(stages.positions), report)
         return io.NodeOutput(*conditioning, composed.marked, report, ui={"consistentid_prompt": [shown]})

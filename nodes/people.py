@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..consistentid.adapter.masks import AttentionMask
 from ..consistentid.face.detail import mask_head
 from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.finite import require_finite
@@ -12,7 +13,6 @@ from ..consistentid.identity import people as core
 from ..consistentid.identity.people import Person
 from .boundary import sockets
 from .boundary.layout import read_photo
-from .model.masks import AttentionMask
 
 
 def list_people(identity: Identity | tuple[Person, ...], mask=None) -> tuple[Person, ...]:

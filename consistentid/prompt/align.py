@@ -1,7 +1,9 @@
 """Composition and alignment: prompt and marked caption -> one text, and markers -> token positions."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..adapter.config import FIXED_SENTENCES, AdapterConfig
 from ..errors import CaptionError
@@ -12,6 +14,14 @@ TEXT_TOKENS = 77
 LONGEST_CAPTION = 330
 
 
+class Span(NamedTuple):
+    """What a text says of one person: its letters from start to end."""
+
+    person: int
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class FacialPrompt:
     """A prompt with its facial description.
@@ -19,6 +29,8 @@ class FacialPrompt:
     marked: the text with markers; plain: without; before_merge: what is read up to the merge point;
     regions: region keys in marker order (a published alignment may have more or fewer keys than markers);
     unplaced: regions of the photo the caption has no word for; is_published: to be read as the released code does.
+    spans, spans_before: what `marked` and `before_merge` say of each person, in text order and not overlapping; the
+    rest is about the whole picture.
     """
 
     marked: str
@@ -27,6 +39,8 @@ class FacialPrompt:
     regions: tuple[str, ...]
     unplaced: tuple[str, ...] = ()
     is_published: bool = False
+    spans: tuple[Span, ...] = ()
+    spans_before: tuple[Span, ...] = ()
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -53,23 +67,27 @@ def compose_prompt(
         raise CaptionError(f"The prompt contains '{MARKER}', which marks facial tokens. Remove it from the prompt.")
     if not published:
         caption = complete_caption(caption, regions, config.regions)
-    marked = mark_caption(caption, regions, alignment)
+    marked, spans = mark_caption(caption, regions, alignment), ()
     if published and len(caption) > LONGEST_CAPTION:
         marked, text = MarkedCaption("", marked.regions), prompt
     elif not published and not marked.regions:
         text = prompt
     else:
-        text = _join(prompt, marked, config, count_tokens)
+        text, start = _join(prompt, marked, config, count_tokens)
+        spans = () if published else (Span(0, start, start + len(marked.text)),)
     plain = text.replace(MARKER, "")
     before_merge = plain if config.caption_before_merge else prompt
-    return FacialPrompt(text, plain, before_merge, marked.regions, marked.unplaced, published)
+    return FacialPrompt(text, plain, before_merge, marked.regions, marked.unplaced, published, spans)
 
 
-def _join(prompt: str, marked: MarkedCaption, config: AdapterConfig, count_tokens: Callable[[str], int]) -> str:
+def _join(
+    prompt: str, marked: MarkedCaption, config: AdapterConfig, count_tokens: Callable[[str], int]
+) -> tuple[str, int]:
+    """The text, and where the caption starts in it."""
     text = append_caption(prompt, marked.text, config)
-    if count_tokens(text) > TEXT_TOKENS:
-        text = config.separator + marked.text + " Caption:" + prompt
-    return text
+    if count_tokens(text) <= TEXT_TOKENS:
+        return text, len(text) - len(marked.text)
+    return config.separator + marked.text + " Caption:" + prompt, len(config.separator)
 
 
 def complete_caption(caption: str, regions: Iterable[str], trained: Collection[str]) -> str:
@@ -115,6 +133,29 @@ def find_positions(marked: Sequence, clean: Sequence, marker: Sequence[int]) -> 
             "Simplify the punctuation and brackets around face, ears, eyes, nose and mouth in the caption."
         )
     return positions
+
+
+def find_segments(bordered: Sequence, clean: Sequence, border: Sequence[int]) -> list[tuple[int, int]]:
+    """For each second segment of a token sequence, cut at its borders, where it starts and ends in `clean`.
+
+    bordered: tokens of the text in which a word stands at each border; clean: of the text without; border: the tokens
+    of that word. What is one token in `clean`, and two around a border, is in the second segment.
+
+    >>> find_segments([5, 99, 7, 8, 99, 6, 99, 4, 99], [5, 7, 8, 6, 4], [99])
+    [(1, 3), (4, 5)]
+    """
+    mark = object()
+    folded = fold_marker(bordered, border, mark)
+    borders = [index for index, token in enumerate(folded) if token is mark]
+
+    def count_alike(ours: Iterable, theirs: Iterable) -> int:
+        pairs = zip((token for token in ours if token is not mark), theirs, strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    return [
+        (count_alike(folded[:start], clean), len(clean) - count_alike(folded[:end:-1], clean[::-1]))
+        for start, end in zip(borders[::2], borders[1::2], strict=True)
+    ]
 
 
 def fold_marker(tokens: Sequence, marker: Sequence[int], mark) -> list:

@@ -61,7 +61,7 @@ def compose_for_people(
             "'Encode Identity'."
         )
     captions = [_choose_caption("", person, config) for person in people]
-    composed = compose_group(prompt, captions, [person.regions for person in people], config)
+    composed = compose_group(prompt, captions, [person.regions for person in people], config, alignment)
     for text, person, marked in zip(captions, people, composed.captions, strict=True):
         _check_regions(text, person, marked.regions)
     return composed

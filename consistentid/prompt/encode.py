@@ -11,7 +11,7 @@ from ..identity import Identity
 from ..ports import AdapterNetworks, Entry, TextEncoder
 from .align import FacialPrompt
 from .compose import find_owners
-from .tokens import tokenize_marked, tokenize_plain
+from .tokens import find_own_tokens, tokenize_marked, tokenize_plain
 
 
 class Texts(NamedTuple):
@@ -55,22 +55,34 @@ def encode_stages(
     tokens = stack_tokens(composed, region_tokens, zero_token, marked.count)
     strengths = stack_strengths(composed, people, marked.count)
 
-    def fuse(entry: Entry, region_tokens: Tensor, length: int) -> Entry:
+    def fuse(entry: Entry, region_tokens: Tensor, length: int, own: tuple[Tensor, ...]) -> Entry:
         rows = networks.fuse(repeat_text(entry.rows, length), region_tokens, positions, strengths)
-        return Entry(rows, entry.extra, is_facial=True)
+        return Entry(rows, entry.extra, own)
 
-    whole = encoder.encode(marked.chunks)
+    faces = split_positions(composed, positions, len(people))
+    words = find_own_tokens(encoder, composed.marked, composed.spans, len(people))
+    words = tuple(torch.cat(both).unique() for both in zip(faces, words, strict=True))
+    whole = [entry._replace(own=words) for entry in encoder.encode(marked.chunks)]
     for entry in whole:
         marked.check_rows(entry.rows)
     texts = whole
     if composed.is_published or composed.before_merge != composed.plain:
-        texts = encode_plain(encoder, composed.before_merge, composed.is_published)
+        own = find_own_tokens(encoder, composed.before_merge, composed.spans_before, len(people))
+        texts = [
+            entry._replace(own=own) for entry in encode_plain(encoder, composed.before_merge, composed.is_published)
+        ]
     length = max(entry.rows.shape[1] for entry in whole)
     has_facial = networks.config.has_facial_negative(composed.is_published)
-    facial = [fuse(entry, tokens, entry.rows.shape[1]) for entry in whole]
-    facial_negative = [fuse(entry, zero_token[None], length) for entry in negative] if any(has_facial) else []
+    facial = [fuse(entry, tokens, entry.rows.shape[1], words) for entry in whole]
+    facial_negative = [fuse(entry, zero_token[None], length, faces) for entry in negative] if any(has_facial) else []
     before, after = (facial_negative if has else negative for has in has_facial)
     return Stages(Texts(texts, before), Texts(facial, after), positions)
+
+
+def split_positions(composed: FacialPrompt, positions: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Positions of facial tokens, [N] or [N, D], as those of each of `count` people."""
+    owners = torch.tensor(find_owners(composed)[: len(positions)], dtype=torch.long)
+    return tuple(positions[: len(owners)][owners == person].unique() for person in range(count))
 
 
 def stack_tokens(

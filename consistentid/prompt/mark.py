@@ -157,6 +157,12 @@ def find_word(clauses: list[str], word: str) -> tuple[int, int] | None:
     return None
 
 
+def close_embedding(prompt: str) -> str:
+    """The prompt with a space behind an embedding's name at its end, or what follows would become part of the name."""
+    *_, last = prompt.split() or [""]
+    return prompt + " " if "embedding:" in last else prompt
+
+
 def split_last_word(text: str) -> tuple[str, str, str]:
     """A text up to its last word, that word, and what follows it. Looks at each letter once.
 

@@ -1,6 +1,7 @@
 """Tokens of a composed prompt in every text encoder: counting, placing facial tokens, cutting as published."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ..adapter.config import SD15, AdapterConfig
 from ..errors import CaptionError
 from ..ports import Chunks, LiteralText, TextEncoder
-from .align import TEXT_TOKENS, FacialPrompt, cut_published, find_positions, fold_marker
+from .align import TEXT_TOKENS, FacialPrompt, Span, cut_published, find_positions, find_segments, fold_marker
 from .mark import MARKER
 
 # Stands in for the marker while tokenising: a word of its own, whose tokens do not depend on its neighbours.
@@ -95,6 +96,22 @@ def place_markers(encoder: TextEncoder, prompt: FacialPrompt) -> MarkedText:
     return MarkedText(plain.chunks, positions)
 
 
+def find_own_tokens(encoder: TextEncoder, text: str, spans: Sequence[Span], count: int) -> tuple[Tensor, ...]:
+    """For each of `count` people the positions of the tokens in their spans of a text, which may have markers.
+
+    Where encoders differ in places, a position is a person's if it is in one of them.
+    """
+    own: list[set[int]] = [set() for _ in range(count)]
+    if spans:
+        bordered = encoder.tokenize(_spell_borders(text, spans)).words
+        word = encoder.tokenize(_WORD).words
+        for name, places in encoder.tokenize(text.replace(MARKER, "")).words.items():
+            segments = find_segments(*(_drop_places(words) for words in (bordered[name], places, word[name])))
+            for span, (start, end) in zip(spans, segments, strict=True):
+                own[span.person].update(place for place, _ in places[start:end])
+    return tuple(torch.tensor(sorted(places), dtype=torch.long) for places in own)
+
+
 def cut_markers(encoder: TextEncoder, prompt: FacialPrompt) -> MarkedText:
     """As released: 77 tokens at most, no emphasis, the end token lost when the text is longer.
 
@@ -110,6 +127,12 @@ def cut_markers(encoder: TextEncoder, prompt: FacialPrompt) -> MarkedText:
 
 def _spell_markers(prompt: FacialPrompt) -> str:
     return prompt.marked.replace(MARKER, f" {_WORD} ")
+
+
+def _spell_borders(text: str, spans: Sequence[Span]) -> str:
+    borders = [0, *(border for span in spans for border in (span.start, span.end)), len(text)]
+    parts = [text[start:end].replace(MARKER, "") for start, end in itertools.pairwise(borders)]
+    return f" {_WORD} ".join(parts)
 
 
 def _drop_places(words: list[tuple]) -> list:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ...consistentid.adapter.attention import add_id_attention
+from ...consistentid.adapter.masks import AttentionMask
 from ...consistentid.adapter.schedule import Schedule, find_progress
 from ...consistentid.adapter.tokens import Pair
 from ...consistentid.errors import IncompatibleModelError
-from .masks import AttentionMask
 from .rows import UNET, Rows, find_grid, find_rows, make_text_bias, read_rows
 
 SITES = "consistentid_sites"

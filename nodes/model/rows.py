@@ -13,8 +13,8 @@ import torch
 from comfy.conds import CONDRegular
 from torch import Tensor
 
+from ...consistentid.adapter.masks import Biases, Place, TokenMask
 from ...consistentid.errors import ConsistentIDError
-from .masks import Biases, Place, TokenMask
 from .row_trace import TRACE, trace_rows
 
 TOKEN_MASKS = "consistentid_token_masks"

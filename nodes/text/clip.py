@@ -68,12 +68,6 @@ def check_encoders(clip, config: AdapterConfig, source: str) -> None:
         )
 
 
-def close_embedding(prompt: str) -> str:
-    """The prompt with a space behind an embedding's name at its end, or what follows would become part of the name."""
-    *_, last = prompt.split() or [""]
-    return prompt + " " if "embedding:" in last else prompt
-
-
 def _find_frame(chunks: list[list[tuple]]) -> tuple[int, int, int]:
     """The begin, end and padding tokens of an empty text."""
     return chunks[0][0][0], chunks[0][1][0], chunks[0][-1][0]

@@ -11,7 +11,7 @@ from consistentid.identity import Identity
 from consistentid.ports import Entry, LiteralText, TokenizedText
 from consistentid.prompt.compose import compose_text
 from consistentid.prompt.encode import encode_plain, encode_stages
-from consistentid.prompt.tokens import tokenize_marked
+from consistentid.prompt.tokens import find_own_tokens, tokenize_marked
 
 FEATURES = torch.zeros(257, 1280)
 BEGIN, END, PAD = "<", ">", "_"
@@ -86,7 +86,6 @@ def test_each_part_of_a_run_keeps_what_the_engine_said_of_it(person):
         for entries in texts:
             assert [entry.extra for entry in entries] == [{"part": 1}, {"part": 2}]
     for before, after in zip(stages.text.positive, stages.facial.positive, strict=True):
-        assert (before.is_facial, after.is_facial) == (False, True)
         assert changed(before, after) == sorted(stages.positions.tolist())
 
 
@@ -101,7 +100,7 @@ def test_facial_tokens_meet_their_words_over_several_chunks(person):
 def test_the_negative_is_one_list_or_two(person, config, facial):
     stages, _ = encode(person, config=config, encoder=Words(dict.fromkeys((n for n, _ in config.text_encoders), 0)))
     assert (stages.text.negative is stages.facial.negative) == (facial[0] == facial[1])
-    assert (stages.text.negative[0].is_facial, stages.facial.negative[0].is_facial) == facial
+    assert tuple(bool(negative[0].own) for _, negative in (stages.text, stages.facial)) == facial
     if facial[1]:
         negative = stages.facial.negative[0].rows
         assert negative.shape[1] >= stages.facial.positive[0].rows.shape[1]
@@ -133,3 +132,49 @@ def test_rows_that_are_not_those_of_the_tokens_are_refused(person):
 
     with pytest.raises(CaptionError, match="cannot be told which are those of facial tokens"):
         encode(person, encoder=Doubled())
+
+
+def list_tokens(text):
+    return [token for chunk in Words().tokenize(text).chunks["l"] for token, _ in chunk]
+
+
+def read_own(text, own):
+    return [" ".join(list_tokens(text)[place] for place in places) for places in own]
+
+
+PAIR = "in a deep forest <B> a man in green and red </B> by night <A> a woman"
+
+
+@pytest.mark.parametrize("config", [SD15, SDXL], ids=["sd15", "sdxl"])
+def test_tokens_of_each_person_over_several_chunks(person, config):
+    """In both stages, without begin, end and padding; in the negative only where facial tokens are."""
+    people, encoder = [person, person], Words(dict.fromkeys((name for name, _ in config.text_encoders), 0))
+    composed = compose_text(PAIR, "", people, config, encoder)
+    stages = encode_stages(encoder, Networks(config), people, composed, encode_plain(encoder, "bad"))
+    hers, his = "one face, a nose,", "one face, a nose,"
+    detail = config.separator.strip()
+    hers, his = (f"{words}{' ' * (detail[0] == ';')}{detail}one face , a nose ," for words in ("a woman", "red"))
+    own = [read_own(composed.plain, entry.own) for entry in stages.facial.positive]
+    assert own[0][0].replace(" ", "") == hers.replace(" ", "")
+    assert own[0][1].replace(" ", "") == f"a man in green and {his}".replace(" ", "")
+    before = [read_own(composed.before_merge, entry.own) for entry in stages.text.positive]
+    assert before == (own if config is SD15 else [["a woman", "a man in green and red"]] * 2)
+    hers, his = stages.facial.negative[0].own
+    assert sorted([*hers.tolist(), *his.tolist()]) == sorted(stages.positions.tolist())
+    assert stages.text.negative[0].own == (stages.facial.negative[0].own if config is SD15 else ())
+
+
+def test_of_one_person_the_description_alone(person):
+    """A word that the separator is glued to is not cut in two: its token is the person's."""
+    for prompt in ("a woman in a big forest ", "a woman in a big"):
+        composed = compose_text(prompt, "", [person], SD15, Words())
+        own = find_own_tokens(Words(), composed.marked, composed.spans, 1)
+        glued = prompt.split(" ")[-1]
+        assert read_own(composed.plain, own) == [f"{glued}Detail:one face , a nose ,"]
+    assert not len(find_own_tokens(Words(), "a woman", (), 1)[0])
+
+
+def test_a_place_in_either_encoder_counts(person):
+    composed = compose_text("a <A> b c", "", [replace(person, region_features={})], SDXL, Words())
+    assert composed.plain == "a b c"
+    assert find_own_tokens(Words({"l": 0, "g": 1}), composed.marked, composed.spans, 1)[0].tolist() == [1, 2, 3]

@@ -119,7 +119,7 @@ def test_an_area_has_a_negative_in_both_stages(host, portrait, run, merge_at):
 
 def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
     """The mask means the whole picture; a layer that sees a part of it gets that part of the mask."""
-    masks = host.nodes.model.masks
+    masks = host.consistentid.adapter.masks
     seen, fit = {}, masks.AttentionMask.fit
 
     def spy(self, grid, places, like):
@@ -147,7 +147,7 @@ def test_a_persons_mask_in_an_area(host, portrait, run, monkeypatch):
 @pytest.mark.parametrize("side", ["positive", "negative"])
 def test_token_masks_stay_with_their_text(host, portrait, run, side):
     """In the host's copies too: the one of the negative has no tokens to mask, those of the positive have theirs."""
-    masks, key = host.nodes.model.masks, host.nodes.model.rows.TOKEN_MASKS
+    masks, key = host.consistentid.adapter.masks, host.nodes.model.rows.TOKEN_MASKS
     half = masks.TokenMask(torch.tensor([3, 9]), 77, masks.AttentionMask(torch.ones(1, 16, 16)))
     positive, negative = portrait.make_conditions()
     for entry in positive:
@@ -198,7 +198,7 @@ def test_mixed_conditioning(portrait, run, alone, seen, mix, texts):
 
 def test_text_behind_masked_tokens_is_not_masked(host, portrait, run):
     """ConditioningConcat: the mask of facial tokens is for their text, not for the one put behind it."""
-    masks, key = host.nodes.model.masks, host.nodes.model.rows.TOKEN_MASKS
+    masks, key = host.consistentid.adapter.masks, host.nodes.model.rows.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
     hidden = {key: [masks.TokenMask(torch.tensor([3, 9]), 77, nowhere)]}
     texts = [run.tell(1.0, seed) for seed in (1, 9)]

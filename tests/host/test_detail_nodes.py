@@ -102,8 +102,13 @@ def couple(host, make_identity):
     return people
 
 
+def list_words(clip, text: str, rows) -> list[str]:
+    tokens = [token for chunk in clip.tokenize(text)["l"] for token, _ in chunk]
+    return [clip.tokenizer.clip_l.inv_vocab[tokens[row]].removesuffix("</w>") for row in rows]
+
+
 def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
-    """Each person's tokens stand behind their words, with their features, and only they are masked."""
+    """Each person's facial tokens stand behind their words, with their features; all about a person is masked."""
     clip, rows = checkpoint[1], host.nodes.model.rows
     prompt = "in a park, <A> a woman, <B> a man"
     positive, negative, marked, report = host.nodes.conditioning.InjectTokens.execute(
@@ -114,14 +119,15 @@ def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
     plain = marked.replace("<|facial|>", "")
     text = clip.encode_from_tokens_scheduled(clip.tokenize(plain))[0][0]
     stage, facial = (entry for entry in positive)
-    assert torch.equal(stage[0], text) and rows.TOKEN_MASKS not in stage[1]
+    assert torch.equal(stage[0], text)
     changed = (facial[0] != text).any(-1)[0].nonzero().flatten().tolist()
-    words = [token for chunk in clip.tokenize(plain)["l"] for token, _ in chunk]
-    names = [clip.tokenizer.clip_l.inv_vocab[words[row]].removesuffix("</w>") for row in changed]
-    assert names == ["face", "eyes", "nose", "eyes", "nose"]
-    hers, his = facial[1][rows.TOKEN_MASKS]
-    assert [*hers.positions.tolist(), *his.positions.tolist()] == changed
-    assert hers.mask is couple[0].mask and his.mask is couple[1].mask and hers.length == facial[0].shape[1]
+    assert list_words(clip, plain, changed) == ["face", "eyes", "nose", "eyes", "nose"]
+    for entry in positive:
+        hers, his = entry[1][rows.TOKEN_MASKS]
+        said = [" ".join(list_words(clip, plain, mask.positions)) for mask in (hers, his)]
+        assert said[0] == "a woman detail : a round face , blue eyes , a small nose ,"
+        assert said[1] == "a man detail : brown eyes , a long nose ,"
+        assert hers.mask is couple[0].mask and his.mask is couple[1].mask and hers.length == facial[0].shape[1]
     for entry in negative:
         masked = entry[1][rows.TOKEN_MASKS]
         assert [mask.positions.tolist() for mask in masked] == [changed[:3], changed[3:]]
@@ -129,6 +135,58 @@ def test_two_people_in_one_prompt(host, checkpoint, adapter, couple):
         clip, adapter, couple[0].identity, prompt.replace("<A>", "").replace("<B>", ""), "blurry", 0.5, "auto", ""
     ).result
     assert all(rows.TOKEN_MASKS not in entry[1] for entry in alone)
+
+
+LONG = "by the sea, " + "a walk, " * 40
+
+TEXTS = {
+    "emphasis": (
+        "(in a (park:1.1), <A> a (woman in ((red)):1.3) <B> a (man:0.5)</B>, at night:0.9)",
+        (
+            "a woman in red detail : a round face , blue eyes , a small nose ,",
+            "a man detail : brown eyes , a long nose ,",
+        ),
+        "in a park , at night",
+    ),
+    "three people, several chunks": (
+        f"{LONG}<A> {'a lady, ' * 30}</A> by day, <C> a boy <B> a man",
+        (
+            "a lady , " * 29 + "a lady detail : a round face , blue eyes , a small nose ,",
+            "a man detail : brown eyes , a long nose ,",
+            "a boy detail : a round face , blue eyes , a small nose ,",
+        ),
+        LONG.replace(",", " ,") + "by day ,",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_word_stays_with_its_person(host, checkpoint, adapter, couple, name):
+    """With brackets around everything, behind an end, over chunks; begin, end and padding are everywhere."""
+    prompt, said, rest = TEXTS[name]
+    (third,) = host.nodes.people.AddPerson.execute(couple[0].identity, torch.ones(1, 8, 8), 1.0).result
+    people, clip, key = (*couple, *third)[: len(said)], checkpoint[1], host.nodes.model.rows.TOKEN_MASKS
+    positive, _, marked, _ = host.nodes.conditioning.InjectTokens.execute(
+        clip, adapter, people, prompt, "", 0.5, "auto", ""
+    ).result
+    tokens = host.nodes.text.clip.HostedText(clip).tokenize(marked.replace("<|facial|>", "")).words["l"]
+    words = {place: clip.tokenizer.clip_l.inv_vocab[token].removesuffix("</w>") for place, token in tokens}
+    for text, values in positive:
+        masks = {mask.mask: mask.positions.tolist() for mask in values[key]}
+        owned = {place for places in masks.values() for place in places}
+        found = [" ".join(words[place] for place in masks[person.mask]) for person in people]
+        assert found == list(said)
+        assert {mask.length for mask in values[key]} == {text.shape[1]}
+        others = [word for place, word in words.items() if place not in owned]
+        assert " ".join(others) == rest
+
+
+def test_a_person_without_a_mask_is_everywhere(host, checkpoint, adapter, couple):
+    people, key = (couple[0], replace(couple[1], mask=None)), host.nodes.model.rows.TOKEN_MASKS
+    positive, negative, *_ = host.nodes.conditioning.InjectTokens.execute(
+        checkpoint[1], adapter, people, "<A> a woman <B> a man", "", 0.5, "auto", ""
+    ).result
+    assert [[mask.mask for mask in values[key]] for _, values in positive + negative] == [[couple[0].mask]] * 3
 
 
 def test_one_person_with_a_name(host, checkpoint, adapter, couple):

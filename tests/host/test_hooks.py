@@ -127,7 +127,7 @@ def test_sdxl_in_half_a_picture(host, tiny, run, predict):
 
 def test_two_people_in_one_hook(host, portrait, run, couple, predict):
     """Each inside a mask of their own, and both in one condition: one more evaluation, not two."""
-    person, mask = host.nodes.people.Person, host.nodes.model.masks.AttentionMask
+    person, mask = host.nodes.people.Person, host.consistentid.adapter.masks.AttentionMask
     places = {"a": slice(0, 5), "b": slice(10, 16)}
     people = tuple(person(couple[name], mask(make_mask(columns))) for name, columns in places.items())
     hooks = host.nodes.hooks.make_hooks(portrait.hosted, people)

@@ -34,7 +34,7 @@ def make_person(host, portrait, columns=None, images=1):
     mask = torch.zeros(images, 128, 128)
     for image in range(images):
         mask[image, :, (columns[0] + image) * 8 : (columns[1] + image) * 8] = 1
-    return (host.nodes.people.Person(portrait.identity, host.nodes.model.masks.AttentionMask(mask)),)
+    return (host.nodes.people.Person(portrait.identity, host.consistentid.adapter.masks.AttentionMask(mask)),)
 
 
 def apply(host, portrait, person, model=None, weight=1.0):
@@ -45,7 +45,9 @@ def hide_tokens(host, positive, columns):
     """Facial tokens of the second stage, masked to columns (of 16) of the picture."""
     mask = torch.zeros(1, 128, 128)
     mask[:, :, columns[0] * 8 : columns[1] * 8] = 1
-    token_mask = host.nodes.model.masks.TokenMask(torch.arange(3, 40), 77, host.nodes.model.masks.AttentionMask(mask))
+    token_mask = host.consistentid.adapter.masks.TokenMask(
+        torch.arange(3, 40), 77, host.consistentid.adapter.masks.AttentionMask(mask)
+    )
     return [[text, {**values, host.nodes.model.rows.TOKEN_MASKS: [token_mask]}] for text, values in positive]
 
 

@@ -33,7 +33,7 @@ def at(host):
     def make(identity, columns, size=(64, 64), weight=1.0):
         mask = torch.zeros(1, *size)
         mask[:, :, columns.start * size[1] // 16 : columns.stop * size[1] // 16] = 1
-        return host.nodes.people.Person(identity, host.nodes.model.masks.AttentionMask(mask), weight)
+        return host.nodes.people.Person(identity, host.consistentid.adapter.masks.AttentionMask(mask), weight)
 
     return make
 
@@ -90,14 +90,14 @@ def test_a_person_acts_only_inside_the_mask(tiny, couple, apply, at, record):
 
 def test_full_mask_is_no_mask(host, tiny, couple, apply):
     hosted, a, _ = couple
-    mask = host.nodes.model.masks.AttentionMask(torch.ones(1, 33, 57))
+    mask = host.consistentid.adapter.masks.AttentionMask(torch.ones(1, 33, 57))
     masked = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, mask),)))
     assert differ(masked, sample(apply(tiny.make_model(), hosted, a))) < 1e-4
 
 
 def test_empty_mask_leaves_the_low_rank_weights_alone(host, tiny, couple, apply):
     hosted, a, _ = couple
-    mask = host.nodes.model.masks.AttentionMask(torch.zeros(1, 16, 16))
+    mask = host.consistentid.adapter.masks.AttentionMask(torch.zeros(1, 16, 16))
     masked = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, mask),)))
     assert differ(masked, sample(apply(tiny.make_model(), hosted, a, 0.0))) < 1e-4
 
@@ -112,7 +112,7 @@ def test_any_resolution_of_the_mask(tiny, couple, apply, at):
 def test_masks_of_a_batch_go_to_its_pictures(host, tiny, couple, apply, at):
     hosted, a, _ = couple
     left, right = at(a, LEFT), at(a, RIGHT)
-    both = host.nodes.model.masks.AttentionMask(torch.cat([left.mask.mask, right.mask.mask]))
+    both = host.consistentid.adapter.masks.AttentionMask(torch.cat([left.mask.mask, right.mask.mask]))
     together = sample(apply(tiny.make_model(), hosted, (host.nodes.people.Person(a, both),)), batch=2)
     alone = [sample(apply(tiny.make_model(), hosted, (person,))) for person in (left, right)]
     assert differ(together, torch.cat(alone)) < 1e-4
@@ -159,7 +159,7 @@ def test_schedule_over_the_steps(host, tiny, couple, apply, record):
 
 
 def test_fitted_masks_do_not_pile_up(host):
-    mask = host.nodes.model.masks.AttentionMask(torch.rand(1, 64, 64))
+    mask = host.consistentid.adapter.masks.AttentionMask(torch.rand(1, 64, 64))
     for side in range(1, 600):
         assert mask.fit((side, 1), ((0, None),), torch.zeros(1)).shape == (1, side, 1)
     assert len(mask._fitted) <= 256
@@ -201,7 +201,7 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
     from comfy.ldm.modules.attention import optimized_attention
 
     _, a, _ = couple
-    masks, attention = host.nodes.model.masks, host.nodes.model.attention
+    masks, attention = host.consistentid.adapter.masks, host.nodes.model.attention
     generator = torch.Generator().manual_seed(1)
     query, key, value = (torch.randn(4, n, 32, generator=generator) for n in (64, 154, 154))
     other = (key.clone(), value.clone())
@@ -235,7 +235,7 @@ def test_facial_tokens_act_only_inside_their_mask(host, tiny, couple, apply, at)
 def test_token_masks_reach_the_model(host, tiny, couple, apply, at, monkeypatch, weight):
     """In a whole run: tokens masked out everywhere count as if their words were not there, without ID tokens too."""
     hosted, a, _ = couple
-    masks, key = host.nodes.model.masks, host.nodes.model.rows.TOKEN_MASKS
+    masks, key = host.consistentid.adapter.masks, host.nodes.model.rows.TOKEN_MASKS
     nowhere = masks.AttentionMask(torch.zeros(1, 16, 16))
     positive, negative = make_conditions()
     changed = [[positive[0][0].clone(), {}]]
@@ -255,7 +255,7 @@ def test_masks_and_latents_that_hold_no_numbers(host):
     mask[0, 3, 3] = latent[0, 1, 2, 2] = float("nan")
     error = host.consistentid.errors.ConsistentIDError
     with pytest.raises(error, match="mask holds values that are no numbers"):
-        host.nodes.model.masks.AttentionMask(mask)
+        host.consistentid.adapter.masks.AttentionMask(mask)
     with pytest.raises(error, match="would be a black picture"):
         host.nodes.sampler.check_latent(latent)
     host.nodes.sampler.check_latent(torch.zeros(1, 4, 8, 8))

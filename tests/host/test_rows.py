@@ -94,8 +94,8 @@ def test_a_lost_text_is_refused_where_tokens_have_masks(portrait, host, run):
     model.set_model_attn2_patch(lambda q, k, v, options: (q, torch.from_numpy(k.numpy() * 1), v))
     expected = run.sample(portrait.apply(), (positive, negative), sigmas=run.SIGMAS[2:])
     assert torch.equal(run.sample(model, (positive, negative), sigmas=run.SIGMAS[2:]), expected)
-    mask = host.nodes.model.masks.TokenMask(
-        torch.tensor([3]), 77, host.nodes.model.masks.AttentionMask(torch.ones(1, 8, 8))
+    mask = host.consistentid.adapter.masks.TokenMask(
+        torch.tensor([3]), 77, host.consistentid.adapter.masks.AttentionMask(torch.ones(1, 8, 8))
     )
     masked = [[text, {**values, host.nodes.model.rows.TOKEN_MASKS: [mask]}] for text, values in positive]
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match=f"texts that come from nowhere.*{__name__}"):
@@ -144,7 +144,7 @@ def test_images_nobody_numbers_cannot_have_masks_of_their_own(portrait, host, ru
         return [torch.cat(part) for part in zip(*parts, strict=True)]
 
     def draw(masks):
-        people = (host.nodes.people.Person(portrait.identity, host.nodes.model.masks.AttentionMask(masks)),)
+        people = (host.nodes.people.Person(portrait.identity, host.consistentid.adapter.masks.AttentionMask(masks)),)
         model = host.nodes.model.patching.apply_adapter(portrait.model, portrait.hosted, people)
         whole = run.sample(model, conditions, latent=torch.zeros(4, 4, 16, 16), sigmas=run.SIGMAS[2:])
         wrappers = model.wrappers[WrappersMP.CALC_COND_BATCH]

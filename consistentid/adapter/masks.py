@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...consistentid.errors import ConsistentIDError
-from ...consistentid.finite import is_finite
+from ..errors import ConsistentIDError
+from ..finite import is_finite
 
 # Added to a score this leaves an attention weight of exactly 0, in half precision too.
 _NEVER = -1e4
@@ -105,5 +105,6 @@ def build_bias(
             # Another pack may have put tokens behind the text: then it is there once.
             starts = torch.arange(0, length if length % token_mask.length == 0 else 1, token_mask.length)[:, None]
             columns = (token_mask.positions + starts).flatten()
-            row[:, columns.to(device)] = fitted.expand(-1, len(columns))
+            # Where two text encoders differ in places, a row may belong to two people: it acts where both are.
+            row[:, columns.to(device)] += fitted
     return bias

@@ -46,10 +46,14 @@ class IDLayers(nn.ModuleList):
         return cast(Iterator[IDLayer], super().__iter__())
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Multi-head attention on projected tensors: query [B, N, C], key and value [B, M, C] -> [B, N, C]."""
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, bias: Tensor | None = None) -> Tensor:
+    """Multi-head attention on projected tensors: query [B, N, C], key and value [B, M, C] -> [B, N, C].
+
+    bias: added to the scores of every head, [B, N, M].
+    """
     query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
-    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+    bias = None if bias is None else bias[:, None]
+    return F.scaled_dot_product_attention(query, key, value, bias).transpose(1, 2).flatten(2)
 
 
 def add_id_attention(

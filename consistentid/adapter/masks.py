@@ -1,5 +1,6 @@
 """Attention masks on the grid of each layer: where a person's tokens may act."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,6 +69,15 @@ class TokenMask:
     positions: Tensor
     length: int
     mask: AttentionMask
+
+
+def mask_tokens(masks: Sequence[AttentionMask | None], own: Sequence[Tensor], length: int) -> tuple[TokenMask, ...]:
+    """The tokens that each person with a mask has in a text of `length` tokens.
+
+    own: positions of each person's; none where the text says nothing of people, as a negative prompt.
+    """
+    pairs = zip(masks, own, strict=True) if own else ()
+    return tuple(TokenMask(positions, length, mask) for mask, positions in pairs if mask is not None and len(positions))
 
 
 class Biases:

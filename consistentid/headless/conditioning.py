@@ -1,27 +1,36 @@
 """What the UNet reads in each of the two stages: text embeddings, facial tokens in them, and ID tokens."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..adapter.checkpoint import Adapter
+from ..adapter.masks import AttentionMask, TokenMask, mask_tokens
 from ..adapter.tokens import Pair, PlacedAdapter
 from ..identity import Identity
+from ..identity.people import Person, list_people
 from ..prompt.align import FacialPrompt
 from ..prompt.encode import Texts, encode_plain, encode_stages, repeat_text
 from .clip_text import ClipText
+from .masks import Words
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Text embeddings of one stage, [1, T, D] of one length; pooled ones [1, 1280] in SDXL, else None."""
+    """Text embeddings of one stage, [1, T, D] of one length; pooled ones [1, 1280] in SDXL, else None.
+
+    words, negative_words: those that act inside a mask only.
+    """
 
     positive: Tensor
     negative: Tensor
     pooled: Tensor | None = None
     negative_pooled: Tensor | None = None
+    words: tuple[TokenMask, ...] = ()
+    negative_words: tuple[TokenMask, ...] = ()
 
     def stack(self, count: int = 1, guided: bool = True) -> tuple[Tensor, Tensor | None]:
         """Text and pooled text for `count` pictures, see `stack_rows`."""
@@ -30,17 +39,26 @@ class Stage:
             return text, None
         return text, stack_rows(self.pooled, self.negative_pooled, count, guided)
 
+    def list_words(self, count: int = 1, guided: bool = True) -> Words:
+        """Of each row for `count` pictures, see `stack_rows`."""
+        return (self.negative_words,) * (count * guided) + (self.words,) * count
+
 
 @dataclass(frozen=True)
 class Conditioning:
-    """text: read up to the merge point; facial: after it. id_tokens: None for a UNet without an adapter."""
+    """text: read up to the merge point; facial: after it.
+
+    id_tokens: [4, D] of one person, [P, 4, D] of several; None for a UNet without an adapter. people: where they are;
+    none for one person in the whole picture.
+    """
 
     text: Stage
     facial: Stage
     id_tokens: Pair | None = None
+    people: tuple[Person, ...] = ()
 
     def stack_id_tokens(self, count: int = 1, guided: bool = True) -> Tensor | None:
-        """ID tokens [B, 4, D] for `count` pictures, see `stack_rows`; None without any."""
+        """ID tokens [B, 4, D] or [B, P, 4, D] for `count` pictures, see `stack_rows`; None without any."""
         if self.id_tokens is None:
             return None
         return stack_rows(self.id_tokens.person[None], self.id_tokens.nobody[None], count, guided)
@@ -53,22 +71,36 @@ def stack_rows(positive: Tensor, negative: Tensor, count: int, guided: bool) -> 
 
 @torch.inference_mode()
 def encode_prompt(
-    clip: ClipText, adapter: Adapter, identity: Identity, composed: FacialPrompt, negative: str = ""
+    clip: ClipText,
+    adapter: Adapter,
+    people: Identity | tuple[Person, ...],
+    composed: FacialPrompt,
+    negative: str = "",
 ) -> Conditioning:
-    """Everything the UNet reads for a composed prompt (see `compose_for_identity`); float32 on the CPU.
+    """Everything the UNet reads for a prompt that was composed for these people (see `compose_text`); float32 on the
+    CPU.
 
     IncompatibleModelError for an identity that other models have made than the adapter was trained on.
     """
     networks = PlacedAdapter.find(adapter)
-    id_tokens = networks.project_identity(identity)
+    people = list_people(people)
+    identities = [person.identity for person in people]
+    pairs = [networks.project_identity(identity) for identity in identities]
     negatives = encode_plain(clip, negative, composed.is_published)
-    stages = encode_stages(clip, networks, [identity], composed, negatives)
-    return Conditioning(_read_stage(stages.text), _read_stage(stages.facial), id_tokens)
+    stages = encode_stages(clip, networks, identities, composed, negatives)
+    masks = [person.mask for person in people]
+    text, facial = _read_stage(stages.text, masks), _read_stage(stages.facial, masks)
+    if len(people) == 1 and people[0].mask is None and people[0].weight == 1:
+        return Conditioning(text, facial, pairs[0])
+    person, nobody = map(torch.stack, zip(*pairs, strict=True))
+    return Conditioning(text, facial, Pair(person, nobody), people)
 
 
-def _read_stage(texts: Texts) -> Stage:
+def _read_stage(texts: Texts, masks: Sequence[AttentionMask | None]) -> Stage:
     (positive,), (negative,) = texts
-    return make_stage(positive.rows, negative.rows, positive.extra, negative.extra)
+    words, negative_words = (mask_tokens(masks, entry.own, entry.rows.shape[1]) for (entry,) in texts)
+    stage = make_stage(positive.rows, negative.rows, positive.extra, negative.extra)
+    return replace(stage, words=words, negative_words=negative_words)
 
 
 def make_stage(positive: Tensor, negative: Tensor, pooled: Tensor | None, negative_pooled: Tensor | None) -> Stage:

@@ -12,6 +12,7 @@ from ..merge import merge_step
 from ..packages import needed
 from ..weights import own_memory
 from .conditioning import Conditioning
+from .masks import RunMasks
 from .schedulers import SCHEDULERS
 from .unet import check_base
 
@@ -154,9 +155,13 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
     guided = sampling.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
     first = conditioning.facial if last_text_step < 0 else conditioning.text
     id_tokens = conditioning.stack_id_tokens(count, guided)
+    masks = None
+    if conditioning.people:
+        size = (sampling.height // pipeline.vae_scale_factor, sampling.width // pipeline.vae_scale_factor)
+        masks = RunMasks(conditioning.people, size, first.list_words(count, guided), tuple(range(count)) * (1 + guided))
     if id_tokens is not None:
         id_tokens = id_tokens.to(pipeline._execution_device, pipeline.unet.dtype)
-        options["cross_attention_kwargs"] = {"id_tokens": id_tokens}
+        options["cross_attention_kwargs"] = {"id_tokens": id_tokens} | ({"masks": masks} if masks else {})
     watch = options.pop("callback_on_step_end", None)
 
     def switch(pipeline, step, timestep, tensors):
@@ -164,6 +169,8 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
         if step == last_text_step:
             text, pooled = conditioning.facial.stack(count, guided)
             changed["prompt_embeds"] = text.to(tensors["prompt_embeds"])
+            if masks:
+                masks.words = conditioning.facial.list_words(count, guided)
             if pooled is not None:  # written in place, since not every SDXL pipeline takes it back
                 tensors["add_text_embeds"].copy_(pooled)
         return changed

@@ -1,6 +1,7 @@
 """The adapter inside a diffusers UNet, and out of it again.
 
-ID tokens come with each call of the UNet, one set per row: `cross_attention_kwargs={"id_tokens": tokens}`.
+ID tokens come with each call of the UNet, one set per row: `cross_attention_kwargs={"id_tokens": tokens}`; with masks
+of people (`RunMasks`) one set per row and person.
 """
 
 from dataclasses import dataclass

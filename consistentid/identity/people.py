@@ -1,22 +1,22 @@
 """Several people in one picture: who is where."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from ..adapter.masks import AttentionMask
 from ..errors import ConsistentIDError
 from .person import Identity
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One person of a picture: in the whole of it, or only inside the mask, which is of the engine's own kind."""
+    """One person of a picture: in the whole of it, or only inside the mask."""
 
     identity: Identity
-    mask: Any = None
+    mask: AttentionMask | None = None
     weight: float = 1.0
 
 
-def list_people(given: Identity | tuple[Person, ...], mask: Any = None) -> tuple[Person, ...]:
+def list_people(given: Identity | tuple[Person, ...], mask: AttentionMask | None = None) -> tuple[Person, ...]:
     """One identity as one person, in the mask if there is one; several people as they are.
 
     ConsistentIDError for several people and a mask, since each has one of its own.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import node_helpers
 
-from ...consistentid.adapter.masks import TokenMask
+from ...consistentid.adapter.masks import mask_tokens
 from ...consistentid.ports import Entry
 from ...consistentid.prompt.encode import Stages
 from ..model.rows import TOKEN_MASKS
@@ -16,7 +16,7 @@ def write_conditioning(stages: Stages, people: Sequence[Person], merge_at: float
     """Positive and negative CONDITIONING; the words about a person with a mask act inside it."""
 
     def write(entries: list[Entry]) -> list:
-        return [[entry.rows, {**entry.extra, **mask_tokens(people, entry)}] for entry in entries]
+        return [[entry.rows, {**entry.extra, **_mask_words(people, entry)}] for entry in entries]
 
     positive = split_stages(write(stages.text.positive), write(stages.facial.positive), merge_at)
     if stages.text.negative is stages.facial.negative:
@@ -24,15 +24,9 @@ def write_conditioning(stages: Stages, people: Sequence[Person], merge_at: float
     return positive, split_stages(write(stages.text.negative), write(stages.facial.negative), merge_at)
 
 
-def mask_tokens(people: Sequence[Person], entry: Entry) -> dict:
-    """The values of a CONDITIONING entry that keep each person's words in the person's mask."""
-    length = entry.rows.shape[1]
-    masks = [
-        TokenMask(own, length, person.mask)
-        for person, own in zip(people, entry.own, strict=False)  # a plain negative has no words of people
-        if person.mask is not None and len(own)
-    ]
-    return {TOKEN_MASKS: masks} if masks else {}
+def _mask_words(people: Sequence[Person], entry: Entry) -> dict:
+    masks = mask_tokens([person.mask for person in people], entry.own, entry.rows.shape[1])
+    return {TOKEN_MASKS: list(masks)} if masks else {}
 
 
 def split_stages(texts: list, facial: list, merge_at: float) -> list:

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..consistentid.choices import ALIGNMENTS
 from ..consistentid.finite import require_finite
 from ..consistentid.identity import Identity
+from ..consistentid.identity.people import list_masked
 from ..consistentid.prompt.compose import compose_text, describe_placement
 from ..consistentid.prompt.encode import encode_stages
 from ..consistentid.prompt.mark import close_embedding
@@ -103,7 +104,7 @@ class InjectTokens(io.ComfyNode):
         identities = [person.identity for person in people]
         composed = compose_text(close_embedding(prompt), caption, identities, adapter.config, text, alignment)
         negatives = text.encode_negative(negative, composed.is_published)
-        stages = encode_stages(text, adapter, identities, composed, negatives)
+        stages = encode_stages(text, adapter, identities, composed, negatives, list_masked(people))
         conditioning = write_conditioning(stages, people, merge_at)
         report = describe_placement(composed, identities, adapter.config)
         shown = show_prompt(composed, len(stages.positions), report)

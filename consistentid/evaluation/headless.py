@@ -23,7 +23,7 @@ from ..identity.encode import PhotoModels
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file
 
-PLANNED = ("face", "identity", "prompt", "seed", "batch", "models_folder")
+PLANNED = ("face", "identity", "person", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
 ADDED = ("brows", "hair", "left_out")
 """Settings that earlier runs did not have: at their default they are no difference."""
@@ -56,7 +56,7 @@ class Headless:
     def __init__(self, settings: PortraitSettings, any_photo: Path):
         if not settings.consistentid:
             raise EngineError("The headless engine evaluates ConsistentID; for Face2Diffusion alone use a workflow.")
-        settings = replace(settings, face=str(any_photo), identity="", prompt=settings.word, seed=0, batch=1)
+        settings = replace(settings, face=str(any_photo), identity="", person=(), prompt=settings.word, seed=0, batch=1)
         settings.check()
         settings = find_files(settings)
         device, dtype = choose_device(settings)

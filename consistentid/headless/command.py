@@ -34,7 +34,9 @@ def run_portrait(arguments: argparse.Namespace) -> int:
     hide_loading_bars()
     settings = read_settings(arguments.from_png) if arguments.from_png else PortraitSettings()
     given = {item.name: getattr(arguments, item.name) for item in fields(settings)}
-    given = {name: tuple(value) if name == "lora" else value for name, value in given.items() if value is not None}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
+    }
     settings = replace(settings, **given)
     settings.check()
     sources = (arguments.from_png or "", *settings.list_files())

@@ -11,7 +11,7 @@ from ..adapter.checkpoint import Adapter
 from ..adapter.masks import AttentionMask, TokenMask, mask_tokens
 from ..adapter.tokens import Pair, PlacedAdapter
 from ..identity import Identity
-from ..identity.people import Person, list_people
+from ..identity.people import Person, list_masked, list_people
 from ..prompt.align import FacialPrompt
 from ..prompt.encode import Texts, encode_plain, encode_stages, repeat_text
 from .clip_text import ClipText
@@ -87,7 +87,7 @@ def encode_prompt(
     identities = [person.identity for person in people]
     pairs = [networks.project_identity(identity) for identity in identities]
     negatives = encode_plain(clip, negative, composed.is_published)
-    stages = encode_stages(clip, networks, identities, composed, negatives)
+    stages = encode_stages(clip, networks, identities, composed, negatives, list_masked(people))
     masks = [person.mask for person in people]
     text, facial = _read_stage(stages.text, masks), _read_stage(stages.facial, masks)
     if len(people) == 1 and people[0].mask is None and people[0].weight == 1:

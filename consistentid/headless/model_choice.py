@@ -34,10 +34,10 @@ def find_files(settings: PortraitSettings) -> PortraitSettings:
 
     CheckpointError names what is missing and where it can be had.
     """
-    reads_regions = settings.face and settings.consistentid
+    reads_regions = settings.photos and settings.consistentid
     wanted = {"adapter": f"adapter_{settings.base}"} if settings.consistentid else {}
     wanted |= {"clip_vision": "clip_vision", "face_parser": "face_parser"} if reads_regions else {}
-    wanted |= {"face_package": "face_analysis"} if settings.face and settings.id_embedding else {}
+    wanted |= {"face_package": "face_analysis"} if settings.photos and settings.id_embedding else {}
     wanted |= {"face2diffusion": "face2diffusion"} if settings.word else {}
     missing = {name: model_id for name, model_id in wanted.items() if not getattr(settings, name)}
     if not missing and settings.checkpoint:

@@ -1,20 +1,28 @@
 """Who is drawn, from settings: models that read a person, and what they read. Models are held by the caller."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from ..adapter.checkpoint import Adapter, load_adapter
+from ..adapter.masks import AttentionMask
 from ..face.omission import read_region_words
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
+from ..face.photo import open_photo, open_picture
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity, encode_face, load_face2diffusion
 from ..face2diffusion.word import normalise_word
 from ..identity import Identity
 from ..identity.compatibility import check_adapter
 from ..identity.encode import PhotoModels, Stages, encode_photo
 from ..identity.file import load_identity
+from ..identity.people import Person
 from .clip_vision import ClipVision, load_clip_vision
-from .portrait_settings import PortraitSettings
+from .portrait_settings import IDENTITY, PortraitSettings, parse_person
+
+WIDTH = 1000
+"""Columns of a mask that is a part of the width."""
 
 
 def prepare_adapter(settings: PortraitSettings) -> tuple[Adapter, PortraitSettings]:
@@ -50,6 +58,34 @@ def read_identity(
         identity, found = encode_photo(photo, models, adapter.config.parsing_px, *choice, *regions)
     check_adapter(identity, adapter.config, adapter.source)
     return identity, found
+
+
+def read_everybody(
+    photo: np.ndarray | None, settings: PortraitSettings, adapter: Adapter
+) -> tuple[tuple[Person, ...], list[Stages]]:
+    """Who is drawn, and what was found of each. photo: of the one person, None for a saved identity or several."""
+    models = load_photo_models(settings, adapter) if settings.photos else None
+    if not settings.person:
+        identity, found = read_identity(photo, settings, adapter, models)
+        return (Person(identity),), [found]
+    people, stages = [], []
+    for file, place in map(parse_person, settings.person):
+        is_identity = file.endswith(IDENTITY)
+        one = replace(settings, identity=file if is_identity else "")
+        identity, found = read_identity(None if is_identity else open_photo(file), one, adapter, models)
+        people.append(Person(identity, make_mask(place)))
+        stages.append(found)
+    return tuple(people), stages
+
+
+def make_mask(place: tuple[float, float] | str | None) -> AttentionMask | None:
+    """As `parse_person` names a place; a picture is white where the person is."""
+    if place is None:
+        return None
+    if isinstance(place, str):
+        return AttentionMask(torch.from_numpy(np.array(open_picture(place).convert("L"), np.float32) / 255)[None])
+    columns = (torch.arange(WIDTH) + 0.5) / WIDTH
+    return AttentionMask(((columns > place[0]) & (columns < place[1])).float()[None, None])
 
 
 def read_people(settings: PortraitSettings, found: Stages, networks: Face2Diffusion | None) -> dict[str, TextIdentity]:

@@ -16,13 +16,14 @@ from ..face.photo import open_photo, open_picture
 from ..face2diffusion.encoder import TextIdentity
 from ..identity import Identity
 from ..identity.encode import Stages, align_photo
+from ..identity.people import Person
 from ..prompt.align import FacialPrompt
-from ..prompt.compose import compose_for_identity, describe_placement
+from ..prompt.compose import compose_for_identity, compose_text, describe_placement
 from ..prompt.encode import encode_plain
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
 from .model_choice import find_files
-from .person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
+from .person import load_word_networks, prepare_adapter, read_everybody, read_people
 from .pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
 from .portrait_settings import PortraitSettings, parse_lora
 from .unet import install_adapter
@@ -54,20 +55,26 @@ def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrai
 
 def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progress: bool) -> Portrait:
     adapter, settings = prepare_adapter(settings)
-    # What reads the person is let go before the pipeline is loaded.
-    identity, found = read_identity(
-        photo, settings, adapter, None if photo is None else load_photo_models(settings, adapter)
-    )
-    people = read_people(settings, found, load_word_networks(settings))
+    # What reads people is let go before the pipeline is loaded.
+    people, stages = read_everybody(photo, settings, adapter)
+    words = read_people(settings, stages[0], load_word_networks(settings))
     pipeline = prepare_pipeline(settings, adapter.config, progress)
-    composed, conditioning = encode_text(pipeline, adapter, identity, people, settings)
+    identities = [person.identity for person in people]
+    composed, conditioning = encode_text(
+        pipeline, adapter, people if settings.person else identities[0], words, settings
+    )
     installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
     try:
         images = sample(pipeline, conditioning, make_sampling(settings))
     finally:
         installed.remove()
-    report = [found.report, describe_placement(composed, [identity], adapter.config), f"Prompt: {composed.marked}"]
-    return Portrait(images, _list_stages(found), report, settings)
+    names = [f"{chr(ord('A') + number)}: " if settings.person else "" for number in range(len(people))]
+    found = [f"{name}{one.report}" for name, one in zip(names, stages, strict=True)]
+    pictures = [
+        (name + title, picture) for name, one in zip(names, stages, strict=True) for title, picture in _list_stages(one)
+    ]
+    report = [*found, describe_placement(composed, identities, adapter.config), f"Prompt: {composed.marked}"]
+    return Portrait(images, pictures, report, settings)
 
 
 def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:
@@ -112,14 +119,21 @@ def choose_device(settings: PortraitSettings) -> tuple[str, str]:
 
 
 def encode_text(
-    pipeline, adapter: Adapter, identity: Identity, people: dict[str, TextIdentity], settings: PortraitSettings
+    pipeline,
+    adapter: Adapter,
+    people: Identity | tuple[Person, ...],
+    words: dict[str, TextIdentity],
+    settings: PortraitSettings,
 ) -> tuple[FacialPrompt, Conditioning]:
-    """The prompt with the person's facial words, and what the UNet is told."""
-    clip = ClipText(pipeline, adapter.config, people)
-    composed = compose_for_identity(
-        settings.prompt, settings.caption, identity, adapter.config, clip, settings.alignment
-    )
-    return composed, encode_prompt(clip, adapter, identity, composed, settings.negative)
+    """The prompt with the facial words of a person, or of people, and what the UNet is told. words: those that are a
+    person through Face2Diffusion."""
+    clip = ClipText(pipeline, adapter.config, words)
+    text, config, alignment = (settings.prompt, settings.caption), adapter.config, settings.alignment
+    if isinstance(people, Identity):
+        composed = compose_for_identity(*text, people, config, clip, alignment)
+    else:
+        composed = compose_text(*text, [person.identity for person in people], config, clip, alignment)
+    return composed, encode_prompt(clip, adapter, people, composed, settings.negative)
 
 
 def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):

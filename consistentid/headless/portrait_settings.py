@@ -1,6 +1,7 @@
 """Every choice of a headless run: one table for the command line, its defaults, and the PNG that repeats the run."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
 STRENGTH = {"ge": -10, "le": 10}
 """Limits of a strength or weight; as in ComfyUI, like the other limits."""
+PLACES = {"left": (0.0, 0.48), "right": (0.52, 1.0)}
+"""Parts of the width that have a name; what lies between keeps two people apart."""
+IDENTITY = ".safetensors"
 
 
 def option(default: Any, text: str, **allowed) -> Any:
@@ -39,6 +43,11 @@ class PortraitSettings:
 
     face: str = option("", "photo of the person")
     identity: str = option("", "a saved identity (.safetensors), in place of a photo")
+    person: tuple[str, ...] = option(
+        (),
+        "one of several people, a photo or a saved identity, and where: FILE=left, =right, =0.1-0.4 (of the width) or "
+        "=MASK.png; repeat it. In the prompt <A> stands before what is said of the first, <B> of the second",
+    )
     prompt: str = option("", "what to draw")
     negative: str = option("", "what to avoid")
     caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
@@ -97,6 +106,8 @@ class PortraitSettings:
             name = wrong.place.replace("_", "-")
             raise ConsistentIDError(f"--{name} is {wrong.found}; {wrong.wanted} is needed.") from error
         read_region_words(self.left_out)
+        for text in self.person:
+            parse_person(text)
         problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
         if problem:
             raise ConsistentIDError(problem)
@@ -111,8 +122,11 @@ class PortraitSettings:
         return [key for key, is_wanted in zip(EXTRA_LABELS, (self.brows, self.hair), strict=True) if is_wanted]
 
     def _list_problems(self):
-        yield bool(self.face) == bool(self.identity), "Name one of --face PHOTO and --identity FILE."
-        yield bool(self.word and self.identity), "--word reads the photo; name it with --face, not --identity."
+        yield (
+            sum(map(bool, (self.face, self.identity, self.person))) != 1,
+            "Name one of --face PHOTO and --identity FILE, or each of several people with --person FILE=PLACE.",
+        )
+        yield bool(self.word) and not self.face, "--word reads the photo; name it with --face."
         yield not self.consistentid and not self.word, "--no-consistentid leaves the person to --word; name it too."
         yield (
             bool(self.word) and not self.id_embedding,
@@ -141,9 +155,16 @@ class PortraitSettings:
         sizes = [size for size in (self.width, self.height) if size is not None]
         yield any(size < 64 or size % 8 for size in sizes), f"Width and height are multiples of 8 from 64; got {sizes}."
 
+    @property
+    def photos(self) -> list[str]:
+        """Those that people are read from."""
+        files = [self.face, *(parse_person(text)[0] for text in self.person)]
+        return [file for file in files if file and not file.endswith(IDENTITY)]
+
     def list_files(self) -> list[str]:
         """The files that this run reads, as they were named."""
         return [
+            *(path for text in self.person for path in parse_person(text) if isinstance(path, str)),
             *(self.face, self.identity, self.image, self.mask, self.control_image, self.checkpoint, self.adapter),
             *(self.clip_vision, self.face_parser, *(parse_lora(text)[0] for text in self.lora)),
         ]
@@ -187,3 +208,22 @@ def parse_lora(text: str) -> tuple[str, float]:
         return path if equals else text, number
     except ValueError:
         raise ConsistentIDError(f"'{text}' is not a LoRA: write FILE, or FILE=WEIGHT with a number up to 10.") from None
+
+
+def parse_person(text: str) -> tuple[str, tuple[float, float] | str | None]:
+    """The file of a person and where they are: a part of the width, the file of a mask, or None for everywhere.
+
+    >>> parse_person("her.jpg=left"), parse_person("him.safetensors=0.6-1"), parse_person("them.png=mask.png")
+    (('her.jpg', (0.0, 0.48)), ('him.safetensors', (0.6, 1.0)), ('them.png', 'mask.png'))
+    """
+    path, equals, place = text.rpartition("=")
+    if not equals:
+        return text, None
+    numbers = re.fullmatch(r"(\d*\.?\d+)-(\d*\.?\d+)", place)
+    start, end = map(float, numbers.groups()) if numbers else PLACES.get(place, (0.0, 1.0))
+    if not path or not place or not 0 <= start < end <= 1:
+        raise ConsistentIDError(
+            f"--person {text} is no person and place: write FILE=left, FILE=right, FILE=0.1-0.4 (from and to, of the "
+            "width 0 to 1), or FILE=MASK.png."
+        )
+    return path, (start, end) if numbers or place in PLACES else place

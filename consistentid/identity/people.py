@@ -1,5 +1,6 @@
 """Several people in one picture: who is where."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..adapter.masks import AttentionMask
@@ -14,6 +15,11 @@ class Person:
     identity: Identity
     mask: AttentionMask | None = None
     weight: float = 1.0
+
+
+def list_masked(people: Sequence[Person]) -> tuple[int, ...]:
+    """Numbers of the people who are in a part of the picture."""
+    return tuple(number for number, person in enumerate(people) if person.mask is not None)
 
 
 def list_people(given: Identity | tuple[Person, ...], mask: AttentionMask | None = None) -> tuple[Person, ...]:

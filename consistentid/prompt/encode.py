@@ -1,6 +1,6 @@
 """What is read in each of the two stages: the text alone up to the merge point, facial tokens in it after that."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..identity import Identity
-from ..ports import AdapterNetworks, Entry, TextEncoder
+from ..ports import AdapterNetworks, Chunks, Entry, TextEncoder
 from .align import FacialPrompt
 from .compose import find_owners
 from .tokens import find_own_tokens, tokenize_marked, tokenize_plain
@@ -44,10 +44,12 @@ def encode_stages(
     people: Sequence[Identity],
     composed: FacialPrompt,
     negative: list[Entry],
+    apart: Collection[int] = (),
 ) -> Stages:
     """Both stages of a composed prompt. CaptionError where facial tokens cannot be placed.
 
-    people: those it was composed for. negative: of `encode_plain`, published if the prompt is.
+    people: those it was composed for. negative: of `encode_plain`, published if the prompt is. apart: numbers of people
+    whose words are not to reach the others, see `encode_apart`.
     """
     marked = tokenize_marked(encoder, composed)
     positions = marked.stack_positions(networks.config)
@@ -62,21 +64,56 @@ def encode_stages(
     faces = split_positions(composed, positions, len(people))
     words = find_own_tokens(encoder, composed.marked, composed.spans, len(people))
     words = tuple(torch.cat(both).unique() for both in zip(faces, words, strict=True))
-    whole = [entry._replace(own=words) for entry in encoder.encode(marked.chunks)]
+    whole = encode_apart(encoder, marked.chunks, words, apart if composed.spans else ())
     for entry in whole:
         marked.check_rows(entry.rows)
     texts = whole
     if composed.is_published or composed.before_merge != composed.plain:
         own = find_own_tokens(encoder, composed.before_merge, composed.spans_before, len(people))
-        texts = [
-            entry._replace(own=own) for entry in encode_plain(encoder, composed.before_merge, composed.is_published)
-        ]
+        chunks = tokenize_plain(encoder, composed.before_merge, composed.is_published)
+        texts = encode_apart(encoder, chunks, own, apart if composed.spans_before else ())
     length = max(entry.rows.shape[1] for entry in whole)
     has_facial = networks.config.has_facial_negative(composed.is_published)
     facial = [fuse(entry, tokens, entry.rows.shape[1], words) for entry in whole]
     facial_negative = [fuse(entry, zero_token[None], length, faces) for entry in negative] if any(has_facial) else []
     before, after = (facial_negative if has else negative for has in has_facial)
     return Stages(Texts(texts, before), Texts(facial, after), positions)
+
+
+def encode_apart(
+    encoder: TextEncoder, chunks: Chunks, own: tuple[Tensor, ...], apart: Collection[int] = ()
+) -> list[Entry]:
+    """A text embedding whose words are marked as `own`, and where people of `apart` are read as if alone.
+
+    In a text encoder each word takes up what stands before it, and the end of the text takes up everything: what is
+    said of A would reach B through the words about B. So the words about a person of `apart` are read without those
+    about the others, and the rest of the text without all of these; what is not read is padding meanwhile. What else
+    the engine keeps of the text, such as SDXL's pooled embedding, is that of the whole.
+    """
+    whole = encoder.encode(chunks)
+    if not apart:
+        return [entry._replace(own=own) for entry in whole]
+    hidden = {place for person in apart for place in own[person].tolist()}
+    rows = [entry.rows.clone() for entry in encoder.encode(_hide(encoder, chunks, hidden))]
+    for person in apart:
+        alone = encoder.encode(_hide(encoder, chunks, hidden - set(own[person].tolist())))
+        for target, entry in zip(rows, alone, strict=True):
+            target[:, own[person]] = entry.rows[:, own[person]]
+    return [Entry(target, entry.extra, own) for target, entry in zip(rows, whole, strict=True)]
+
+
+def _hide(encoder: TextEncoder, chunks: Chunks, places: set[int]) -> Chunks:
+    """The chunks with padding at some places. Vectors stay: an encoder may leave them out, and others move forward."""
+    pads = {name: text.pad for name, text in encoder.tokenize_literally("").items()}
+
+    def hide(name: str, number: int, chunk: list) -> list:
+        first, pad = number * len(chunk), pads[name]
+        return [
+            (pad, 1.0) if first + index in places and isinstance(token, type(pad)) else (token, weight)
+            for index, (token, weight) in enumerate(chunk)
+        ]
+
+    return {name: [hide(name, number, chunk) for number, chunk in enumerate(parts)] for name, parts in chunks.items()}
 
 
 def split_positions(composed: FacialPrompt, positions: Tensor, count: int) -> tuple[Tensor, ...]:

@@ -164,6 +164,34 @@ def test_tokens_of_each_person_over_several_chunks(person, config):
     assert stages.text.negative[0].own == (stages.facial.negative[0].own if config is SD15 else ())
 
 
+class Causal(Words):
+    """An encoder in which each row is made of all tokens up to it."""
+
+    def encode(self, chunks):
+        tokens = [token for chunk in chunks["l"] for token, _ in chunk]
+        sums = [float(sum(len(token) for token in tokens[: end + 1])) for end in range(len(tokens))]
+        return [Entry(torch.tensor(sums)[None, :, None].expand(-1, -1, 4).clone(), sums[-1])]
+
+
+@pytest.mark.parametrize("apart", [(0, 1), (1,), ()], ids=str)
+def test_words_of_people_apart_do_not_reach_each_other(person, apart):
+    """Neither through words behind them nor through the end of the text; what keeps its place is the whole."""
+    people, stages = [person, person], {}
+    for colour in ("red", "blue"):
+        composed = compose_text(PAIR.replace("red", colour), "", people, SD15, Causal())
+        stages[colour] = encode_stages(Causal(), Networks(), people, composed, encode_plain(Causal(), "bad"), apart)
+    one, two = (stages[colour].text.positive[0] for colour in stages)
+    _, his = one.own
+    assert his.tolist() == two.own[1].tolist()
+    differing = changed(one, two)
+    first = list_tokens(composed.plain).index("blueDetail:one")
+    if 1 in apart:
+        assert differing == [place for place in his.tolist() if place >= first]
+    else:
+        assert differing == list(range(first, one.rows.shape[1]))
+    assert one.extra != two.extra, "what is kept of the whole text"
+
+
 def test_of_one_person_the_description_alone(person):
     """A word that the separator is glued to is not cut in two: its token is the person's."""
     for prompt in ("a woman in a big forest ", "a woman in a big"):

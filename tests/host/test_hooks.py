@@ -259,3 +259,21 @@ def test_the_sampler_with_the_merge_step(host, portrait, run, hook):
     ]
     assert run.differ(*pictures[:2]) < 1e-4
     assert run.differ(pictures[0], pictures[2]) > 1e-3
+
+
+def test_words_stay_in_their_mask(host, portrait, run, couple, predict):
+    """Words masked out everywhere count as if they were not there, in the attention that hooks bring along too."""
+    masks, key = host.consistentid.adapter.masks, host.nodes.model.rows.TOKEN_MASKS
+    people = (host.nodes.people.Person(couple["a"], masks.AttentionMask(make_mask(LEFT))),)
+    hooks = host.nodes.hooks.make_hooks(portrait.hosted, people)
+    positive, negative = portrait.make_plain_conditions()
+    changed = positive[0][0].clone()
+    changed[:, 3:40] = 9.0
+    nowhere = masks.TokenMask(torch.arange(3, 40), 77, masks.AttentionMask(torch.zeros(1, 16, 16)))
+
+    def draw(text, values):
+        return predict(portrait.model, set_props(([[text, values]], negative), hooks))
+
+    hidden = [draw(text, {key: [nowhere]}) for text in (positive[0][0], changed)]
+    assert run.differ(*hidden) < 1e-4
+    assert run.differ(draw(positive[0][0], {}), draw(changed, {})) > 1e-2

@@ -104,7 +104,7 @@ class ApplyAdapter(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Where ID tokens act; Add Person masks words about a person too, Hook ConsistentID everything",
+                    tooltip="Where ID tokens act; Add Person masks a person's words too, Hook ConsistentID everything",
                 ),
                 sockets.Schedule.Input("schedule", optional=True, tooltip="When and where in the UNet ID tokens act"),
                 sockets.Identity.Input("avoid", optional=True, tooltip="A person the picture shall not look like"),

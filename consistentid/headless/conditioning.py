@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from ..adapter.attention_maps import FacialTokens, repeat_positions
 from ..adapter.checkpoint import Adapter
 from ..adapter.masks import AttentionMask, TokenMask, mask_tokens
 from ..adapter.tokens import Pair, PlacedAdapter
 from ..identity import Identity
 from ..identity.people import Person, list_masked, list_people
 from ..prompt.align import FacialPrompt
-from ..prompt.encode import Texts, encode_plain, encode_stages, repeat_text
+from ..prompt.encode import Texts, encode_plain, encode_stages, find_tokens, repeat_text
 from .clip_text import ClipText
 from .masks import Words
 
@@ -49,13 +50,14 @@ class Conditioning:
     """text: read up to the merge point; facial: after it.
 
     id_tokens: [4, D] of one person, [P, 4, D] of several; None for a UNet without an adapter. people: where they are;
-    none for one person in the whole picture.
+    none for one person in the whole picture. tokens: where in the facial text the facial tokens are, by region.
     """
 
     text: Stage
     facial: Stage
     id_tokens: Pair | None = None
     people: tuple[Person, ...] = ()
+    tokens: FacialTokens = field(default_factory=dict)
 
     def stack_id_tokens(self, count: int = 1, guided: bool = True) -> Tensor | None:
         """ID tokens [B, 4, D] or [B, P, 4, D] for `count` pictures, see `stack_rows`; None without any."""
@@ -90,10 +92,13 @@ def encode_prompt(
     stages = encode_stages(clip, networks, identities, composed, negatives, list_masked(people))
     masks = [person.mask for person in people]
     text, facial = _read_stage(stages.text, masks), _read_stage(stages.facial, masks)
+    length = stages.facial.positive[0].rows.shape[1]
+    tokens = find_tokens(composed, stages.positions)
+    tokens = {key: repeat_positions(own, length, facial.positive.shape[1]) for key, own in tokens.items()}
     if len(people) == 1 and people[0].mask is None and people[0].weight == 1:
-        return Conditioning(text, facial, pairs[0])
+        return Conditioning(text, facial, pairs[0], tokens=tokens)
     person, nobody = map(torch.stack, zip(*pairs, strict=True))
-    return Conditioning(text, facial, Pair(person, nobody), people)
+    return Conditioning(text, facial, Pair(person, nobody), people, tokens)
 
 
 def _read_stage(texts: Texts, masks: Sequence[AttentionMask | None]) -> Stage:

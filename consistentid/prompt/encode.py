@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..adapter.attention_maps import FacialTokens
+from ..face.regions import REGION_WORDS
 from ..identity import Identity
 from ..ports import AdapterNetworks, Chunks, Entry, TextEncoder
 from .align import FacialPrompt
@@ -120,6 +122,18 @@ def split_positions(composed: FacialPrompt, positions: Tensor, count: int) -> tu
     """Positions of facial tokens, [N] or [N, D], as those of each of `count` people."""
     owners = torch.tensor(find_owners(composed)[: len(positions)], dtype=torch.long)
     return tuple(positions[: len(owners)][owners == person].unique() for person in range(count))
+
+
+def find_tokens(composed: FacialPrompt, positions: Tensor) -> FacialTokens:
+    """Where the facial tokens of each region are, "A eyes" among several people; positions: of Stages.
+
+    A word for two regions, as eyes, has the tokens of both.
+    """
+    tokens: FacialTokens = {}
+    for key, letter, places in zip(composed.regions, composed.letters, positions, strict=False):
+        region = f"{letter} {REGION_WORDS[key]}".strip()
+        tokens[region] = tuple(dict.fromkeys((*tokens.get(region, ()), *places.flatten().tolist())))
+    return tokens
 
 
 def stack_tokens(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from ..adapter.checkpoint import Adapter
 from ..errors import CheckpointError
 from ..face2diffusion.regularisation import compute_class_guided_loss
+from ..headless.attention_maps import AttentionMaps
 from ..headless.unet import install_adapter
-from .attention_maps import AttentionMaps
 from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
 
 if TYPE_CHECKING:

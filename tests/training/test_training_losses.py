@@ -4,9 +4,9 @@ import pytest
 import torch
 from golden_data import difference, make_input, read_case, read_tensors
 
+from consistentid.adapter.attention_maps import attend_to_tokens, choose_sites
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.adapter.sites import list_sites
-from consistentid.training.attention_maps import attend_to_tokens, choose_sites
 from consistentid.training.losses import (
     balance,
     fit_masks,

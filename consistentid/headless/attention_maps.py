@@ -1,0 +1,108 @@
+"""Cross-attention to facial tokens, written down while the UNet runs.
+
+Query and key are computed a second time, in a hook on the processors; so fused attention stays in use, and gradient
+checkpointing repeats the same work.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+
+from ..adapter.attention_maps import AttentionRecord, FacialTokens, attend_to_regions, attend_to_tokens, choose_sites
+from ..adapter.sites import list_sites
+from .pipeline import Sampling
+from .unet import InstalledAdapter
+
+Receiver = Callable[[str, Tensor, Tensor, int], None]
+"""Takes the layer's name, query [B, P, C], key [B, T, C] and the number of heads."""
+
+
+class AttentionMaps:
+    """What the cross-attention of the middle blocks gives to some tokens in one pass."""
+
+    def __init__(self, installed: InstalledAdapter, blocks: int = 0):
+        self._positions: Tensor | None = None
+        self._maps: dict[str, Tensor] | None = None
+        watch_layers(installed, self._record, lambda: self._positions is not None, blocks)
+
+    def watch(self, positions: Tensor) -> None:
+        """Write down the next forward pass. positions: [B, N] of the facial tokens in the text."""
+        self._positions, self._maps = positions, {}
+
+    def take(self) -> dict[str, Tensor]:
+        """{layer: [B, heads, pixels, N]} of that pass; passes that gradient checkpointing repeats are not kept."""
+        maps, self._maps = self._maps or {}, None
+        return maps
+
+    def rest(self) -> None:
+        """Write nothing down until `watch`; to be called before passes with other rows."""
+        self._positions = self._maps = None
+
+    def _record(self, layer: str, query: Tensor, key: Tensor, heads: int) -> None:
+        assert self._positions is not None
+        maps = attend_to_tokens(query, key, heads, self._positions)
+        if self._maps is not None:
+            self._maps[layer] = maps
+
+
+class RecordedRun:
+    """Writes down a whole run of `sample`: give it as its `callback_on_step_end`.
+
+    tokens: of the text that is read after the merge point. latent: (height, width) of what is drawn.
+    """
+
+    def __init__(self, installed: InstalledAdapter, tokens: FacialTokens, sampling: Sampling, latent: tuple[int, int]):
+        self.record = AttentionRecord()
+        self._tokens, self._latent = tokens, latent
+        self._pictures, self._last_text_step, self._step = len(sampling.seeds), sampling.merge_step, 0
+        self._handles = watch_layers(installed, self._add, lambda: self._step > self._last_text_step)
+
+    def __call__(self, pipeline, step: int, timestep, tensors) -> dict:
+        self._step, self.record.count = step + 1, pipeline.num_timesteps
+        return {}
+
+    def stop(self) -> AttentionRecord:
+        for handle in self._handles:
+            handle.remove()
+        self.record.rest()
+        return self.record
+
+    def _add(self, layer: str, query: Tensor, key: Tensor, heads: int) -> None:
+        grid, first = find_grid(query.shape[1], self._latent), len(query) - self._pictures  # negatives come first
+        for picture in range(self._pictures):
+            row = first + picture
+            maps = attend_to_regions(query[row], key[row], heads, list(self._tokens.values()))
+            self.record.add(picture, self._step + 1, list(self._tokens), maps, grid)
+
+
+def watch_layers(
+    installed: InstalledAdapter, receive: Receiver, is_wanted: Callable[[], bool], blocks: int = 0
+) -> list[RemovableHandle]:
+    """Call `receive` in each cross-attention of the middle blocks while `is_wanted`. blocks: see choose_sites; 0 for
+    those that the localisation loss sees."""
+
+    def make_hook(layer: str):
+        def hook(processor, inputs, output):
+            if is_wanted():
+                attn, hidden, text = inputs[:3]
+                query, key = processor.project(attn.to_q, "to_q", hidden), processor.project(attn.to_k, "to_k", text)
+                receive(layer, query, key, attn.heads)
+
+        return hook
+
+    sites = choose_sites(list_sites(installed.config), blocks or installed.config.middle_blocks)
+    hooks = [(installed.processors[site.cross_entry], make_hook(site.diffusers)) for site in sites]
+    return [processor.register_forward_hook(hook) for processor, hook in hooks]
+
+
+def find_grid(pixels: int, latent: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a layer of so many pixels, in a UNet that halves a latent of that size on its way down.
+
+    >>> find_grid(6 * 4, (24, 16))
+    (6, 4)
+    """
+    height, width = latent
+    while height * width > pixels:
+        height, width = -(-height // 2), -(-width // 2)
+    return height, width

@@ -36,22 +36,23 @@ def draw_contact_sheet(
     columns: int = COLUMNS,
     style: Style = LIGHT,
     inks: Mapping[int, Colour] | None = None,
+    cell_px: tuple[int, int] = (CELL, CELL),
 ) -> Image.Image:
-    """Pictures of any sizes, [(title, picture), ...], in cells of CELL px; long titles are wrapped.
+    """Pictures of any sizes, [(title, picture), ...], in cells of (width, height) px; long titles are wrapped.
 
     inks: {place of a picture, from 0: colour of its title}, where it is not the style's.
     """
     font = ImageFont.load_default(TEXT_PX)
-    titles = [wrap_text(title, CELL - style.indent, font) for title, _ in pictures]
+    titles = [wrap_text(title, cell_px[0] - style.indent, font) for title, _ in pictures]
     columns, rows = min(columns, len(pictures)), -(-len(pictures) // columns)
-    width, height = CELL + style.gap, CELL + LINE * max(map(len, titles)) + style.below + style.gap
+    width, height = cell_px[0] + style.gap, cell_px[1] + LINE * max(map(len, titles)) + style.below + style.gap
     sheet = Image.new("RGB", (columns * width + style.gap, rows * height + style.gap), style.paper)
     draw = ImageDraw.Draw(sheet)
     for place, ((_, picture), lines) in enumerate(zip(pictures, titles, strict=True)):
         x, y = style.gap + place % columns * width, style.gap + place // columns * height
-        sheet.paste(ImageOps.pad(picture.convert("RGB"), (CELL, CELL), color=style.beside), (x, y))
+        sheet.paste(ImageOps.pad(picture.convert("RGB"), cell_px, color=style.beside), (x, y))
         ink = (inks or {}).get(place, style.ink)
-        draw.text((x + style.indent, y + CELL + 4), "\n".join(lines), fill=ink, font=font, spacing=LINE - TEXT_PX)
+        draw.text((x + style.indent, y + cell_px[1] + 4), "\n".join(lines), fill=ink, font=font, spacing=LINE - TEXT_PX)
     return sheet
 
 

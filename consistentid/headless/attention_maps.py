@@ -9,7 +9,14 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from ..adapter.attention_maps import AttentionRecord, FacialTokens, attend_to_regions, attend_to_tokens, choose_sites
+from ..adapter.attention_maps import (
+    AttentionRecord,
+    FacialTokens,
+    RegionMaps,
+    attend_to_regions,
+    attend_to_tokens,
+    choose_sites,
+)
 from ..adapter.sites import list_sites
 from .pipeline import Sampling
 from .unet import InstalledAdapter
@@ -49,12 +56,12 @@ class AttentionMaps:
 class RecordedRun:
     """Writes down a whole run of `sample`: give it as its `callback_on_step_end`.
 
-    tokens: of the text that is read after the merge point. latent: (height, width) of what is drawn.
+    tokens: of the text that is read after the merge point. latent_px: side of a latent pixel in the picture.
     """
 
-    def __init__(self, installed: InstalledAdapter, tokens: FacialTokens, sampling: Sampling, latent: tuple[int, int]):
+    def __init__(self, installed: InstalledAdapter, tokens: FacialTokens, sampling: Sampling, latent_px: int):
         self.record = AttentionRecord()
-        self._tokens, self._latent = tokens, latent
+        self._tokens, self._latent = tokens, (sampling.height // latent_px, sampling.width // latent_px)
         self._pictures, self._last_text_step, self._step = len(sampling.seeds), sampling.merge_step, 0
         self._handles = watch_layers(installed, self._add, lambda: self._step > self._last_text_step)
 
@@ -62,11 +69,11 @@ class RecordedRun:
         self._step, self.record.count = step + 1, pipeline.num_timesteps
         return {}
 
-    def stop(self) -> AttentionRecord:
+    def read(self) -> list[RegionMaps]:
+        """The maps of each picture; nothing is written down any more."""
         for handle in self._handles:
             handle.remove()
-        self.record.rest()
-        return self.record
+        return [self.record.read(picture) for picture in range(self._pictures)]
 
     def _add(self, layer: str, query: Tensor, key: Tensor, heads: int) -> None:
         grid, first = find_grid(query.shape[1], self._latent), len(query) - self._pictures  # negatives come first

@@ -19,6 +19,7 @@ def add_command(subparsers) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--out", default="", help="PNG to write, or a folder (default: portrait_DATE_TIME.png)")
+    parser.add_argument("--attention", metavar="PNG", help="also write a sheet of where the facial tokens acted")
     parser.add_argument("--overwrite", action="store_true", help="write over pictures that are there already")
     parser.add_argument("--from-png", metavar="PNG", help="repeat the run that made a PNG; other options change it")
     for item in fields(PortraitSettings):
@@ -29,7 +30,7 @@ def add_command(subparsers) -> None:
 def run_portrait(arguments: argparse.Namespace) -> int:
     """Draw and save; returns the exit code."""
     from .portrait import draw_portrait
-    from .portrait_files import plan_files, save_portrait
+    from .portrait_files import plan_attention, plan_files, save_attention, save_portrait
 
     hide_loading_bars()
     settings = read_settings(arguments.from_png) if arguments.from_png else PortraitSettings()
@@ -41,13 +42,16 @@ def run_portrait(arguments: argparse.Namespace) -> int:
     settings.check()
     sources = (arguments.from_png or "", *settings.list_files())
     files = plan_files(arguments.out, settings.batch, sources, arguments.overwrite)
-    portrait = draw_portrait(settings, progress=sys.stderr.isatty())
+    sheet = plan_attention(arguments.attention, files, sources) if arguments.attention else None
+    portrait = draw_portrait(settings, progress=sys.stderr.isatty(), attention=sheet is not None)
     files = save_portrait(portrait, files)
     print("\n".join(portrait.report))
     print(f"Seed: {portrait.settings.seed}")
     for path in files.pictures:
         print(f"Portrait       {path}")
     print(f"Contact sheet  {files.sheet}")
+    if sheet is not None:
+        print(f"Attention      {save_attention(portrait, sheet, arguments.overwrite)}")
     return 0
 
 

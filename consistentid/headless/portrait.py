@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import SD15, AdapterConfig
+from ..attention_sheet import draw_attention_sheet
 from ..errors import ConsistentIDError
 from ..face.package import load_face_analysis
 from ..face.photo import open_photo, open_picture
@@ -20,6 +21,7 @@ from ..identity.people import Person
 from ..prompt.align import FacialPrompt
 from ..prompt.compose import compose_for_identity, compose_text, describe_placement
 from ..prompt.encode import encode_plain
+from .attention_maps import RecordedRun
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
 from .model_choice import find_files
@@ -32,28 +34,32 @@ from .unet import install_adapter
 @dataclass(frozen=True)
 class Portrait:
     """What came of a run. images: PIL; stages: (title, PIL image) of what led there; report: lines for people;
-    settings: as run, with every default filled in."""
+    settings: as run, with every default filled in; attention: where facial tokens acted, if that was asked for."""
 
     images: list[Image.Image]
     stages: list[tuple[str, Image.Image]]
     report: list[str]
     settings: PortraitSettings
+    attention: Image.Image | None = None
 
 
-def draw_portrait(settings: PortraitSettings, progress: bool = False) -> Portrait:
-    """Run the whole engine once. progress: show diffusers' progress bar. Raises ConsistentIDError."""
+def draw_portrait(settings: PortraitSettings, progress: bool = False, attention: bool = False) -> Portrait:
+    """Run the whole engine once. progress: show diffusers' progress bar. attention: draw the sheet of it too. Raises
+    ConsistentIDError."""
     settings.check()
+    if attention and not (settings.consistentid and settings.merge_at < 1):
+        raise ConsistentIDError("--attention shows facial tokens; leave out --no-consistentid, and --merge-at 1.")
     photo = open_photo(settings.face) if settings.face else None
     settings = find_files(settings)
     device, dtype = choose_device(settings)
     seed = random.randrange(2**32) if settings.seed is None else settings.seed
     settings = replace(settings, seed=seed, device=device, dtype=dtype)
     if photo is None or settings.consistentid:
-        return _draw_identity(photo, settings, progress)
+        return _draw_identity(photo, settings, progress, attention)
     return _draw_word(photo, settings, progress)
 
 
-def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progress: bool) -> Portrait:
+def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progress: bool, attention: bool) -> Portrait:
     adapter, settings = prepare_adapter(settings)
     # What reads people is let go before the pipeline is loaded.
     people, stages = read_everybody(photo, settings, adapter)
@@ -64,8 +70,14 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         pipeline, adapter, people if settings.person else identities[0], words, settings
     )
     installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
+    sampling, sheet = make_sampling(settings), None
     try:
-        images = sample(pipeline, conditioning, make_sampling(settings))
+        if attention:
+            run = RecordedRun(installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
+            images = sample(pipeline, conditioning, sampling, callback_on_step_end=run)
+            sheet = draw_attention_sheet(images, run.read())
+        else:
+            images = sample(pipeline, conditioning, sampling)
     finally:
         installed.remove()
     names = [f"{chr(ord('A') + number)}: " if settings.person else "" for number in range(len(people))]
@@ -74,7 +86,7 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         (name + title, picture) for name, one in zip(names, stages, strict=True) for title, picture in _list_stages(one)
     ]
     report = [*found, describe_placement(composed, identities, adapter.config), f"Prompt: {composed.marked}"]
-    return Portrait(images, pictures, report, settings)
+    return Portrait(images, pictures, report, settings, sheet)
 
 
 def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:

@@ -44,15 +44,18 @@ def plan_files(
     out = out if out.suffix.lower() == ".png" else out.with_name(f"{out.name}.png")
     _make_folder(out.parent)
     paths = name_files(out, batch)
-    read = [Path(path) for path in inputs if path and Path(path).exists()]
-    for path in filter(Path.exists, paths):
-        if any(path.samefile(source) for source in read):
-            raise ConsistentIDError(
-                f"{path} is read by this run and would be written over. Name another file with --out."
-            )
-        if path.is_dir() or not overwrite:
-            raise ConsistentIDError(f"{path} is there already. Name another file with --out, or allow it: --overwrite.")
+    _check_free(paths, inputs, overwrite, "--out")
     return PortraitFiles(paths[:-1], paths[-1], overwrite)
+
+
+def plan_attention(path: str | Path, files: PortraitFiles, inputs: Iterable[str | Path] = ()) -> Path:
+    """Where the sheet of attention is written, a PNG beside `files`; errors as those of `plan_files`."""
+    path = Path(path)
+    if path.suffix.lower() != ".png" or path in (*files.pictures, files.sheet):
+        raise ConsistentIDError(f"--attention {path} is no PNG of its own. Name another file, which ends in .png.")
+    _make_folder(path.parent)
+    _check_free([path], inputs, files.replace, "--attention")
+    return path
 
 
 def name_files(out: Path, batch: int) -> list[Path]:
@@ -76,6 +79,20 @@ def save_portrait(portrait: Portrait, files: PortraitFiles) -> PortraitFiles:
     return write_files(files, [*writers, partial(sheet.save, format="PNG")])
 
 
+def save_attention(portrait: Portrait, path: Path, overwrite: bool) -> Path:
+    """Write the sheet of attention, whole, and return where it is: under another number if somebody took the name."""
+    assert portrait.attention is not None
+    write = partial(portrait.attention.save, format="PNG")
+    try:
+        if not overwrite:
+            return create_files(([free] for free in number_paths(path, "-")), [write])[0]
+        with replace_file(path) as part:
+            write(part)
+    except OSError as error:
+        raise ConsistentIDError(f"{path} could not be written: {describe_os_error(error)}") from error
+    return path
+
+
 def write_files(files: PortraitFiles, writers: Sequence[Callable[[Path], object]]) -> PortraitFiles:
     """Have the writers of the pictures and of the sheet write them, whole, and return where they are.
 
@@ -93,6 +110,19 @@ def write_files(files: PortraitFiles, writers: Sequence[Callable[[Path], object]
     except OSError as error:
         raise ConsistentIDError(f"{first} could not be written: {describe_os_error(error)}") from error
     return files
+
+
+def _check_free(paths: Iterable[Path], inputs: Iterable[str | Path], overwrite: bool, option: str) -> None:
+    read = [Path(path) for path in inputs if path and Path(path).exists()]
+    for path in filter(Path.exists, paths):
+        if any(path.samefile(source) for source in read):
+            raise ConsistentIDError(
+                f"{path} is read by this run and would be written over. Name another file with {option}."
+            )
+        if path.is_dir() or not overwrite:
+            raise ConsistentIDError(
+                f"{path} is there already. Name another file with {option}, or allow it: --overwrite."
+            )
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..attention_sheet import draw_regions_heat
 from ..contact_sheet import draw_contact_sheet
 from ..dataset.records import Record
 from ..face.regions import Regions
+from ..headless.attention_maps import RecordedRun
 from ..headless.clip_vision import ClipVision
 from ..headless.conditioning import encode_prompt
 from ..headless.pipeline import Sampling, sample, set_scheduler
@@ -36,22 +38,29 @@ class SheetMaker:
         run.pipeline.set_progress_bar_config(disable=True)
 
     def draw(self) -> Image.Image:
-        """For each person the photo, then a picture for each prompt."""
+        """For each person the photo, then a picture for each prompt, and in colours which region's facial tokens it
+        looked at where (see draw_regions_heat)."""
         self.run.model.maps.rest()
         cells = []
         with torch.no_grad(), self.run.accelerator.autocast():
             for photo, identity in self.people:
                 cells.append(("photo", photo))
-                cells += [(prompt, self._draw_portrait(identity, prompt)) for prompt in self.run.config.sheet_prompts]
-        return draw_contact_sheet(cells)
+                for prompt in self.run.config.sheet_prompts:
+                    cells += self._draw_portrait(identity, prompt)
+        return draw_contact_sheet(cells, 1 + 2 * len(self.run.config.sheet_prompts))
 
-    def _draw_portrait(self, identity: Identity, prompt: str) -> Image.Image:
+    def _draw_portrait(self, identity: Identity, prompt: str) -> list[tuple[str, Image.Image]]:
         clip, adapter, config = self.run.frozen.clip, self.run.model.adapter, self.run.config
         composed = compose_for_identity(prompt, "", identity, adapter.config, clip, config.alignment)
         conditioning = encode_prompt(clip, adapter, identity, composed)
         side, guidance = config.resolution, adapter.config.guidance
         sampling = Sampling(config.sheet_steps, guidance, side, side, MERGE_AT, (config.seed,))
-        return sample(self.run.pipeline, conditioning, sampling)[0]
+        pipeline = self.run.pipeline
+        run = RecordedRun(self.run.model.installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
+        picture = sample(pipeline, conditioning, sampling, callback_on_step_end=run)[0]
+        maps = {region: steps.mean(0) for region, steps in run.read()[0].maps.items()}
+        heat = [("attention by region", draw_regions_heat(picture, maps))] if maps else []
+        return [(prompt, picture), *heat]
 
     def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
         config, encoder = self.run.config, ClipVision(self.run.frozen.clip_vision)

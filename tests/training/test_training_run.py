@@ -178,7 +178,9 @@ def test_sheets_show_people_and_leave_the_run_as_it_is(tiny, make_config, tmp_pa
     sheets = sorted((path.parent / "sheets").iterdir())
     assert [sheet.name for sheet in sheets] == ["00000001.png", "00000002.png"]
     pictures = [Image.open(sheet).convert("RGB") for sheet in sheets]
-    assert pictures[0].size == (2 * 264 + 8, 290 + 8) and pictures[0].tobytes() != pictures[1].tobytes()
+    assert pictures[0].size == (3 * 264 + 8, 290 + 8) and pictures[0].tobytes() != pictures[1].tobytes()
+    heat = pictures[0].crop((2 * 264 + 8, 8, 3 * 264, 264)).convert("HSV").getchannel("S")
+    assert heat.getextrema()[1] > 100  # the picture under it is grey
 
 
 def test_weights_that_are_no_numbers_end_the_run_before_they_are_saved(tiny, make_config, monkeypatch):

@@ -1,6 +1,7 @@
 """The ComfyUI side: node classes here, what they need of the host in the folders. The only code that imports comfy."""
 
 from .adapter import ApplyAdapter, LoadAdapter, ScheduleWeight
+from .attention import ShowAttention, WatchAttention
 from .boundary.guard import guard
 from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
@@ -54,6 +55,8 @@ NODES = [
     PasteHead,
     LikenessScore,
     RegionLikeness,
+    WatchAttention,
+    ShowAttention,
 ]
 
 for node in NODES:

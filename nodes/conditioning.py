@@ -105,7 +105,7 @@ class InjectTokens(io.ComfyNode):
         composed = compose_text(close_embedding(prompt), caption, identities, adapter.config, text, alignment)
         negatives = text.encode_negative(negative, composed.is_published)
         stages = encode_stages(text, adapter, identities, composed, negatives, list_masked(people))
-        conditioning = write_conditioning(stages, people, merge_at)
+        conditioning = write_conditioning(stages, people, composed, merge_at)
         report = describe_placement(composed, identities, adapter.config)
         shown = show_prompt(composed, len(stages.positions), report)
         return io.NodeOutput(*conditioning, composed.marked, report, ui={"consistentid_prompt": [shown]})

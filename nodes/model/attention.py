@@ -15,6 +15,7 @@ from ...consistentid.adapter.masks import AttentionMask
 from ...consistentid.adapter.schedule import Schedule, find_progress
 from ...consistentid.adapter.tokens import Pair
 from ...consistentid.errors import IncompatibleModelError
+from .attention_watch import WATCH
 from .rows import UNET, Rows, find_grid, find_rows, make_text_bias, read_rows
 
 SITES = "consistentid_sites"
@@ -102,6 +103,8 @@ class IDAttentionPatch:
         if isinstance(self.previous, IDAttentionPatch):
             return self.previous(q, k, v, extra_options)
         bias = make_text_bias(rows, q, k, extra_options)
+        if watch := extra_options.get(WATCH):
+            watch.note(q, k, extra_options, rows, bias, _read_progress(extra_options))
         if self.previous is None:
             return attend(bias)
         attended = self.previous(q, k, v, extra_options)

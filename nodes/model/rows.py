@@ -8,16 +8,19 @@ shows is found by looking for it.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
+from typing import NamedTuple
 
 import torch
 from comfy.conds import CONDRegular
 from torch import Tensor
 
+from ...consistentid.adapter.attention_maps import FacialTokens
 from ...consistentid.adapter.masks import Biases, Place, TokenMask
 from ...consistentid.errors import ConsistentIDError
 from .row_trace import TRACE, trace_rows
 
 TOKEN_MASKS = "consistentid_token_masks"
+FACIAL_TOKENS = "consistentid_facial_tokens"
 CONDITION = "consistentid_condition"
 FRAMES = "consistentid_frames"
 SIZE = "consistentid_size"
@@ -30,12 +33,21 @@ UNET = "consistentid_unet"
 _UNKNOWN = -1
 
 
+class FacialText(NamedTuple):
+    """Where the facial tokens of each region are in a text of `length` tokens."""
+
+    tokens: FacialTokens
+    length: int
+
+
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What the attention has to know of a condition: whether it is negative, and its tokens with a mask."""
+    """What the attention has to know of a condition: whether it is negative, its tokens with a mask, and its facial
+    ones, None without any."""
 
     is_negative: bool
     token_masks: tuple[TokenMask, ...] = ()
+    facial_text: FacialText | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +95,8 @@ def note_run(conds: dict[str, list[dict]], noise: Tensor, options: dict) -> dict
 def _describe(is_negative: bool, cond: dict) -> Condition:
     # The text as it is now: another node may have put more behind it.
     masks = (replace(mask, length=cond["cross_attn"].shape[1]) for mask in cond.get(TOKEN_MASKS, ()))
-    return Condition(is_negative, tuple(masks))
+    tokens = None if is_negative else cond.get(FACIAL_TOKENS)
+    return Condition(is_negative, tuple(masks), tokens and FacialText(tokens, cond["cross_attn"].shape[1]))
 
 
 def mark_rows(executor, model, conds, x_in, timestep, model_options, *args, **kwargs):
@@ -144,14 +157,21 @@ def make_text_bias(rows: Rows, query: Tensor, key: Tensor, extra_options: dict) 
     """
     if not any(condition.token_masks for condition in rows.conditions):
         return None
-    is_own = [True] * len(rows)
-    if trace := extra_options.get(TRACE):
-        if trace.text is None:
-            raise _refuse("texts that come from nowhere, in the place of those with facial tokens", extra_options)
-        is_own = [row == text for row, text in zip(trace.query, trace.text, strict=True)]
-    masks = [row.token_masks if own else () for row, own in zip(rows.conditions, is_own, strict=True)]
+    masks = [
+        row.token_masks if own else () for row, own in zip(rows.conditions, list_own(rows, extra_options), strict=True)
+    ]
     biases = extra_options.get(BIASES) or Biases()
     return biases.get(tuple(masks), rows.places, find_grid(extra_options), key.shape[1], query.device, query.dtype)
+
+
+def list_own(rows: Rows, extra_options: dict) -> list[bool]:
+    """Whether each row has the text of its own condition. Raises ConsistentIDError where that cannot be known."""
+    trace = extra_options.get(TRACE)
+    if trace is None:
+        return [True] * len(rows)
+    if trace.text is None:
+        raise _refuse("texts that come from nowhere, in the place of those with facial tokens", extra_options)
+    return [row == text for row, text in zip(trace.query, trace.text, strict=True)]
 
 
 def find_grid(extra_options: dict) -> tuple[int, int]:

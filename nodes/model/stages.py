@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from ...consistentid.merge import ALWAYS, NEVER, merge_sigma, merge_step
-from .rows import TOKEN_MASKS, note_run
+from .rows import FACIAL_TOKENS, TOKEN_MASKS, note_run
 
 STAGE = "consistentid_stage"
+_TOLD = (STAGE, TOKEN_MASKS, FACIAL_TOKENS)
 
 
 def make_stage(name: str, fraction: float) -> dict:
@@ -63,8 +64,8 @@ def _list_stages(conds: list[dict]) -> list[dict]:
 
 
 def _become(copy: dict, origin: dict) -> dict:
-    kept = {key: value for key, value in copy.items() if key not in (STAGE, TOKEN_MASKS)}
-    own = {key: origin[key] for key in (STAGE, TOKEN_MASKS, "model_conds", "cross_attn") if key in origin}
+    kept = {key: value for key, value in copy.items() if key not in _TOLD}
+    own = {key: origin[key] for key in (*_TOLD, "model_conds", "cross_attn") if key in origin}
     high, low = copy.get(STAGE, {}).get("range") or _read_range(copy)
     first, last = _read_range(origin) if STAGE in origin else (ALWAYS, NEVER)
     return kept | own | {"timestep_start": min(high, first), "timestep_end": max(low, last)}

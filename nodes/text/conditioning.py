@@ -6,19 +6,23 @@ import node_helpers
 
 from ...consistentid.adapter.masks import mask_tokens
 from ...consistentid.ports import Entry
-from ...consistentid.prompt.encode import Stages
-from ..model.rows import TOKEN_MASKS
+from ...consistentid.prompt.align import FacialPrompt
+from ...consistentid.prompt.encode import Stages, find_tokens
+from ..model.rows import FACIAL_TOKENS, TOKEN_MASKS
 from ..model.stages import make_stage
 from ..people import Person
 
 
-def write_conditioning(stages: Stages, people: Sequence[Person], merge_at: float) -> tuple[list, list]:
+def write_conditioning(
+    stages: Stages, people: Sequence[Person], composed: FacialPrompt, merge_at: float
+) -> tuple[list, list]:
     """Positive and negative CONDITIONING; the words about a person with a mask act inside it."""
 
-    def write(entries: list[Entry]) -> list:
-        return [[entry.rows, {**entry.extra, **_mask_words(people, entry)}] for entry in entries]
+    def write(entries: list[Entry], **told) -> list:
+        return [[entry.rows, {**entry.extra, **_mask_words(people, entry), **told}] for entry in entries]
 
-    positive = split_stages(write(stages.text.positive), write(stages.facial.positive), merge_at)
+    told = {FACIAL_TOKENS: find_tokens(composed, stages.positions)}
+    positive = split_stages(write(stages.text.positive), write(stages.facial.positive, **told), merge_at)
     if stages.text.negative is stages.facial.negative:
         return positive, write(stages.facial.negative)
     return positive, split_stages(write(stages.text.negative), write(stages.facial.negative), merge_at)

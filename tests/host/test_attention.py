@@ -10,6 +10,7 @@ WATCHED = {
     "sd15": {("input", n) for n in (4, 5, 7, 8)} | {("middle", 0)} | {("output", n) for n in range(3, 9)},
     "sdxl": {("input", n) for n in (7, 8)} | {("middle", 0)} | {("output", n) for n in range(3)},
 }
+ONE_STEP = torch.tensor([0.7, 0.0])
 TOKENS = {"face": (3,), "eyes": (5, 9)}
 
 
@@ -88,15 +89,15 @@ def test_watching_changes_nothing_and_leaves_the_model(host, portrait, draw, wat
 def test_each_latent_finds_its_own_run(host, portrait, draw, watch):
     model, attention = watch(portrait.apply())
     noises = [torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed)) for seed in range(5)]
-    latents = [draw(portrait, model, noise=noise) for noise in noises[:2]]
+    latents = [draw(portrait, model, noise=noise, sigmas=ONE_STEP) for noise in noises[:2]]
     first, second = (attention.find(latent)[0].maps["face"] for latent in latents)
     assert not torch.equal(first, second)
-    again = draw(portrait, model, noise=noises[0])
+    again = draw(portrait, model, noise=noises[0], sigmas=ONE_STEP)
     assert torch.equal(attention.find(again)[0].maps["face"], first)
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match="No run of the watched MODEL"):
         attention.find(latents[0] + 1)
     for noise in noises[1:]:
-        draw(portrait, model, noise=noise)
+        draw(portrait, model, noise=noise, sigmas=ONE_STEP)
     with pytest.raises(host.consistentid.errors.ConsistentIDError, match="latest 4 runs"):
         attention.find(latents[0])
 

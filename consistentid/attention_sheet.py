@@ -27,27 +27,27 @@ _FAINT, _STRONG = 0.45, 0.9
 """Opacity of no and of the most attention."""
 _CONTRAST = 40  # so that regions which differ little still part
 _STYLE = replace(DARK, gap=6)
+_NOTHING = ("", Image.new("RGB", (1, 1)))
 
 
 def draw_attention_sheet(
     pictures: Sequence[Image.Image], maps: Sequence[RegionMaps], steps: int = STEPS
 ) -> Image.Image:
-    """For each picture: a column for each region, and a row for the mean of its steps and for some of them.
+    """For each picture, and each person in it: a column for each region, and a row for the mean of its steps and for
+    some of them.
 
     maps: of each picture. steps: how many are shown singly, from the first in which facial tokens acted to the last.
     Colours of a column are on one scale; titles say how much of a pixel's attention the region gets at most.
     ConsistentIDError where no facial token acted in a picture.
     """
-    columns = 1 + max(len(own.maps) for own in maps)
-    cells = []
-    for picture, own in zip(pictures, maps, strict=True):
-        if not own.maps:
-            raise ConsistentIDError(
-                "No facial token acted while this picture was drawn. Lower merge_at or start_merge_step, or raise the "
-                "number of steps."
-            )
-        for row in _list_rows(picture, own, steps):
-            cells += [*row, *[("", Image.new("RGB", (1, 1)))] * (columns - len(row))]
+    if not all(own.maps for own in maps):
+        raise ConsistentIDError(
+            "No facial token acted while a picture was drawn. Lower the merge point, or raise the number of steps."
+        )
+    people = [(picture, one) for picture, own in zip(pictures, maps, strict=True) for one in _split_people(own)]
+    rows = [row for picture, own in people for row in _list_rows(picture, own, steps)]
+    columns = max(map(len, rows))
+    cells = [cell for row in rows for cell in (*row, *[_NOTHING] * (columns - len(row)))]
     inks = {place: _find_ink(title.partition(",")[0]) for place, (title, _) in enumerate(cells) if ": up" in title}
     width, height = pictures[0].size
     scale = CELL_PX / (width * height) ** 0.5
@@ -86,6 +86,12 @@ def find_colour(region: str) -> tuple[int, int, int]:
     """RGB of a region by its word, that of its first key; the letter of a person before it does not matter."""
     word = region.rpartition(" ")[2]
     return find_region_colour(next(key for key, name in REGION_WORDS.items() if name == word))
+
+
+def _split_people(own: RegionMaps) -> list[RegionMaps]:
+    letters = dict.fromkeys(region.rpartition(" ")[0] for region in own.maps)
+    groups = ({key: maps for key, maps in own.maps.items() if key.rpartition(" ")[0] == letter} for letter in letters)
+    return [replace(own, maps=maps) for maps in groups]
 
 
 def _find_ink(region: str) -> tuple[int, int, int]:

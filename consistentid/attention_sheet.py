@@ -27,16 +27,19 @@ _FAINT, _STRONG = 0.45, 0.9
 """Opacity of no and of the most attention."""
 _CONTRAST = 40  # so that regions which differ little still part
 _STYLE = replace(DARK, gap=6)
-_NOTHING = ("", Image.new("RGB", (1, 1)))
+
+Cell = tuple[str, Image.Image]
+"""A title and a picture."""
+_NOTHING: Cell = ("", Image.new("RGB", (1, 1)))
 
 
 def draw_attention_sheet(
-    pictures: Sequence[Image.Image], maps: Sequence[RegionMaps], steps: int = STEPS
+    pictures: Sequence[Image.Image], maps: Sequence[RegionMaps], steps: int = STEPS, titles: Sequence[str] = ()
 ) -> Image.Image:
     """For each picture, and each person in it: a column for each region, and a row for the mean of its steps and for
     some of them.
 
-    maps: of each picture. steps: how many are shown singly, from the first in which facial tokens acted to the last.
+    maps, titles: of each picture. steps: how many are shown singly, from the first with facial tokens to the last.
     Colours of a column are on one scale; titles say how much of a pixel's attention the region gets at most.
     ConsistentIDError where no facial token acted in a picture.
     """
@@ -44,8 +47,9 @@ def draw_attention_sheet(
         raise ConsistentIDError(
             "No facial token acted while a picture was drawn. Lower the merge point, or raise the number of steps."
         )
-    people = [(picture, one) for picture, own in zip(pictures, maps, strict=True) for one in _split_people(own)]
-    rows = [row for picture, own in people for row in _list_rows(picture, own, steps)]
+    shown = zip(titles or ["the picture"] * len(pictures), pictures, strict=True)
+    people = [(cell, one) for cell, own in zip(shown, maps, strict=True) for one in _split_people(own)]
+    rows = [row for cell, own in people for row in _list_rows(cell, own, steps)]
     columns = max(map(len, rows))
     cells = [cell for row in rows for cell in (*row, *[_NOTHING] * (columns - len(row)))]
     inks = {place: _find_ink(title.partition(",")[0]) for place, (title, _) in enumerate(cells) if ": up" in title}
@@ -100,23 +104,30 @@ def _find_ink(region: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _list_rows(picture: Image.Image, own: RegionMaps, count: int) -> list[list[tuple[str, Image.Image]]]:
-    """Titles and pictures: the mean of all steps, then some of them; on the left the picture, then all regions."""
-    chosen = choose_steps(own.steps, count)
-    first, last = own.steps[0], own.steps[-1]
-    mean = f"mean of steps {first} to {last}" if last > first else f"step {last}"
-    shown = {mean: {region: maps.mean(0) for region, maps in own.maps.items()}}
-    for step in chosen if last > first else ():
-        place = own.steps.index(step)
-        shown[f"step {step} of {own.count}"] = {region: maps[place] for region, maps in own.maps.items()}
+def _list_rows(whole: Cell, own: RegionMaps, count: int) -> list[list[Cell]]:
+    """The mean of all steps, then some of them; on the left the picture, and all regions in one."""
+    shown = _choose_maps(own, count)
     most = {region: max(float(heats[region].max()) for heats in shown.values()) for region in own.maps}
-    rows = []
+    rows, (_, picture) = [], whole
     for when, heats in shown.items():
-        start = ("the picture", picture) if not rows else (f"all regions, {when}", draw_regions_heat(picture, heats))
+        mixed = (f"all regions, {when}", draw_regions_heat(picture, heats))
         titles = [f"{region}, {when}: up to {float(heat.max()):.1%}" for region, heat in heats.items()]
         drawn = [draw_heat(picture, heat / max(most[region], 1e-12)) for region, heat in heats.items()]
-        rows.append([start, *zip(titles, drawn, strict=True)])
+        start = [mixed] if rows else [whole, mixed] if len(shown) == 1 else [whole]
+        rows.append([*start, *zip(titles, drawn, strict=True)])
     return rows
+
+
+def _choose_maps(own: RegionMaps, count: int) -> dict[str, dict[str, Tensor]]:
+    """{which steps: {region: map [h, w]}}: their mean, then `count` single ones where there are several."""
+    first, last = own.steps[0], own.steps[-1]
+    if first == last:
+        return {f"step {last} of {own.count}": {region: maps[0] for region, maps in own.maps.items()}}
+    shown = {f"mean of steps {first} to {last}": {region: maps.mean(0) for region, maps in own.maps.items()}}
+    for step in choose_steps(own.steps, count):
+        place = own.steps.index(step)
+        shown[f"step {step} of {own.count}"] = {region: maps[place] for region, maps in own.maps.items()}
+    return shown
 
 
 def _fit(heat: Tensor, picture: Image.Image) -> np.ndarray:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..adapter.attention_maps import RegionMaps
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import SD15, AdapterConfig
-from ..attention_sheet import draw_attention_sheet
 from ..errors import ConsistentIDError
 from ..face.package import load_face_analysis
 from ..face.photo import open_photo, open_picture
@@ -34,18 +34,20 @@ from .unet import install_adapter
 @dataclass(frozen=True)
 class Portrait:
     """What came of a run. images: PIL; stages: (title, PIL image) of what led there; report: lines for people;
-    settings: as run, with every default filled in; attention: where facial tokens acted, if that was asked for."""
+    settings: as run, with every default filled in; attention: of each picture, if that was asked for."""
 
     images: list[Image.Image]
     stages: list[tuple[str, Image.Image]]
     report: list[str]
     settings: PortraitSettings
-    attention: Image.Image | None = None
+    attention: tuple[RegionMaps, ...] = ()
 
 
 def draw_portrait(settings: PortraitSettings, progress: bool = False, attention: bool = False) -> Portrait:
-    """Run the whole engine once. progress: show diffusers' progress bar. attention: draw the sheet of it too. Raises
-    ConsistentIDError."""
+    """Run the whole engine once. Raises ConsistentIDError.
+
+    progress: show diffusers' progress bar. attention: record where facial tokens act.
+    """
     settings.check()
     if attention and not (settings.consistentid and settings.merge_at < 1):
         raise ConsistentIDError("--attention shows facial tokens; leave out --no-consistentid, and --merge-at 1.")
@@ -70,12 +72,12 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         pipeline, adapter, people if settings.person else identities[0], words, settings
     )
     installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
-    sampling, sheet = make_sampling(settings), None
+    sampling, maps = make_sampling(settings), []
     try:
         if attention:
             run = RecordedRun(installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
             images = sample(pipeline, conditioning, sampling, callback_on_step_end=run)
-            sheet = draw_attention_sheet(images, run.read())
+            maps = run.read()
         else:
             images = sample(pipeline, conditioning, sampling)
     finally:
@@ -86,7 +88,7 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         (name + title, picture) for name, one in zip(names, stages, strict=True) for title, picture in _list_stages(one)
     ]
     report = [*found, describe_placement(composed, identities, adapter.config), f"Prompt: {composed.marked}"]
-    return Portrait(images, pictures, report, settings, sheet)
+    return Portrait(images, pictures, report, settings, tuple(maps))
 
 
 def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
+from ..attention_sheet import draw_attention_sheet
 from ..contact_sheet import draw_contact_sheet
 from ..errors import ConsistentIDError, describe_os_error
 from ..whole_file import create_files, number_paths, replace_file
@@ -81,8 +82,7 @@ def save_portrait(portrait: Portrait, files: PortraitFiles) -> PortraitFiles:
 
 def save_attention(portrait: Portrait, path: Path, overwrite: bool) -> Path:
     """Write the sheet of attention, whole, and return where it is: under another number if somebody took the name."""
-    assert portrait.attention is not None
-    write = partial(portrait.attention.save, format="PNG")
+    write = partial(draw_attention_sheet(portrait.images, portrait.attention).save, format="PNG")
     try:
         if not overwrite:
             return create_files(([free] for free in number_paths(path, "-")), [write])[0]

@@ -15,8 +15,7 @@ from ...consistentid.adapter.masks import AttentionMask
 from ...consistentid.adapter.schedule import Schedule, find_progress
 from ...consistentid.adapter.tokens import Pair
 from ...consistentid.errors import IncompatibleModelError
-from .attention_watch import WATCH
-from .rows import UNET, Rows, find_grid, find_rows, make_text_bias, read_rows
+from .rows import UNET, WATCH, Rows, find_grid, find_rows, make_text_bias, read_rows
 
 SITES = "consistentid_sites"
 CALLED = "consistentid_called"
@@ -51,15 +50,16 @@ def _index(conditional: tuple[bool, ...], device: torch.device) -> Tensor:
 class IDAttentionPatch:
     """Replace patch of one cross-attention: what would have run there, plus attention to the ID tokens.
 
-    weight: of the ID tokens at this site, times `schedule`'s factor at each step, inside `mask` if there is one.
+    weight: of the ID tokens at this site, times `schedule`'s factor at each step, inside `mask` if there is one; with 0
+    there may be no key_value and owner.
     Other packs' patches at the same place keep working: one that was there before is called first, and one that
     comes later may be added the way IPAdapter_plus and InstantID do (`add`).
     """
 
     def __init__(
         self,
-        key_value: IDKeyValue,
-        owner: ModelPatcher,
+        key_value: IDKeyValue | None,
+        owner: ModelPatcher | None,
         weight: float,
         previous: Callable | None,
         mask: AttentionMask | None = None,
@@ -82,7 +82,7 @@ class IDAttentionPatch:
         query = q.to(get_attn_precision(extra_options.get("attn_precision"), q.dtype) or q.dtype)
         weight = self._find_weight(query, extra_options, rows)
         out = attended
-        if weight is not None:
+        if weight is not None and self.key_value:
             id_kv = self.key_value.select(rows.conditional, query)
             out = add_id_attention(attended, query, id_kv, extra_options["n_heads"], weight).to(q.dtype)
         for function, options in self.added:
@@ -126,7 +126,7 @@ class IDAttentionPatch:
 
     def models(self) -> list[ModelPatcher]:
         list_others = getattr(self.previous, "models", None)
-        return [self.owner, *(list_others() if list_others else [])]
+        return [*([self.owner] if self.owner else []), *(list_others() if list_others else [])]
 
     def to(self, device_or_dtype) -> "IDAttentionPatch":
         if move := getattr(self.previous, "to", None):

@@ -1,10 +1,9 @@
 """What the attention to facial tokens was while a MODEL drew, kept for the pictures of its latest runs."""
 
 from collections import deque
-from functools import partial
 
 import torch
-from comfy.model_patcher import ModelPatcher
+from comfy.model_patcher import ModelPatcher, set_model_options_patch_replace
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
@@ -18,10 +17,11 @@ from ...consistentid.adapter.attention_maps import (
 from ...consistentid.adapter.config import AdapterConfig
 from ...consistentid.adapter.sites import list_sites
 from ...consistentid.errors import ConsistentIDError
+from .attention import IDAttentionPatch
 from .masks import Place
-from .rows import FacialText, Rows, find_grid, list_own
+from .patching import find_previous, install_run
+from .rows import WATCH, FacialText, Rows, find_grid, list_own
 
-WATCH = "consistentid_attention_watch"
 KEPT_RUNS = 4
 
 
@@ -51,6 +51,17 @@ class AttentionWatch:
             maps = attend_to_regions(query[row], key[row], extra_options["n_heads"], places, added)
             self._record.add(picture, round(progress * steps) + 1, list(text.tokens), maps, grid, area)
 
+    def record_run(self, executor, *args, **kwargs):
+        """Wrapper around a run."""
+        self._record = record = AttentionRecord()
+        try:
+            samples = executor(*args, **kwargs)
+        finally:
+            self._record = None
+        record.rest()
+        self._runs.append((samples.detach().cpu(), record))
+        return samples
+
     def find(self, latent: Tensor) -> list[RegionMaps]:
         """The maps of each picture of the latent that a run gave. Raises ConsistentIDError where there is none."""
         same = (record for samples, record in reversed(self._runs) if _is_same(samples, latent))
@@ -64,8 +75,7 @@ class AttentionWatch:
         if not all(own.maps for own in maps):
             raise ConsistentIDError(
                 "No facial token was seen to act while this latent was drawn. Take the positive conditioning from "
-                "'Inject Facial Tokens', with merge_at below 1, and a weight above 0 in 'Apply ConsistentID'. Samplers "
-                "that draw tile by tile cannot be watched."
+                "'Inject Facial Tokens', with merge_at below 1. Samplers that draw tile by tile cannot be watched."
             )
         return maps
 
@@ -78,9 +88,17 @@ def watch_attention(model: ModelPatcher, config: AdapterConfig) -> tuple[ModelPa
     sites = choose_sites(list_sites(config), config.middle_blocks)
     watch = AttentionWatch(frozenset((*site.block, site.depth) for site in sites))
     clone = model.clone()
+    for site in sites:
+        depth, previous = find_previous(clone.model_options, site)
+        if not isinstance(previous, IDAttentionPatch):  # ours see the watch
+            patch = IDAttentionPatch(None, None, 0.0, previous)
+            clone.model_options = set_model_options_patch_replace(
+                clone.model_options, patch, "attn2", *site.block, depth
+            )
+    install_run(clone)
     clone.model_options["transformer_options"][WATCH] = watch
     clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, WATCH)
-    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, WATCH, partial(_record_run, watch))
+    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, WATCH, watch.record_run)
     return clone, watch
 
 
@@ -99,15 +117,3 @@ def _list_facial(rows: Rows, extra_options: dict) -> list[tuple[int, FacialText,
 
 def _is_same(samples: Tensor, latent: Tensor) -> bool:
     return samples.shape == latent.shape and torch.equal(samples.to(latent.dtype), latent.cpu())
-
-
-def _record_run(watch: AttentionWatch, executor, *args, **kwargs):
-    """Wrapper around a run."""
-    watch._record = record = AttentionRecord()
-    try:
-        samples = executor(*args, **kwargs)
-    finally:
-        watch._record = None
-    record.rest()
-    watch._runs.append((samples.detach().cpu(), record))
-    return samples

@@ -65,7 +65,7 @@ class PersonLayers:
     def patch_options(self, model_options: dict, strength: float = 1.0) -> dict:
         """`model_options`, changed: a patch at each site, behind what is there already."""
         for site, key_value in zip(list_sites(self.config), self.key_values, strict=True):
-            depth, previous = _find_previous(model_options, site)
+            depth, previous = find_previous(model_options, site)
             weight = strength * self.weight * self.person.weight * self.schedule.at_group(site.group)
             patch = IDAttentionPatch(key_value, self.owner, weight, previous, self.person.mask, self.schedule)
             model_options = set_model_options_patch_replace(model_options, patch, "attn2", *site.block, depth)
@@ -96,12 +96,17 @@ def apply_adapter(
     dtype = clone.model.manual_cast_dtype or clone.model_dtype()
     for layers in project_people(hosted, people, weight, schedule, avoid, dtype):
         clone.model_options = layers.patch_options(clone.model_options)
-    for place, wrapper in RUN_WRAPPERS:
-        clone.remove_wrappers_with_key(place, KEY)
-        clone.add_wrapper_with_key(place, KEY, wrapper)
-    clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
-    clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, keep_own_patches)
+    install_run(clone)
     return clone
+
+
+def install_run(model: ModelPatcher) -> None:
+    """Put what places the merge point and tells whose rows are whose into `model`, once."""
+    for place, wrapper in RUN_WRAPPERS:
+        model.remove_wrappers_with_key(place, KEY)
+        model.add_wrapper_with_key(place, KEY, wrapper)
+    model.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
+    model.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, keep_own_patches)
 
 
 def project_people(
@@ -229,7 +234,7 @@ def _weight_key(site: Site, attention: str, projection: str) -> str:
     return f"diffusion_model.{site.comfy}.{attention}.{name}.weight"
 
 
-def _find_previous(model_options: dict, site: Site) -> tuple[int | None, Callable | None]:
+def find_previous(model_options: dict, site: Site) -> tuple[int | None, Callable | None]:
     """Where to patch a site, and what is patched there already.
 
     ComfyUI lets a patch at (block, number, depth) hide one at (block, number), so the longer form is used only where

@@ -30,6 +30,7 @@ PICTURE = "consistentid_picture"
 ROWS = "consistentid_rows"
 BIASES = "consistentid_biases"
 UNET = "consistentid_unet"
+WATCH = "consistentid_attention_watch"
 _UNKNOWN = -1
 
 

@@ -39,7 +39,7 @@ def test_a_sheet_beside_the_pictures(options, tmp_path, capsys):
     assert run_command(*words, "--batch", 2, "--out", tmp_path / "drawn.png") == 0
     assert "heat.png" in capsys.readouterr().out
     sheet = Image.open(tmp_path / "heat.png")
-    assert sheet.width == 6 * (235 + 6) + 6 and sheet.height > 2 * 350  # a row for each picture: one facial step
+    assert sheet.width == 7 * (235 + 6) + 6 and sheet.height > 2 * 350  # a row for each picture: one facial step
     with pytest.raises(ConsistentIDError, match=r"is there already.*--attention"):
         run_command(*words, "--out", tmp_path / "other.png")
     assert not (tmp_path / "other.png").exists()

@@ -86,6 +86,20 @@ def test_watching_changes_nothing_and_leaves_the_model(host, portrait, draw, wat
     assert torch.equal(draw(portrait, model), plain)
 
 
+@pytest.mark.parametrize("order", ["watch, then apply", "no weight", "no person"])
+def test_facial_tokens_are_seen_without_id_tokens_too(host, portrait, draw, watch, order):
+    if order == "watch, then apply":
+        plain, (model, attention) = portrait.apply(), watch(portrait.model)
+        model = portrait.apply(model)
+    else:
+        plain = portrait.apply(None, 0.0) if order == "no weight" else portrait.model
+        model, attention = watch(plain)
+    latent = draw(portrait, model, latent=torch.zeros(2, 4, 16, 16))
+    if order != "no person":  # without one, what is drawn is not told where the merge point is
+        assert torch.equal(latent, draw(portrait, plain, latent=torch.zeros(2, 4, 16, 16)))
+    assert all(0.001 < own.maps["eyes"].mean() < 0.1 for own in attention.find(latent))
+
+
 def test_each_latent_finds_its_own_run(host, portrait, draw, watch):
     model, attention = watch(portrait.apply())
     noises = [torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed)) for seed in range(5)]
@@ -134,7 +148,7 @@ def test_a_sheet_or_what_is_wrong(host, portrait, draw, watch):
     latent, images = draw(portrait, model), torch.rand(1, 128, 128, 3)
     show, error = host.nodes.attention.ShowAttention.execute, host.consistentid.errors.ConsistentIDError
     (sheet,) = show(attention, {"samples": latent}, images, 3).args
-    assert sheet.shape[0] == 1 and sheet.shape[2] == 3 * (288 + 6) + 6
+    assert sheet.shape[0] == 1 and sheet.shape[2] == 4 * (288 + 6) + 6
     with pytest.raises(error, match="holds 1 pictures, but images has 2"):
         show(attention, {"samples": latent}, images.repeat(2, 1, 1, 1), 3)
     silent = draw(portrait, model, tokens={})

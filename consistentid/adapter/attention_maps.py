@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,12 +27,26 @@ class RegionMaps:
     count: int
 
 
+class _Layers(NamedTuple):
+    """Layers of one kind at one step."""
+
+    picture: int
+    step: int
+    regions: tuple[str, ...]
+    grid: tuple[int, int]
+    area: Area | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.area[0] if self.area else self.grid
+
+
 class AttentionRecord:
     """Sums of a run: for each picture and step, and each resolution of the layers, what `add` was given."""
 
     def __init__(self):
         self.count = 0
-        self._sums: dict[tuple, tuple[Tensor, int]] = {}
+        self._sums: dict[_Layers, tuple[Tensor, int]] = {}
 
     def add(
         self,
@@ -44,30 +59,30 @@ class AttentionRecord:
     ) -> None:
         """maps: [N, P] of the regions, from a layer of `grid` (height, width); step: from 1; area: the part of the
         picture that it shows, None for all of it."""
-        key = (picture, step, tuple(regions), grid, area)
-        total, count = self._sums.get(key, (0, 0))
-        self._sums[key] = (total + maps.unflatten(1, grid), count + 1)
+        layers, maps = _Layers(picture, step, tuple(regions), grid, area), maps.unflatten(1, grid)
+        total, count = self._sums.get(layers, (torch.zeros_like(maps), 0))
+        self._sums[layers] = (total + maps, count + 1)
 
     def rest(self) -> None:
         """Move the sums to the CPU."""
-        self._sums = {key: (total.cpu(), count) for key, (total, count) in self._sums.items()}
+        self._sums = {layers: (total.cpu(), count) for layers, (total, count) in self._sums.items()}
 
     def read(self, picture: int) -> RegionMaps:
         """The mean over the layers, at the finest resolution among them; without regions where nothing was added."""
-        found = [(*key[1:], *value) for key, value in self._sums.items() if key[0] == picture]
+        found = {layers: sums for layers, sums in self._sums.items() if layers.picture == picture}
         if not found:
             return RegionMaps({}, (), self.count)
-        size = max(area[0] if area else grid for _, _, grid, area, _, _ in found)
-        regions = dict.fromkeys(region for _, names, *_ in found for region in names)
-        steps = tuple(sorted({step for step, *_ in found}))
+        size = max(layers.size for layers in found)
+        regions = list(dict.fromkeys(region for layers in found for region in layers.regions))
+        steps = sorted({layers.step for layers in found})
         totals, counts = torch.zeros(2, len(regions), len(steps), *size)
-        for step, names, _, area, total, count in found:
-            rows = torch.tensor([list(regions).index(name) for name in names])
-            height, width, top, left = area[1] if area else (*size, 0, 0)
-            place = (rows, steps.index(step), slice(top, top + height), slice(left, left + width))
-            totals[place] += F.interpolate(total[None].float().cpu(), (height, width), mode="bilinear")[0]
+        for layers, (total, count) in found.items():
+            rows = torch.tensor([regions.index(region) for region in layers.regions])
+            height, width, top, left = layers.area[1] if layers.area else (*size, 0, 0)
+            place = (rows, steps.index(layers.step), slice(top, top + height), slice(left, left + width))
+            totals[place] += F.interpolate(total[None].cpu(), (height, width), mode="bilinear")[0]
             counts[place] += count
-        return RegionMaps(dict(zip(regions, totals / counts.clamp_min(1), strict=True)), steps, self.count)
+        return RegionMaps(dict(zip(regions, totals / counts.clamp_min(1), strict=True)), tuple(steps), self.count)
 
 
 def find_attention(query: Tensor, key: Tensor, heads: int, bias: Tensor | None = None) -> Tensor:

@@ -16,9 +16,9 @@ from ..face2diffusion.encoder import Face2Diffusion
 from ..headless.model_choice import find_files
 from ..headless.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
 from ..headless.pipeline import sample
-from ..headless.portrait import choose_device, encode_text, make_sampling, prepare_pipeline
+from ..headless.portrait import change_person, choose_device, encode_text, make_sampling, prepare_pipeline
 from ..headless.portrait_settings import PortraitSettings, parse_lora, read_settings
-from ..headless.unet import install_adapter
+from ..headless.unet import InstalledAdapter, install_adapter
 from ..identity.encode import PhotoModels
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file
@@ -39,6 +39,7 @@ class Loaded:
 
     adapter: Adapter
     pipeline: Any
+    installed: InstalledAdapter
     photo_models: PhotoModels
     word_networks: Face2Diffusion | None
     settings: PortraitSettings
@@ -99,16 +100,18 @@ class Headless:
             finally:
                 loaded.place_readers("cpu")
         identity, people = self._people[photo]
-        _, conditioning = encode_text(loaded.pipeline, loaded.adapter, identity, people, settings)
-        return sample(loaded.pipeline, conditioning, make_sampling(settings))[0]
+        changed = change_person(identity, settings)
+        _, conditioning = encode_text(loaded.pipeline, loaded.adapter, changed, people, settings)
+        loaded.installed.set_weights(settings.weight * changed.weight, settings.lora_weight, changed.schedule)
+        return sample(loaded.pipeline, conditioning, make_sampling(settings), loaded.installed)[0]
 
     def _load(self) -> Loaded:
         adapter, settings = prepare_adapter(self.settings)
         at_rest = replace(settings, device="cpu")
         photo_models, word_networks = load_photo_models(at_rest, adapter), load_word_networks(at_rest)
         pipeline = prepare_pipeline(settings, adapter.config, False)
-        install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
-        return Loaded(adapter, pipeline, photo_models, word_networks, settings)
+        installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
+        return Loaded(adapter, pipeline, installed, photo_models, word_networks, settings)
 
 
 def read_run_settings(path: str | Path) -> PortraitSettings:

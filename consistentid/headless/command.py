@@ -64,7 +64,7 @@ def _add_option(parser: argparse.ArgumentParser, item) -> None:
     if item.type is bool:
         parser.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
     elif item.default == ():
-        parser.add_argument(name, action="append", help=text, metavar="FILE")
+        parser.add_argument(name, action="append", help=text, metavar=item.metadata["form"])
     else:
         kind = get_args(item.type)[0] if isinstance(item.type, UnionType) else item.type
         metavar = None if choices else item.name.rpartition("_")[2].upper()

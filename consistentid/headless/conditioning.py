@@ -21,7 +21,8 @@ from .masks import Words
 
 @dataclass(frozen=True)
 class Stage:
-    """Text embeddings of one stage, [1, T, D] of one length; pooled ones [1, 1280] in SDXL, else None.
+    """Text embeddings of one stage, [N, T, D] of one length; pooled ones [N, 1280] in SDXL, else None. N is 1, but for
+    several pictures at once (see `unite_conditionings`).
 
     words, negative_words: those that act inside a mask only.
     """
@@ -49,8 +50,8 @@ class Stage:
 class Conditioning:
     """text: read up to the merge point; facial: after it.
 
-    id_tokens: [4, D] of one person, [P, 4, D] of several; None for a UNet without an adapter. people: where they are;
-    none for one person in the whole picture. tokens: where in the facial text the facial tokens are, by region.
+    id_tokens: [4, D] of one person, [P, 4, D] of several, [N, 4, D] for several pictures; None for a UNet without an
+    adapter. people: where they are; none for one person in the whole picture. tokens: where in the facial text the facial tokens are, by region.
     """
 
     text: Stage
@@ -63,7 +64,29 @@ class Conditioning:
         """ID tokens [B, 4, D] or [B, P, 4, D] for `count` pictures, see `stack_rows`; None without any."""
         if self.id_tokens is None:
             return None
-        return stack_rows(self.id_tokens.person[None], self.id_tokens.nobody[None], count, guided)
+        is_united = self.id_tokens.person.ndim == 3 and not self.people
+        person, nobody = (tokens if is_united else tokens[None] for tokens in self.id_tokens)
+        return stack_rows(person, nobody, count, guided)
+
+
+def unite_conditionings(conditionings: Sequence[Conditioning]) -> Conditioning:
+    """What several pictures of one run are told, each its own: of one base model, all with ID tokens or all without."""
+    tokens = [one.id_tokens for one in conditionings if one.id_tokens is not None]
+    return Conditioning(
+        _unite_stages([one.text for one in conditionings]),
+        _unite_stages([one.facial for one in conditionings]),
+        Pair(*map(torch.stack, zip(*tokens, strict=True))) if tokens else None,
+    )
+
+
+def _unite_stages(stages: Sequence[Stage]) -> Stage:
+    length = math.lcm(*(stage.positive.shape[1] for stage in stages))
+    positive, negative = (
+        torch.cat([repeat_text(text, length) for text in texts])
+        for texts in ([stage.positive for stage in stages], [stage.negative for stage in stages])
+    )
+    pooled = [(stage.pooled, stage.negative_pooled) for stage in stages if stage.pooled is not None]
+    return Stage(positive, negative, *map(torch.cat, zip(*pooled, strict=True)))
 
 
 def stack_rows(positive: Tensor, negative: Tensor, count: int, guided: bool) -> Tensor:

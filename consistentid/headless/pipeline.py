@@ -14,7 +14,7 @@ from ..weights import own_memory
 from .conditioning import Conditioning
 from .masks import RunMasks
 from .schedulers import SCHEDULERS
-from .unet import check_base
+from .unet import InstalledAdapter, check_base
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,14 @@ class Sampling:
     control_scale: float = 1.0
 
     @property
+    def run_steps(self) -> int:
+        """How many steps are really run."""
+        return min(int(self.steps * self.strength), self.steps) if self.image is not None else self.steps
+
+    @property
     def merge_step(self) -> int:
         """The last text-only step that is really run, counted from 0."""
-        run = min(int(self.steps * self.strength), self.steps) if self.image is not None else self.steps
-        return merge_step(self.merge_at, run)
+        return merge_step(self.merge_at, self.run_steps)
 
 
 def load_pipeline(
@@ -145,13 +149,15 @@ def place_pipeline(pipeline, device: str, offload: bool = False) -> None:
         pipeline.to(device)
 
 
-def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
+def sample(
+    pipeline, conditioning: Conditioning, sampling: Sampling, installed: InstalledAdapter | None = None, **options
+):
     """Run a pipeline whose UNet has the adapter; returns its `images`.
 
-    Steps i <= sampling.merge_step read conditioning.text, later ones conditioning.facial. options: more arguments of
-    the pipeline, such as output_type="latent".
+    Steps i <= sampling.merge_step read conditioning.text, later ones conditioning.facial. installed: what is in the
+    UNet, where ID tokens have a schedule. options: more arguments of the pipeline, such as output_type="latent".
     """
-    count, last_text_step = len(sampling.seeds), sampling.merge_step
+    count, last_text_step = len(sampling.seeds) // len(conditioning.text.positive), sampling.merge_step
     guided = sampling.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
     first = conditioning.facial if last_text_step < 0 else conditioning.text
     id_tokens = conditioning.stack_id_tokens(count, guided)
@@ -166,6 +172,8 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
 
     def switch(pipeline, step, timestep, tensors):
         changed = watch(pipeline, step, timestep, tensors) if watch else {}
+        if installed:
+            installed.begin_step((step + 1) / sampling.run_steps)
         if step == last_text_step:
             text, pooled = conditioning.facial.stack(count, guided)
             changed["prompt_embeds"] = text.to(tensors["prompt_embeds"])
@@ -179,6 +187,8 @@ def sample(pipeline, conditioning: Conditioning, sampling: Sampling, **options):
     if first.pooled is not None:
         texts |= {"pooled_prompt_embeds": first.pooled, "negative_pooled_prompt_embeds": first.negative_pooled}
     tensors = ["latents", "prompt_embeds"] + (["add_text_embeds"] if first.pooled is not None else [])
+    if installed:
+        installed.begin_step(0.0)
     return pipeline(
         **texts,
         **_list_images(sampling),

@@ -11,6 +11,7 @@ from PIL import Image
 from ..adapter.attention_maps import RegionMaps
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import SD15, AdapterConfig
+from ..attributes import Changed, change_attributes, parse_change
 from ..errors import ConsistentIDError
 from ..face.package import load_face_analysis
 from ..face.photo import open_photo, open_picture
@@ -68,18 +69,21 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
     words = read_people(settings, stages[0], load_word_networks(settings))
     pipeline = prepare_pipeline(settings, adapter.config, progress)
     identities = [person.identity for person in people]
-    composed, conditioning = encode_text(
-        pipeline, adapter, people if settings.person else identities[0], words, settings
-    )
-    installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
+    person: Changed | tuple[Person, ...] = people
+    weight, schedule = settings.weight, None
+    if not settings.person:
+        person = change_person(identities[0], settings)
+        identities, weight, schedule = [person.identity], weight * person.weight, person.schedule
+    composed, conditioning = encode_text(pipeline, adapter, person, words, settings)
+    installed = install_adapter(pipeline.unet, adapter, weight, settings.lora_weight, schedule)
     sampling, maps = make_sampling(settings), []
     try:
         if attention:
             run = RecordedRun(installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
-            images = sample(pipeline, conditioning, sampling, callback_on_step_end=run)
+            images = sample(pipeline, conditioning, sampling, installed, callback_on_step_end=run)
             maps = run.read()
         else:
-            images = sample(pipeline, conditioning, sampling)
+            images = sample(pipeline, conditioning, sampling, installed)
     finally:
         installed.remove()
     names = [f"{chr(ord('A') + number)}: " if settings.person else "" for number in range(len(people))]
@@ -132,21 +136,29 @@ def choose_device(settings: PortraitSettings) -> tuple[str, str]:
     return device, usual if settings.dtype == "auto" else settings.dtype
 
 
+def change_person(identity: Identity, settings: PortraitSettings) -> Changed:
+    """The person with the attributes that the settings change, described as they say."""
+    described = replace(identity, caption=settings.caption.strip() or identity.caption)
+    changes = dict(parse_change(text) for text in settings.change)
+    return change_attributes(described, settings.prompt, changes, settings.change_strength)
+
+
 def encode_text(
     pipeline,
     adapter: Adapter,
-    people: Identity | tuple[Person, ...],
+    people: Changed | tuple[Person, ...],
     words: dict[str, TextIdentity],
     settings: PortraitSettings,
 ) -> tuple[FacialPrompt, Conditioning]:
     """The prompt with the facial words of a person, or of people, and what the UNet is told. words: those that are a
     person through Face2Diffusion."""
     clip = ClipText(pipeline, adapter.config, words)
-    text, config, alignment = (settings.prompt, settings.caption), adapter.config, settings.alignment
-    if isinstance(people, Identity):
-        composed = compose_for_identity(*text, people, config, clip, alignment)
-    else:
-        composed = compose_text(*text, [person.identity for person in people], config, clip, alignment)
+    config, alignment = adapter.config, settings.alignment
+    if isinstance(people, Changed):
+        composed = compose_for_identity(people.prompt, "", people.identity, config, clip, alignment)
+        return composed, encode_prompt(clip, adapter, people.identity, composed, settings.negative)
+    identities = [person.identity for person in people]
+    composed = compose_text(settings.prompt, settings.caption, identities, config, clip, alignment)
     return composed, encode_prompt(clip, adapter, people, composed, settings.negative)
 
 

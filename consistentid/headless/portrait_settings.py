@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..adapter.config import CONFIGS, SD15, AdapterConfig
+from ..attributes import parse_change
 from ..checked import TABLE, TableError, check_table, describe_choice, parse_json
 from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS
 from ..errors import ConsistentIDError
@@ -27,9 +28,10 @@ PLACES = {"left": (0.0, 0.48), "right": (0.52, 1.0)}
 IDENTITY = ".safetensors"
 
 
-def option(default: Any, text: str, **allowed) -> Any:
-    """A field with its help text. allowed: choices, and limits as `describe_choice` takes them."""
-    return field(default=default, metadata={"help": text, **describe_choice(default, **allowed)})
+def option(default: Any, text: str, form: str = "FILE", **allowed) -> Any:
+    """A field with its help text. form: of what is named several times. allowed: choices, and limits as
+    `describe_choice` takes them."""
+    return field(default=default, metadata={"help": text, "form": form, **describe_choice(default, **allowed)})
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class PortraitSettings:
     prompt: str = option("", "what to draw")
     negative: str = option("", "what to avoid")
     caption: str = option("", "facial description (default: the identity's own, else the fixed sentence)")
+    change: tuple[str, ...] = option(
+        (), "attribute, and what it shall be: hair=blond hair; may be repeated", form="NAME=WORDS"
+    )
+    change_strength: float = option(1.0, "how far the person gives way to --change, 0..1", ge=0, le=1)
     word: str = option("", "word of the prompt that is the person too, through Face2Diffusion: 'f l' as published")
     consistentid: bool = option(True, "without ConsistentID --word alone is the person; it needs no adapter then")
     alignment: str = option("auto", "which region meets which word", choices=ALIGNMENTS)
@@ -111,6 +117,8 @@ class PortraitSettings:
         problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
         if problem:
             raise ConsistentIDError(problem)
+        for text in self.change:
+            parse_change(text)
         if self.word:
             from ..face2diffusion.word import normalise_word, require_word
 
@@ -137,6 +145,8 @@ class PortraitSettings:
             "--word is not read with --alignment published, which cuts prompts; choose auto or matched.",
         )
         yield bool(self.word) and self.base != SD15.name, "--word is for SD1.4 and SD1.5; leave it out for others."
+        yield bool(self.change) and not self.consistentid, "--change is of ConsistentID; leave out --no-consistentid."
+        yield bool(self.change) and bool(self.person), "--change is for one person; name --face or --identity."
         yield bool(self.face2diffusion) and not self.word, "--face2diffusion does nothing without --word."
         yield bool(self.image) != bool(self.mask), "--image and --mask belong together; name both or none."
         yield (

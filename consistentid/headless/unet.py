@@ -4,7 +4,7 @@ ID tokens come with each call of the UNet, one set per row: `cross_attention_kwa
 of people (`RunMasks`) one set per row and person.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from ..adapter.attention import PROJECTIONS, Lora
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import CONFIGS, AdapterConfig
 from ..adapter.merged import MOST, check_unmerged, measure_share
+from ..adapter.schedule import Schedule
 from ..adapter.sites import Site, list_sites
 from ..errors import IncompatibleModelError
 from .processors import CrossProcessor, SelfProcessor
@@ -25,20 +26,32 @@ PLAIN_PROCESSORS = ("AttnProcessor", "AttnProcessor2_0", "XFormersAttnProcessor"
 
 @dataclass(eq=False)
 class InstalledAdapter:
-    """An adapter inside a UNet. `processors`: in checkpoint order; their `state_dict` is the file's adapter_modules."""
+    """An adapter inside a UNet. `processors`: in checkpoint order; their `state_dict` is the file's adapter_modules.
+
+    weight: of the attention to ID tokens, times what `schedule` says of a step and a site.
+    """
 
     unet: "UNet2DConditionModel"
     config: AdapterConfig
     processors: nn.ModuleList
     replaced: dict[str, Any]
+    weight: float = 1.0
+    schedule: Schedule = field(default_factory=Schedule)
 
-    def set_weights(self, weight: float, lora_weight: float) -> None:
+    def set_weights(self, weight: float, lora_weight: float, schedule: Schedule | None = None) -> None:
         """weight: of the attention to ID tokens; lora_weight: of the low-rank additions."""
+        self.weight, self.schedule = weight, schedule or self.schedule
+        self.begin_step(0.0)
         for processor in self.processors:
             if isinstance(processor, SelfProcessor):
                 processor.lora_weight = lora_weight
-            if isinstance(processor, CrossProcessor):
-                processor.weight = weight
+
+    def begin_step(self, progress: float) -> None:
+        """Weigh the ID tokens as the schedule says at a part of the steps, 0..1."""
+        now = self.weight * self.schedule.at_progress(progress)
+        for site in list_sites(self.config):
+            processor = cast(CrossProcessor, self.processors[site.cross_entry])
+            processor.weight = now * self.schedule.at_group(site.group)
 
     def remove(self) -> None:
         """Give the UNet the processors back that it had; a second call does nothing."""
@@ -58,12 +71,17 @@ def detect_base(unet: "UNet2DConditionModel") -> AdapterConfig | None:
 
 
 def install_adapter(
-    unet: "UNet2DConditionModel", adapter: Adapter, weight: float = 1.0, lora_weight: float = 1.0
+    unet: "UNet2DConditionModel",
+    adapter: Adapter,
+    weight: float = 1.0,
+    lora_weight: float = 1.0,
+    schedule: Schedule | None = None,
 ) -> InstalledAdapter:
     """Put an adapter into a UNet, in place; what is returned can remove it.
 
     LoRA of other packages (peft) keeps working, loaded before or after. Weights go to the UNet's device and dtype, and
-    are shared with `adapter` where it has them there already. Raises IncompatibleModelError.
+    are shared with `adapter` where it has them there already. schedule: when and where ID tokens act; the steps are
+    told by `begin_step`, as `sample` does. Raises IncompatibleModelError.
     """
     _check_fit(unet, adapter)
     replaced = unet.attn_processors
@@ -79,7 +97,10 @@ def install_adapter(
         processors[f"{site.diffusers}.attn1.processor"] = SelfProcessor(loras["attn1"], *where)
         processors[f"{site.diffusers}.attn2.processor"] = CrossProcessor(loras["attn2"], id_layer, weight, *where)
     unet.set_attn_processor(dict(processors))
-    return InstalledAdapter(unet, adapter.config, nn.ModuleList(processors.values()), replaced)
+    modules = nn.ModuleList(processors.values())
+    installed = InstalledAdapter(unet, adapter.config, modules, replaced, weight, schedule or Schedule())
+    installed.begin_step(0.0)
+    return installed
 
 
 def check_base(unet: "UNet2DConditionModel", config: AdapterConfig, adapter: str, name: str = "this UNet") -> None:

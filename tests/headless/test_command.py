@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
@@ -125,6 +126,8 @@ def test_guiding_pictures_are_read_as_photos_are(tmp_path):
         (["--face", "a", "--width", 100], "multiples of 8"),
         (["--face", "a", "--merge-at", 2], "merge-at is 2"),
         (["--face", "a", "--steps", 0], "at least 1"),
+        (["--face", "a", "--change", "hat=red"], "'hat=red' is not a change"),
+        (["--face", "a", "--word", "f l", "--prompt", "f l", "--no-consistentid", "--change", "age=old"], "leave out"),
     ],
 )
 def test_choices_that_cannot_go_together(words, message):
@@ -138,11 +141,24 @@ def test_a_png_of_somebody_else(tmp_path):
         run_command("--from-png", tmp_path / "x.png")
 
 
-def test_settings_survive_the_png(options, identity_file, tmp_path):
-    run_command("--identity", identity_file, "--out", tmp_path / "x.png", "--negative", "blåbær", *options)
+def test_settings_survive_the_png(options, identity_file, tmp_path, capsys):
+    more = ["--negative", "blåbær", "--change", "age=old", "--change", "eyes=blue"]
+    run_command("--identity", identity_file, "--out", tmp_path / "x.png", *more, *options)
+    report = capsys.readouterr().out
+    assert "a photo of an old woman with blue" in report and "old face <|facial|>" in report and "face (0)" in report
     settings = read_settings(tmp_path / "x.png")
+    assert settings.change == ("age=old", "eyes=blue") and settings.prompt == "a photo of a woman"
     assert settings.negative == "blåbær" and settings.identity == str(identity_file) and settings.lora == ()
     assert None not in [getattr(settings, item.name) for item in fields(settings)]
+
+
+def test_a_png_from_before_a_choice_was_there(tmp_path):
+    record = json.loads(PortraitSettings(identity="x", steps=7).to_json())
+    del record["settings"]["change"]
+    text = PngInfo()
+    text.add_itxt("consistentid", json.dumps(record))
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png", pnginfo=text)
+    assert read_settings(tmp_path / "x.png") == PortraitSettings(identity="x", steps=7)
 
 
 def test_lora_words():

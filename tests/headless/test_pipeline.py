@@ -6,9 +6,11 @@ import torch
 from PIL import Image
 
 from consistentid.adapter.config import SD15, SDXL
+from consistentid.adapter.schedule import Schedule
+from consistentid.adapter.sites import list_sites
 from consistentid.adapter.tokens import Pair
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
-from consistentid.headless.conditioning import Conditioning, Stage
+from consistentid.headless.conditioning import Conditioning, Stage, unite_conditionings
 from consistentid.headless.pipeline import Sampling, load_loras, load_pipeline, sample, set_scheduler
 from consistentid.headless.schedulers import SCHEDULERS
 from consistentid.headless.unet import install_adapter
@@ -122,6 +124,41 @@ def pipeline(files, adapter):
 def test_ends_of_the_merge_point(pipeline, merge_at, expected):
     seen = record(pipeline, make_sampling(4, merge_at=merge_at), make_conditioning())
     assert [texts[-1] for texts, *_ in seen] == expected
+
+
+def test_id_tokens_follow_their_schedule(files, adapter):
+    """Weights of each step, the detail sites' apart; a later run begins as the first did."""
+    pipeline = load_pipeline(files["checkpoint"], SD15)
+    pipeline.set_progress_bar_config(disable=True)
+    schedule = Schedule(start=0.25, end=0.75, detail=0.5)
+    installed = install_adapter(pipeline.unet, adapter, 2.0, schedule=schedule)
+    seen, forward = [], pipeline.unet.forward
+
+    def spy(*arguments, **options):
+        sites = zip(list_sites(SD15), installed.processors[1::2], strict=True)
+        seen.append({site.group: processor.weight for site, processor in sites})
+        return forward(*arguments, **options)
+
+    pipeline.unet.forward = spy
+    for _ in range(2):
+        sample(pipeline, make_conditioning(), make_sampling(4), installed, output_type="latent")
+    acting = {"detail": 1.0, "structure": 2.0, "composition": 2.0}
+    none = dict.fromkeys(acting, 0.0)
+    assert seen == [none, acting, acting, none] * 2
+
+
+def test_several_people_in_one_run_are_as_each_alone(pipeline):
+    def tell(seed):
+        torch.manual_seed(seed)
+        texts = [torch.randn(1, 77 * (seed + 1), 768) for _ in range(4)]
+        return Conditioning(Stage(*texts[:2]), Stage(*texts[2:]), Pair(torch.randn(4, 768), torch.zeros(4, 768)))
+
+    def draw(conditioning, *seeds):
+        return sample(pipeline, conditioning, make_sampling(2, merge_at=0.5, seeds=seeds), output_type="latent")
+
+    people = [tell(0), tell(1)]
+    alone = torch.cat([draw(person, seed) for seed, person in enumerate(people)])
+    assert torch.allclose(draw(unite_conditionings(people), 0, 1), alone, atol=1e-4)
 
 
 def test_without_guidance_only_the_person_is_read(pipeline):

@@ -19,7 +19,7 @@ from consistentid.face.regions import EXTRA_LABELS
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.person import load_photo_models, prepare_adapter, read_identity
 from consistentid.headless.pipeline import sample
-from consistentid.headless.portrait import encode_text, make_sampling, prepare_pipeline
+from consistentid.headless.portrait import change_person, encode_text, make_sampling, prepare_pipeline
 from consistentid.headless.portrait_settings import PortraitSettings
 from consistentid.headless.unet import install_adapter
 from consistentid.identity import Identity
@@ -123,7 +123,7 @@ class Studio:
     def draw(self, identity: Identity, prompt: str, seed: int) -> np.ndarray:
         """RGB uint8 [H, W, 3], with the adapter that is installed."""
         settings = replace(self.settings, prompt=prompt, seed=seed)
-        _, conditioning = encode_text(self.pipeline, self.adapter, identity, {}, settings)
+        _, conditioning = encode_text(self.pipeline, self.adapter, change_person(identity, settings), {}, settings)
         return np.asarray(sample(self.pipeline, conditioning, make_sampling(settings))[0])
 
 

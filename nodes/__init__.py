@@ -2,6 +2,7 @@
 
 from .adapter import ApplyAdapter, LoadAdapter, ScheduleWeight
 from .attention import ShowAttention, WatchAttention
+from .attributes import ChangeAttributes
 from .boundary.guard import guard
 from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
@@ -42,6 +43,7 @@ NODES = [
     CombineIdentities,
     MixIdentities,
     AdjustRegions,
+    ChangeAttributes,
     MaskHead,
     AddPerson,
     SelectPreset,

@@ -27,7 +27,7 @@ RUNS += ("face2diffusion_sd15", "caption_llava_sd15", "controlnet_sd15", "face_d
 RUNS += ("likeness_sd15", "lora_style_sd15", "upscale_sd15", "guidance_sd15", "few_steps_sd15", "merge_models_sd15")
 RUNS += ("mix_sd15", "two_people_sd15", "people_from_picture_sd15", "weight_over_time_sd15", "regional_sd15")
 RUNS += ("identity_card_sd15", "several_photos_sd15")
-RUNS += ("small_portrait_zoo", "small_attention_zoo", "small_mix_zoo", "small_two_people_zoo")
+RUNS += ("small_portrait_zoo", "small_attention_zoo", "small_change_zoo", "small_mix_zoo", "small_two_people_zoo")
 SIZES = {"upscale_sd15": (96, 144), "face_detail_sd15": (512, 512), "inpaint_sd15": (128, 192)}
 SIZES |= {"people_from_picture_sd15": (320, 160)}
 # The node that makes the workflow what it is, and a setting of it that must give another picture.
@@ -42,6 +42,7 @@ SWITCHES = {
     "mix_sd15": ("ConsistentID_MixIdentities", {"amount": 0.0}),
     "people_from_picture_sd15": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "regional_sd15": ("ConsistentID_HookIdentity", {"weight": 0.0}),
+    "small_change_zoo": ("ConsistentID_ChangeAttributes", {"age": ""}),
     "small_mix_zoo": ("ConsistentID_MixIdentities", {"amount": 0.0}),
     "small_two_people_zoo": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "several_photos_sd15": ("ConsistentID_CombineIdentities", {"weights": "1, 0"}),

@@ -62,7 +62,7 @@ def _describe_hair(person: Person) -> str:
     if person.hair == "bald":
         return "no hair"
     if person.hair not in WORN_HAIR:
-        return _name_hair(person)
+        return name_hair(person)
     return f"{person.hair_colour} hair in {person.hair if person.hair == 'pigtails' else _add_article(person.hair)}"
 
 
@@ -96,7 +96,7 @@ def _write(person: Person, scene: Scene, looks: str) -> str:
 
 
 def _name_looks(person: Person) -> list[str]:
-    hair = "a bald head" if person.hair == "bald" else _name_hair(person)
+    hair = "a bald head" if person.hair == "bald" else name_hair(person)
     looks = [hair, f"{person.eye_colour} eyes"]
     looks += (
         [] if person.beard == "none" else [person.beard if person.beard == "stubble" else _add_article(person.beard)]
@@ -106,7 +106,8 @@ def _name_looks(person: Person) -> list[str]:
     return looks
 
 
-def _name_hair(person: Person) -> str:
+def name_hair(person: Person) -> str:
+    """Style and colour, as in "a red bob" or "long straight brown hair"."""
     if person.hair == "pigtails":
         return f"{person.hair_colour} pigtails"
     if person.hair in WORN_HAIR:

@@ -32,13 +32,13 @@ class Attribute:
 
 
 ATTRIBUTES = {
-    "age": Attribute("adjective", "{} face", ("face",)),
-    "gender": Attribute("noun", "", ("face", "mouth")),
-    "hair": Attribute("looks", "", ("hair", "eyebrows")),
-    "eyes": Attribute("looks", "{} eyes", ("eyes",)),
-    "glasses": Attribute("looks", "", ("eyes",)),
-    "beard": Attribute("looks", "face with {}", ("face",)),
-    "skin": Attribute("looks", "face with {}", ("face", "ears", "nose")),
+    "age": Attribute("adjective", "{} face", ("face",), weight=0.5, start=0.4),
+    "gender": Attribute("noun", "", ("face", "mouth"), weight=0.5, start=0.4),
+    "hair": Attribute("looks", "", ("hair", "eyebrows"), weight=0.5, start=0.4),
+    "eyes": Attribute("looks", "{} eyes", ("eyes",), weight=0.5, start=0.4),
+    "glasses": Attribute("looks", "", ("eyes",), weight=0.5, start=0.4),
+    "beard": Attribute("looks", "face with {}", ("face",), weight=0.5, start=0.4),
+    "skin": Attribute("looks", "face with {}", ("face", "ears", "nose"), weight=0.5, start=0.4),
     "expression": Attribute("mood", "", ("mouth",)),
 }
 """By name. Weights and starts are measured with the small models: docs/attributes.md."""

@@ -29,9 +29,7 @@ class ChangeAttributes(io.ComfyNode):
                 "The person older, with other hair, with glasses: writes it into prompt and description, and has of "
                 "the person give way what stands against it. An empty field changes nothing."
             ),
-            **sockets.list_aliases(
-                "age", "gender", "hair", "glasses", "beard", "expression", "edit face", "年龄", "发型"
-            ),
+            **sockets.list_aliases("age", "hair", "glasses", "beard", "edit face", "年龄", "发型"),
             inputs=[
                 sockets.Identity.Input("identity", tooltip="From Encode Identity, Load Identity or a node that mixes"),
                 io.String.Input(

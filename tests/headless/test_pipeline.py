@@ -158,7 +158,9 @@ def test_several_people_in_one_run_are_as_each_alone(pipeline):
 
     people = [tell(0), tell(1)]
     alone = torch.cat([draw(person, seed) for seed, person in enumerate(people)])
-    assert torch.allclose(draw(unite_conditionings(people), 0, 1), alone, atol=1e-4)
+    together = draw(unite_conditionings(people), 0, 1)
+    # a batch of four rows is rounded otherwise than one of two, which guidance and random weights make 7e-4 of
+    assert (together - alone).abs().max() < 5e-3 * alone.std() < (alone[0] - alone[1]).abs().max() / 100
 
 
 def test_without_guidance_only_the_person_is_read(pipeline):

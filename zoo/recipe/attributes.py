@@ -6,6 +6,7 @@ Every cell draws the same people, changes and noise. Recogniser and judge took n
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from zoo.drawn_faces.person import BEARDS
 from zoo.drawn_faces.words import MOODS, name_hair
 
 from .judge import SIDE_PX, load_judge
+from .probe import load_probe
 from .traits import TRAITS
 
 TUNED, REPORTED = range(2000, 2008), range(2100, 2112)
@@ -100,7 +102,7 @@ def list_wishes(who: Person, where: Scene, seed: int) -> dict[str, Wish]:
         "expression": wish(MOODS[mood], "expression", scene=replace(where, expression=mood)),
     }
     if who.age == "young":
-        wishes["age"] = wish("old", "age", age="old")
+        wishes["age"] = wish("old", "age", age="old", hair_colour="grey")
     if who.glasses == "none":
         glasses = choose(("round", "square"), "")
         wishes["glasses"] = wish(f"{glasses} glasses", "glasses", glasses=glasses)
@@ -155,8 +157,14 @@ def invite(seed: int) -> Sitter:
 class Panel:
     """Judge and independent recogniser: how far a wish is obeyed, and how alike the person is."""
 
-    def __init__(self, judges: Path, sitters: list[Sitter]):
-        self.analysis, self.judge = load_face_analysis(judges / "face"), load_judge(judges / "judge.safetensors")
+    def __init__(self, folder: Path, sitters: list[Sitter], quick: bool):
+        judges, models = folder / "judges", folder / "models"
+        self.analysis = load_face_analysis(models / "face" if quick else judges / "face")
+        self.judge = (
+            load_probe(models / "image_encoder", folder / "attributes" / "probe.safetensors")
+            if quick
+            else load_judge(judges / "judge.safetensors")
+        )
         self.references = {one.seed: measure_reference(self.analysis, one.photos[1:]) for one in sitters}
 
     def tell(self, sitter: Sitter, wish: Wish, picture: np.ndarray) -> tuple[float, float]:
@@ -180,13 +188,18 @@ def draw_cell(studio: Studio, sitters: list[Sitter], known: dict[int, Identity],
     return list(zip(chosen, studio.draw(people, [one.seed for one in chosen], cell), strict=True))
 
 
-def measure(folder: Path, people: range, cells: dict[str, Cell], steps: int, dtype: str) -> list[dict]:
-    """Rows of attribute, cell, person, obeyed and likeness; sheets of the pictures go to folder/attributes."""
+def measure(
+    folder: Path, people: range, cells: dict[str, Cell], steps: int, dtype: str, quick: bool = False
+) -> Iterator[list[dict]]:
+    """Of each attribute, rows of attribute, cell, person, obeyed and likeness; its pictures go to folder/attributes.
+
+    quick: the probe judges, and the recogniser that the adapter reads.
+    """
     sitters = [invite(seed) for seed in people]
-    panel, studio = Panel(folder / "judges", sitters), Studio(folder / "models", steps, dtype)
+    panel, studio = Panel(folder, sitters, quick), Studio(folder / "models", steps, dtype)
     known = {one.seed: studio.read(one.photos[0]) for one in sitters}
     side = studio.settings.width
-    rows, total = [], len(ATTRIBUTES) * len(cells)
+    total = len(ATTRIBUTES) * len(cells)
     for number, name in enumerate(ATTRIBUTES):
         asked = [one for one in sitters if name in one.wishes]
         wishes = [one.wishes[name] for one in asked]
@@ -195,6 +208,7 @@ def measure(folder: Path, people: range, cells: dict[str, Cell], steps: int, dty
         for step, (title, cell) in enumerate(cells.items(), 1):
             shown[title] = draw_cell(studio, sitters, known, name, cell)
             print_progress("attributes", number * len(cells) + step, total)
+        rows = []
         for title, pictures in shown.items():
             told = [panel.tell(one, one.wishes[name], picture) for one, picture in pictures]
             rows += [
@@ -203,7 +217,7 @@ def measure(folder: Path, people: range, cells: dict[str, Cell], steps: int, dty
             ]
         sheet = np.concatenate([np.concatenate([picture for _, picture in row], 1) for row in shown.values()], 0)
         Image.fromarray(sheet).save(folder / "attributes" / f"{name}.png")
-    return rows
+        yield rows
 
 
 def write_tables(rows: list[dict]) -> str:
@@ -254,16 +268,21 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="of zoo.recipe: reads models and judges, writes attributes")
     parser.add_argument("--tune", action="store_true", help="compare settings, on other people")
     parser.add_argument("--people", type=int, help="how many, counted from the first")
+    parser.add_argument("--cells", nargs="+", metavar="CELL", help="only these")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"), help="of the base model")
+    parser.add_argument("--quick", action="store_true", help="without trained judges: zoo.recipe.probe")
     chosen = parser.parse_args(words)
     folder = chosen.folder.resolve()
     (folder / "attributes").mkdir(exist_ok=True)
     hide_loading_bars()
     people, cells = (TUNED, list_trials()) if chosen.tune else (REPORTED, CELLS)
     people = range(people.start, people.start + (chosen.people or len(people)))
-    rows = measure(folder, people, cells, chosen.steps, chosen.dtype)
-    (folder / "attributes" / f"{'tuned' if chosen.tune else 'reported'}.json").write_text(json.dumps(rows), "utf-8")
+    cells = {title: cell for title, cell in cells.items() if title in (chosen.cells or cells)}
+    rows = []
+    for more in measure(folder, people, cells, chosen.steps, chosen.dtype, chosen.quick):
+        rows += more
+        (folder / "attributes" / f"{'tuned' if chosen.tune else 'reported'}.json").write_text(json.dumps(rows), "utf-8")
     print(write_tables(rows))
     return 0
 

@@ -198,7 +198,7 @@ def measure(
     sitters = [invite(seed) for seed in people]
     panel, studio = Panel(folder, sitters, quick), Studio(folder / "models", steps, dtype)
     known = {one.seed: studio.read(one.photos[0]) for one in sitters}
-    side = studio.settings.width
+    side = studio.adapter.config.size_px[0]
     total = len(ATTRIBUTES) * len(cells)
     for number, name in enumerate(ATTRIBUTES):
         asked = [one for one in sitters if name in one.wishes]

@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..consistentid.adapter.config import SD15
+from ..consistentid.adapter.config import FIXED_SENTENCES, SD15
 from ..consistentid.caption.clauses import find_missing, normalise_caption
 from ..consistentid.caption.describe import MAX_NEW_TOKENS, QUESTION, Captioner, check_captioner, load_captioner
 from ..consistentid.caption.hub import find_cached
@@ -205,10 +205,11 @@ class DescribeFace(io.ComfyNode):
         max_new_tokens: int = MAX_NEW_TOKENS,
         normalise: str = NORMALISE[0],
     ) -> io.NodeOutput:
-        if text.strip():
-            return _finish("Typed text", text.strip(), normalise == "answer and text")
-        if captioner is None:
-            return _finish("The fixed sentence", SD15.fixed_sentence, False)
+        text = text.strip()
+        if text in FIXED_SENTENCES or (not text and captioner is None):
+            return _finish("The fixed sentence", text or SD15.fixed_sentence, False)
+        if text:
+            return _finish("Typed text", text, normalise == "answer and text")
         if image is None:
             raise CaptionError("The captioner needs the photo: connect 'image'.")
         answer = captioner.describe(read_photo(image), question, max_new_tokens)

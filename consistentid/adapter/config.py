@@ -172,4 +172,7 @@ ZOO = replace(
 
 RELEASED = (SD15, SDXL)
 CONFIGS = (*RELEASED, ZOO)
-FIXED_SENTENCES = tuple(dict.fromkeys(config.fixed_sentence for config in CONFIGS))
+BASE_SENTENCES = tuple(dict.fromkeys(config.fixed_sentence for config in CONFIGS))
+INPAINTING_SENTENCE = "The person has one nose, two eyes, two ears, and a mouth."
+"""That of the released inpainting pipelines, for SD1.5: without a word for the face, and so without its token."""
+FIXED_SENTENCES = (*BASE_SENTENCES, INPAINTING_SENTENCE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..adapter.config import FIXED_SENTENCES, AdapterConfig
+from ..adapter.config import BASE_SENTENCES, AdapterConfig
 from ..errors import CaptionError
 from ..face.regions import REGION_WORDS
 from ..identity import Identity
@@ -92,7 +92,7 @@ def describe_placement(composed: FacialPrompt, people: Sequence[Identity], confi
 def _choose_caption(caption: str, identity: Identity, config: AdapterConfig) -> str:
     caption = caption.strip() or identity.caption
     check_caption(caption)
-    return config.fixed_sentence if not caption or caption in FIXED_SENTENCES else caption
+    return config.fixed_sentence if not caption or caption in BASE_SENTENCES else caption
 
 
 def _check_regions(caption: str, identity: Identity, placed: Sequence[str]) -> None:

@@ -64,10 +64,11 @@ def mark_caption(caption: str, regions: Iterable[str], alignment: str = "auto") 
     is_fixed = caption.strip() in FIXED_SENTENCES
     clauses = ", ".join(EXTRA_CLAUSES[key] for key in extra) if is_fixed else ""
     if alignment == "published":
-        return replace(mark_published(caption, usual), unplaced=extra)
+        marked = mark_published(caption, usual)
+        return replace(marked, unplaced=marked.unplaced + extra)
     if alignment == "auto" and is_fixed:
         first, second = mark_published(caption, _list_first(usual).values()), mark_matched(clauses, extra)
-        return MarkedCaption(f"{first.text} {second.text}".strip(), first.regions + second.regions)
+        return MarkedCaption(f"{first.text} {second.text}".strip(), first.regions + second.regions, first.unplaced)
     if alignment in ("auto", "matched"):
         return mark_matched(f"{caption} {clauses}", regions)
     raise CaptionError(f"Unknown alignment '{alignment}'; choose auto, published or matched.")
@@ -108,6 +109,7 @@ def mark_published(caption: str, regions: Iterable[str]) -> MarkedCaption:
     keys = list(regions)
     text = _drop_repeated_words(caption)
     words = [word for word in PUBLISHED_WORDS if any(REGION_WORDS.get(key) == word for key in keys)]
+    first = _list_first(keys)
     for word in words:
         text, found = re.subn(rf"\b{word}\b", f"{word} <|{word}|>", text, count=1)
         if not found:
@@ -119,7 +121,7 @@ def mark_published(caption: str, regions: Iterable[str]) -> MarkedCaption:
         if clause:
             clauses.append(clause + ",")
     marked = re.sub(r"<\|(?:face|ears|nose|eyes|mouth)\|>", MARKER, " ".join(clauses))
-    return MarkedCaption(marked, tuple(keys))
+    return MarkedCaption(marked, tuple(keys), tuple(first[word] for word in words if first[word] not in keys))
 
 
 def split_clauses(text: str, respect_brackets: bool = True) -> list[str]:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from consistentid.adapter.config import FIXED_SENTENCES, SD15
+from consistentid.adapter.config import BASE_SENTENCES, FIXED_SENTENCES, INPAINTING_SENTENCE, SD15
 from consistentid.errors import CaptionError
 from consistentid.face.regions import REGION_WORDS
 from consistentid.prompt.align import compose_prompt, find_positions
@@ -46,12 +46,23 @@ def assert_each_region_has_its_word(marked):
         assert word in NAMES[REGION_WORDS[region]].split(), (word, region)
 
 
-@pytest.mark.parametrize("sentence", FIXED_SENTENCES)
+@pytest.mark.parametrize("sentence", BASE_SENTENCES)
 def test_fixed_sentence_has_the_published_text_and_its_own_words(sentence):
     marked = mark_matched(sentence, REGIONS)
     assert marked.text == mark_published(sentence, REGIONS).text
     assert words_before_markers(marked.text) == ["face", "ears", "eyes", "nose", "mouth"]
     assert marked.regions == ("Face", "Left_Ear", "Left_Eye", "Nose", "Upper_Lip")
+
+
+def test_the_sentence_of_the_inpainting_pipelines_is_crossed_as_trained_and_knows_no_face():
+    """The text that the released pipelines make of it is golden ("builtin_base")."""
+    published = mark_published(INPAINTING_SENTENCE, REGIONS)
+    assert mark_caption(f" {INPAINTING_SENTENCE}\n", REGIONS) == published
+    assert words_before_markers(published.text) == ["ears", "eyes", "nose", "mouth"]
+    assert published.regions == ("Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
+    both = (*REGIONS, "Right_Eye", "Lower_Lip")
+    for alignment in ("auto", "matched", "published"):
+        assert mark_caption(INPAINTING_SENTENCE, both, alignment).unplaced == ("Face",)
 
 
 ALL = "face ears eyes nose mouth"
@@ -191,13 +202,15 @@ def test_alignment_choice():
 )
 def test_extra_regions_get_clauses_behind_a_fixed_sentence(sentence, extra, clauses):
     published = mark_published(sentence, REGIONS)
+    placed, unplaced = published.regions, published.unplaced
+    assert {*placed, *unplaced} == set(REGIONS)
     auto = mark_caption(sentence, (*REGIONS, *extra))
-    assert (auto.text, auto.regions, auto.unplaced) == (f"{published.text} {clauses}", REGIONS + extra, ())
+    assert (auto.text, auto.regions, auto.unplaced) == (f"{published.text} {clauses}", placed + extra, unplaced)
     matched = mark_caption(sentence, (*REGIONS, *extra), "matched")
-    assert matched.text == auto.text and set(matched.regions) == {*REGIONS, *extra}
+    assert matched.text == auto.text and set(matched.regions) == {*placed, *extra}
     assert_each_region_has_its_word(matched)
     as_released = mark_caption(sentence, (*REGIONS, *extra), "published")
-    assert (as_released.text, as_released.regions, as_released.unplaced) == (published.text, REGIONS, extra)
+    assert (as_released.text, as_released.regions, as_released.unplaced) == (published.text, placed, unplaced + extra)
 
 
 def test_extra_regions_alone():

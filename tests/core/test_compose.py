@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from consistentid.adapter.config import SD15, SDXL
+from consistentid.adapter.config import INPAINTING_SENTENCE, SD15, SDXL
 from consistentid.errors import CaptionError
 from consistentid.face.regions import ALL_WORDS
 from consistentid.identity import Identity
@@ -51,6 +51,13 @@ def test_either_fixed_sentence_becomes_that_of_the_base_model(config):
     assert texts == {compose_for_identity("a", SDXL.fixed_sentence, person, config, WORDS).plain}
     people = compose_for_people("a", "", (person, person), config)
     assert people.regions == ("Face", "Left_Eye", "Nose") * 2
+
+
+@pytest.mark.parametrize("config", [SD15, SDXL], ids=["sd15", "sdxl"])
+def test_the_sentence_of_the_inpainting_pipelines_stays_as_it_is(config):
+    composed = compose_for_identity("a", INPAINTING_SENTENCE, make_person(), config, WORDS)
+    assert "face" not in composed.plain and composed.regions == ("Left_Eye", "Nose")
+    assert describe_placement(composed, [make_person()]) == "2 facial tokens: eyes, nose. No word for: face."
 
 
 def test_a_caption_without_any_region_is_refused():

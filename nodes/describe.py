@@ -29,17 +29,17 @@ class LoadCaptioner(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="ConsistentID_LoadCaptioner",
-            display_name="Load Captioner (LLaVA)",
+            display_name="Load Captioner (LLaVA, Qwen2.5-VL)",
             category=sockets.LOADERS,
             description="Optional: a vision-language model that describes the face. Its weights are read when needed.",
-            **sockets.list_aliases("llava", "caption", "vlm", "反推", "描述"),
+            **sockets.list_aliases("llava", "qwen", "caption", "vlm", "反推", "描述"),
             inputs=[
                 io.Combo.Input(
                     "model_folder",
                     options=[*folders.list_folders("captioner"), *find_cached()],
                     tooltip=(
-                        "A folder in models/LLM in transformers' format, such as llava-1.5-7b-hf, or a model of the "
-                        "Hugging Face cache"
+                        "A folder in models/LLM in transformers' format, such as llava-1.5-7b-hf or "
+                        "Qwen2.5-VL-7B-Instruct, or a model of the Hugging Face cache"
                     ),
                 ),
                 io.Combo.Input(

@@ -1,4 +1,4 @@
-"""Describing a face with a vision-language model such as LLaVA-1.5, through transformers."""
+"""Describing a face with a vision-language model such as LLaVA-1.5 or Qwen2.5-VL, through transformers."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ..errors import CheckpointError, MissingPackageError
 from ..packages import needed
@@ -15,6 +16,10 @@ from .quantisation import build_options, check_precision, is_quantised
 
 QUESTION = "Describe this person's facial features for me, including face, ears, eyes, nose, and mouth."
 MAX_NEW_TOKENS = 512
+PATCH_PX = 28
+MAX_PATCHES = 1280
+"""Image tokens, one for each square of so many pixels, that a large photo gets from a model that takes photos at their
+own size: the upper end of what Qwen2.5-VL's model card advises. A phone's photo would get its limit, 16,384."""
 
 
 def ask_about(words: Collection[str]) -> str:
@@ -47,11 +52,10 @@ class Captioner:
 
         on_token is called before each new token; what it raises ends the description.
         """
-        from PIL import Image
         from transformers import LogitsProcessorList
 
         text = self._build_prompt(question)
-        inputs = self.processor(images=Image.fromarray(photo), text=text, return_tensors="pt")
+        inputs = self.processor(images=self._fit(Image.fromarray(photo)), text=text, return_tensors="pt")
         inputs = inputs.to(self.model.device, self.model.dtype)
 
         def report(_ids, scores):
@@ -60,18 +64,37 @@ class Captioner:
             return scores
 
         output = self.model.generate(
-            **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=LogitsProcessorList([report])
+            **inputs,
+            do_sample=False,
+            temperature=None,  # Qwen's own settings, which mean nothing without sampling
+            top_k=None,
+            top_p=None,
+            max_new_tokens=max_new_tokens,
+            logits_processor=LogitsProcessorList([report]),
         )
         answer = output[0, inputs["input_ids"].shape[1] :]
         return self.processor.decode(answer, skip_special_tokens=True).strip()
 
+    def _fit(self, photo: Image.Image) -> Image.Image:
+        """The photo, no larger than MAX_PATCHES where the model would take it at its own size."""
+        if not hasattr(self.processor.image_processor, "merge_size"):
+            return photo
+        scale = PATCH_PX * (MAX_PATCHES / (photo.width * photo.height)) ** 0.5
+        if scale >= 1:
+            return photo
+        sides = (max(PATCH_PX, int(side * scale) // PATCH_PX * PATCH_PX) for side in photo.size)
+        return photo.resize(tuple(sides), Image.Resampling.BICUBIC)
+
     def _build_prompt(self, question: str) -> str:
-        question = question.replace(getattr(self.processor, "image_token", None) or "<image>", " ")
-        if getattr(self.processor, "chat_template", None):
+        image = getattr(self.processor, "image_token", None) or "<image>"
+        for token in (image, *self.processor.tokenizer.all_special_tokens):
+            question = question.replace(token, " ")
+        template = getattr(self.processor, "chat_template", None) or self.processor.tokenizer.chat_template
+        if template:
             content = [{"type": "image"}, {"type": "text", "text": question}]
             message = {"role": "user", "content": content}
-            return self.processor.apply_chat_template([message], add_generation_prompt=True)
-        return f"USER: <image>\n{question} ASSISTANT:"
+            return self.processor.apply_chat_template([message], chat_template=template, add_generation_prompt=True)
+        return f"USER: {image}\n{question} ASSISTANT:"
 
 
 def check_captioner(folder: str | Path, precision: str = "full", device: torch.device | str = "cpu") -> None:
@@ -98,11 +121,16 @@ def load_captioner(
     """A captioner from a local folder in transformers' format. Never downloads.
 
     precision "full": on the CPU, in `dtype`; "8-bit" and "4-bit": on `device`, from which it cannot be moved.
+    Weights made in bfloat16 are not read in float16, whose range is smaller: Qwen2-VL then answers "!!!!" only
+    (huggingface/transformers#33294).
     """
     check_captioner(folder, precision, device)
     with needed("transformers>=4.56", "Describing a face"):
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
     try:
+        if dtype == torch.float16:
+            made_in = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).dtype
+            dtype = torch.bfloat16 if made_in == torch.bfloat16 else dtype
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         found = AutoModelForImageTextToText.from_pretrained(
             folder,

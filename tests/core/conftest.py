@@ -1,7 +1,12 @@
-"""Fixtures of the core tests."""
+"""Fixtures of the core tests; the files here import each other as plain modules."""
+
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).resolve().parent))
 
 
 @pytest.fixture(scope="session")

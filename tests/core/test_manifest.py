@@ -23,7 +23,9 @@ def test_the_file_is_formatted_as_json_writes_it():
 
 def test_what_every_feature_needs_is_there():
     needed = {use for model in MODELS for use in model.needed_for}
-    assert needed == {"sd15", "sdxl", "captions", "face2diffusion", "likeness", "example_sd15", "example_sdxl"}
+    optional = {"captions", "captions_qwen", "face2diffusion", "likeness", "example_sd15", "example_sdxl"}
+    assert needed == {"sd15", "sdxl"} | optional
+    assert [m.id for m in MODELS if "captions" in m.needed_for] == ["captioner"], "one captioner is enough"
     assert {m.id for m in MODELS if "sd15" in m.needed_for} == {
         "adapter_sd15",
         "face_parser",

@@ -20,13 +20,18 @@ INPAINTING = "The person has one nose, two eyes, two ears, and a mouth."
 NEUTRAL = "a face, two ears, two eyes, a nose, a mouth"
 
 
-@pytest.fixture(scope="module")
-def llava_folder(tmp_path_factory):
-    """The tiny random LLaVA of the core tests."""
-    path = Path(__file__).resolve().parents[1] / "core" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("models_of_core_tests", path)
+def open_builders(name: str):
+    """A file of the core tests that writes tiny random models."""
+    path = Path(__file__).resolve().parents[1] / "core" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_of_core_tests", path)
     builders = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(builders)
+    return builders
+
+
+@pytest.fixture(scope="module")
+def llava_folder(tmp_path_factory):
+    builders = open_builders("conftest")
     folder = tmp_path_factory.mktemp("LLM") / "tiny-llava"
     builders.make_model().save_pretrained(folder)
     builders.make_processor(None).save_pretrained(folder)
@@ -118,6 +123,18 @@ def test_text_encoders_in_8_bits(load, describe, image, monkeypatch, dtype):
     captioner = load("full", True)
     assert describe("", captioner, image, "Q?", 16) == expected
     assert captioner.captioner.model.dtype == torch.float16
+
+
+def test_qwen_computes_in_its_own_precision_and_is_dropped(host, models, llava_folder, describe, image, weights):
+    open_builders("tiny_qwen").write_qwen(llava_folder.parent / "tiny-qwen")
+    captioner = host.nodes.describe.LoadCaptioner.execute("tiny-qwen", "full", True).result[0]
+    first = describe("", captioner, image, "Q?", 16, "off")
+    assert captioner.captioner.model.dtype == torch.bfloat16 and "Qwen2_5_VLForConditionalGeneration" in loaded_names()
+    assert describe("", captioner, image, "Q?", 16, "off") == first and first[0]
+    del captioner
+    gc.collect()
+    shutil.rmtree(llava_folder.parent / "tiny-qwen")
+    assert weights[0]() is None and "Qwen2_5_VLForConditionalGeneration" not in loaded_names()
 
 
 def test_interruption_leaves_nothing_behind(load, describe, image, weights, monkeypatch):

@@ -206,10 +206,12 @@ class DescribeFace(io.ComfyNode):
         normalise: str = NORMALISE[0],
     ) -> io.NodeOutput:
         text = text.strip()
-        if text in FIXED_SENTENCES or (not text and captioner is None):
-            return _finish("The fixed sentence", text or SD15.fixed_sentence, False)
+        if text in FIXED_SENTENCES:
+            return _finish("The fixed sentence", text, False)
         if text:
             return _finish("Typed text", text, normalise == "answer and text")
+        if captioner is None:
+            return _finish("The fixed sentence", SD15.fixed_sentence, False)
         if image is None:
             raise CaptionError("The captioner needs the photo: connect 'image'.")
         answer = captioner.describe(read_photo(image), question, max_new_tokens)

@@ -82,8 +82,8 @@ class Captioner:
         scale = PATCH_PX * (MAX_PATCHES / (photo.width * photo.height)) ** 0.5
         if scale >= 1:
             return photo
-        sides = (max(PATCH_PX, int(side * scale) // PATCH_PX * PATCH_PX) for side in photo.size)
-        return photo.resize(tuple(sides), Image.Resampling.BICUBIC)
+        width, height = (max(1, int(side * scale / PATCH_PX)) * PATCH_PX for side in photo.size)
+        return photo.resize((width, height), Image.Resampling.BICUBIC)
 
     def _build_prompt(self, question: str) -> str:
         image = getattr(self.processor, "image_token", None) or "<image>"

@@ -9,7 +9,8 @@ import numpy as np
 from ..adapter.config import SD15
 from ..caption.describe import QUESTION, ask_about
 from ..face.regions import PUBLISHED_REGIONS
-from .records import KEYS, find_json, list_entries, make_record, write_json
+from .layout import KEYS, find_json, read_value
+from .records import list_entries, make_record, write_json
 from .run import has_captions
 
 PHOTO_QUESTION = (
@@ -40,7 +41,7 @@ def caption_records(
     questions = QUESTIONS | {"facial_caption": ask_about(words)}
     open_ones = list(_list_open(out))
     for number, (name, entry) in enumerate(open_ones, 1):
-        absent = [part for part in QUESTIONS if not any(entry.get(key) for key in KEYS[part])]
+        absent = [part for part in QUESTIONS if not read_value(entry, part)]
         if captioner:
             photo = make_record(out, name, entry).read_image()
             answers = {part: captioner.describe(photo, questions[part]) for part in absent}

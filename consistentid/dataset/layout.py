@@ -20,8 +20,22 @@ FOLDERS = {
     "overlay": ("parsing_color_IMG", "FGID_parsing_color"),
     "embedding": ("all_faceID", "FGID_faceID"),
 }
+_CAPTIONER = "vqa_"
+_FACIAL = ("_more_face_detail", "_facial", "_face_caption")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 ENDINGS = {"image": "_resize.png", "mask": "_mask.png", "overlay": "_color.png", "embedding": "_faceid.bin"}
+
+
+def read_value(entry: dict, part: str) -> str:
+    """What the JSON entry of a record says of one part; "" where it says nothing.
+
+    A caption may be under another captioner's name in place of `llva`: "vqa_qwen", "vqa_qwen_facial".
+    """
+    keys = [*KEYS[part]]
+    if part in ("caption", "facial_caption"):
+        others = [key for key in entry if key.startswith(_CAPTIONER)]
+        keys += [key for key in others if key.endswith(_FACIAL) == (part == "facial_caption")]
+    return str(next((entry[key] for key in keys if entry.get(key)), ""))
 
 
 def find_folder(root: Path, part: str) -> Path:
@@ -32,8 +46,12 @@ def find_folder(root: Path, part: str) -> Path:
 
 def find_file(root: Path, part: str, name: str) -> Path:
     """A file that a record names, also where the name leaves out, or keeps, the ending of the photo it was made from:
-    `1_resize.png` for `1.jpg_resize.png`; and a photo in any folder of photos."""
+    `1_resize.png` for `1.jpg_resize.png`; where it is a whole path, of which what follows the folder's name counts; and
+    a photo in any folder of photos."""
     ending = ENDINGS[part]
+    pieces = name.split("/")
+    starts = [number + 1 for number, piece in enumerate(pieces[:-1]) if piece in FOLDERS[part]]
+    name = "/".join(pieces[starts[-1] :]) if starts else name
     start = name.removesuffix(ending)
     names = [name]
     if start != name:

@@ -7,7 +7,8 @@
     parsing_color_IMG/     the photo under its label map, for people
     all_faceID/            InsightFace's embedding [1, 512], made from BGR pixels
 
-Both spellings of the authors are read: those of their README and those of their data scripts.
+Both spellings of the authors are read: those of their README and those of their data scripts. So are captions under
+another captioner's name.
 """
 
 import json
@@ -28,7 +29,7 @@ from ..face.parsing import LABELS
 from ..face.photo import open_photo
 from ..face.preview import draw_labels
 from ..whole_file import replace_file
-from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, find_json
+from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, find_json, read_value
 
 SHOWN = 5
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def read_records(path: str | Path) -> list[Record]:
 
 def make_record(root: Path, name: str, entry: dict) -> Record:
     """The record of one JSON entry; DatasetError where it names no image or no mask."""
-    values = {part: str(next((entry[key] for key in keys if entry.get(key)), "")) for part, keys in KEYS.items()}
+    values = {part: read_value(entry, part) for part in KEYS}
     values |= {part: values[part].replace("\\", "/") for part in FOLDERS}
     absent = [part for part in ("image", "mask") if not values[part]]
     if absent:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from .layout import FOLDERS, MERGED, find_json, read_value
 from .prepare import FaceModels, Preparation, prepare_photo
-from .records import FOLDERS, KEYS, MERGED, DatasetError, find_json, list_entries, read_json, write_json, write_record
+from .records import DatasetError, list_entries, read_json, write_json, write_record
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 SETTINGS = "preparation.json"
@@ -78,7 +79,7 @@ def merge_records(out: Path) -> int:
 
 
 def has_captions(entry: dict) -> bool:
-    return all(any(entry.get(key) for key in KEYS[part]) for part in ("caption", "facial_caption"))
+    return all(read_value(entry, part) for part in ("caption", "facial_caption"))
 
 
 def read_captions(photo: Path) -> dict[str, str]:

@@ -89,6 +89,33 @@ def test_the_authors_other_spelling(folder):
     assert read_records(folder / "JSON_all.json")[0].facial_caption == "z"
 
 
+def test_captions_by_another_captioner_under_its_name(folder):
+    """As records of a set whose captions were made anew may have them; LLaVA's count first where they are there."""
+    path = folder / "all_JSON/two.json"
+    entry = json.loads(path.read_text())
+    texts = {"vqa_qwen_facial": "By Qwen: small nose.", "vqa_qwen": "By Qwen: a park."}
+    path.write_text(json.dumps(entry | texts))
+    assert read_records(folder)[1].facial_caption == TEXTS["facial_caption"]
+    path.write_text(json.dumps({key: text for key, text in entry.items() if "llva" not in key} | texts))
+    record = read_records(folder)[1]
+    assert (record.caption, record.facial_caption) == (texts["vqa_qwen"], texts["vqa_qwen_facial"])
+    assert caption_records(folder, None) == 0 and merge_records(folder) == 2, "nothing is missing"
+    path.write_text(json.dumps({key: text for key, text in entry.items() if "llva" not in key} | {"vqa_x": ""}))
+    assert read_records(folder)[1].caption == ""
+
+
+@pytest.mark.parametrize("before", ["", "FGID/", "/data/FGID/"])
+def test_names_that_are_whole_paths(folder, before):
+    """The authors' README calls IMG the path of an image."""
+    entry = json.loads((folder / "all_JSON/a/one.json").read_text())
+    paths = {"IMG": f"{before}resize_IMG/{entry['resize_IMG']}"}
+    paths["parsing_mask_IMG"] = f"{before}parsing_mask_IMG/{entry['parsing_mask_IMG']}"
+    paths["id_embed_file_resize"] = f"{before}all_faceID/{entry['id_embed_file_origin']}"
+    (folder / "list.json").write_text(json.dumps([paths]))
+    (record,) = read_records(folder / "list.json")
+    assert np.array_equal(record.read_image(), IMAGE) and record.read_embedding()[3] == 1
+
+
 def test_captions_are_added_once_and_only_where_they_are_missing(tmp_path, labels):
     asked = []
 

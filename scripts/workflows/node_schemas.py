@@ -12,7 +12,8 @@ from .files import NAMES, read_twin
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
 """Option of an input -> value of the widget that the editor puts behind it."""
-EXTRAS = ("custom_sampler", "freelunch", "hooks", "mask", "model_advanced", "model_merging", "pag", "preview_any")
+EXTRAS = ("canny", "custom_sampler", "freelunch", "hooks", "mask", "model_advanced", "model_merging", "pag")
+EXTRAS += ("preview_any",)
 """Files of ComfyUI, beside its nodes.py, whose nodes the workflows use."""
 ENDS = ("SaveImage", "PreviewImage", "PreviewAny", "MaskPreview")
 """Nodes to which newer ComfyUIs gave outputs; no workflow uses them, so that it is drawn alike on all."""

@@ -50,6 +50,6 @@ def run_editor_server(comfyui: Path, folder: Path):
         models = standins.open_folder()
         files = standins.write_for_workflows(models, "sd15", comfyui)
         write_pictures(folder / "input")
-        write_models(folder / "models", models / standins.CHECKPOINT["sd15"], write_safetensors)
+        write_models(folder / "models", {"sd15": models / standins.CHECKPOINT["sd15"]}, write_safetensors)
         with running_server(comfyui, [models], True, folder) as address:
             yield EditorServer(address, folder, files)

@@ -1,6 +1,7 @@
 """What the workflows name beside the stand-ins: pictures, and small models in the real formats."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ PHOTOS |= {"couple": "twice"}
 """Name in the workflows -> photo of the core tests' set."""
 
 LORAS = ("style.safetensors", "lcm-lora-sdv1-5.safetensors")
+CONTROLS = {"sd15": ("control_v11p_sd15_openpose_fp16.safetensors", "control_v11p_sd15_canny_fp16.safetensors")}
+CONTROLS |= {"sdxl": ("controlnet-canny-sdxl-1.0.safetensors",)}
+COPIED = ("time_embed", "label_emb", "input_blocks", "middle_block")
 HINT_CHANNELS = (3, 16, 16, 32, 32, 96, 96, 256)
 
 
@@ -34,8 +38,8 @@ def write_pictures(folder: Path) -> None:
     Image.fromarray(masked).save(folder / "masked.png")
 
 
-def write_models(folder: Path, checkpoint: Path, write_safetensors) -> None:
-    """Identity, captioner, LoRAs and ControlNet for the SD1.5 stand-in, under the names the workflows use."""
+def write_models(folder: Path, checkpoints: dict[str, Path], write_safetensors) -> None:
+    """Identity, captioner, DINO, LoRAs and ControlNets for stand-ins, {base: file}, under the workflows' names."""
     identities = folder / "consistentid" / "identities"
     identities.mkdir(parents=True)
     save_identity(_make_identity(), identities / "person.safetensors")
@@ -43,13 +47,17 @@ def write_models(folder: Path, checkpoint: Path, write_safetensors) -> None:
     captioner.make_model().save_pretrained(folder / "LLM" / "llava-1.5-7b-hf")
     captioner.make_processor(captioner.TEMPLATE).save_pretrained(folder / "LLM" / "llava-1.5-7b-hf")
     write_package(folder / "consistentid" / "face2diffusion")
+    _load(CORE_TESTS.parent / "evaluation" / "tiny_encoders.py").make_dino(folder / "consistentid" / "dinov2-base")
     (folder / "loras").mkdir()
     layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_q"
     pair = {f"{layer}.lora_up.weight": torch.randn(320, 4), f"{layer}.lora_down.weight": torch.randn(4, 320)}
     for name in LORAS:
         save_file(pair, folder / "loras" / name)
-    control = folder / "controlnet" / "control_v11p_sd15_openpose_fp16.safetensors"
-    write_safetensors(control, _list_control_shapes(checkpoint))
+    for base, checkpoint in checkpoints.items():
+        first, *others = (folder / "controlnet" / name for name in CONTROLS[base])
+        write_safetensors(first, _list_control_shapes(checkpoint))
+        for other in others:
+            os.link(first, other)
 
 
 def _make_identity() -> Identity:
@@ -65,7 +73,7 @@ def _list_control_shapes(checkpoint: Path) -> dict[str, tuple]:
     prefix = "model.diffusion_model."
     with safe_open(checkpoint, "pt") as file:
         unet = {key.removeprefix(prefix): tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    shapes = {key: shape for key, shape in unet.items() if key.startswith(("time_embed", "input_blocks", "middle_bl"))}
+    shapes = {key: shape for key, shape in unet.items() if key.startswith(COPIED)}
     width = shapes["input_blocks.0.0.weight"][0]
     blocks = {int(key.split(".")[1]) for key in shapes if key.startswith("input_blocks")}
     outs = {f"zero_convs.{block}.0": (width, width, 1, 1) for block in blocks}

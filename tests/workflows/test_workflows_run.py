@@ -22,14 +22,17 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 SHOWING = ("SaveImage", "PreviewImage", "PreviewAny", "MaskPreview", "ConsistentID_SaveIdentity")
 # In an order in which neighbours share a person: ComfyUI keeps what the last run computed, and CLIP takes its time.
-RUNS = ("portrait_sdxl", "portrait_sd15", "portrait_simple_sd15", "face2diffusion_with_consistentid_sd15")
-RUNS += ("face2diffusion_sd15", "caption_llava_sd15", "controlnet_sd15", "face_detail_sd15", "inpaint_sd15")
+RUNS = ("portrait_sdxl", "inpaint_controlnet_sdxl", "portrait_sd15", "portrait_simple_sd15")
+RUNS += ("face2diffusion_with_consistentid_sd15", "face2diffusion_sd15", "caption_llava_sd15", "controlnet_sd15")
+RUNS += ("face_detail_sd15", "inpaint_sd15")
 RUNS += ("likeness_sd15", "lora_style_sd15", "upscale_sd15", "guidance_sd15", "few_steps_sd15", "merge_models_sd15")
 RUNS += ("mix_sd15", "two_people_sd15", "people_from_picture_sd15", "weight_over_time_sd15", "regional_sd15")
 RUNS += ("identity_card_sd15", "several_photos_sd15")
+RUNS += ("inpaint_controlnet_sd15", "without_insightface_sd15")
 RUNS += ("small_portrait_zoo", "small_attention_zoo", "small_change_zoo", "small_mix_zoo", "small_two_people_zoo")
 SIZES = {"upscale_sd15": (96, 144), "face_detail_sd15": (512, 512), "inpaint_sd15": (128, 192)}
 SIZES |= {"people_from_picture_sd15": (320, 160)}
+SIZES |= {"inpaint_controlnet_sd15": (128, 192), "inpaint_controlnet_sdxl": (128, 192)}
 # The node that makes the workflow what it is, and a setting of it that must give another picture.
 SWITCHES = {
     "caption_llava_sd15": ("ConsistentID_DescribeFace", {"text": "green eyes and a small nose"}),
@@ -37,6 +40,8 @@ SWITCHES = {
     "face2diffusion_sd15": ("ConsistentID_NamePerson", {"prompt": "(f l:0.5) eating bread"}),
     "few_steps_sd15": ("LoraLoaderModelOnly", {"strength_model": 0.0}),
     "guidance_sd15": ("PerturbedAttentionGuidance", {"scale": 0.0}),
+    "inpaint_controlnet_sd15": ("ControlNetApplyAdvanced", {"strength": 0.0}),
+    "inpaint_controlnet_sdxl": ("ControlNetApplyAdvanced", {"strength": 0.0}),
     "lora_style_sd15": ("LoraLoader", {"strength_model": 0.0, "strength_clip": 0.0}),
     "merge_models_sd15": ("ModelMergeSimple", {"ratio": 0.0}),  # one checkpoint twice: only the LoRA of A goes
     "mix_sd15": ("ConsistentID_MixIdentities", {"amount": 0.0}),
@@ -48,6 +53,7 @@ SWITCHES = {
     "several_photos_sd15": ("ConsistentID_CombineIdentities", {"weights": "1, 0"}),
     "two_people_sd15": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "upscale_sd15": ("LatentUpscaleBy", {"upscale_method": "nearest-exact"}),
+    "without_insightface_sd15": ("ConsistentID_EditRegions", {"region": "eyes", "mode": "replace"}),
     "weight_over_time_sd15": ("ConsistentID_ScheduleWeight", {"start": 0.0, "easing": "constant"}),
 }
 NO_IDENTITY = ("ConsistentID_ApplyAdapter", {"weight": 0.0})
@@ -64,7 +70,8 @@ def server(comfyui, tmp_path_factory):
         models = standins.open_folder()
         files = {base: standins.write_for_workflows(models, base, comfyui) for base in ("sd15", "sdxl")} | {"zoo": {}}
         write_pictures(folder / "input")
-        write_models(folder / "models", models / standins.CHECKPOINT["sd15"], write_safetensors)
+        checkpoints = {base: models / standins.CHECKPOINT[base] for base in ("sd15", "sdxl")}
+        write_models(folder / "models", checkpoints, write_safetensors)
         with running_server(comfyui, [models], True, folder) as address:
             yield Server(address, folder, files)
     assert not answers(address)

@@ -53,7 +53,7 @@ SWITCHES = {
     "several_photos_sd15": ("ConsistentID_CombineIdentities", {"weights": "1, 0"}),
     "two_people_sd15": ("ConsistentID_AddPerson", {"weight": 0.0}),
     "upscale_sd15": ("LatentUpscaleBy", {"upscale_method": "nearest-exact"}),
-    "without_insightface_sd15": ("ConsistentID_EditRegions", {"region": "eyes", "mode": "replace"}),
+    "without_insightface_sd15": ("ConsistentID_ParseFace", {"brows": False}),
     "weight_over_time_sd15": ("ConsistentID_ScheduleWeight", {"start": 0.0, "easing": "constant"}),
 }
 NO_IDENTITY = ("ConsistentID_ApplyAdapter", {"weight": 0.0})

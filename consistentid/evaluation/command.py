@@ -52,12 +52,16 @@ def _add_comfyui(run: argparse.ArgumentParser) -> None:
 def _add_models(run: argparse.ArgumentParser) -> None:
     group = run.add_argument_group("models that measure; what is not named is not measured")
     group.add_argument("--clip", default="", help="CLIP folder of transformers: CLIP-T, CLIP-I")
+    group.add_argument("--second-clip", default="", help="another one, for a second CLIP-T and CLIP-I")
     group.add_argument("--dino", default="", help="DINO folder of transformers: DINO, FGIS")
     group.add_argument("--face-package", default="", help="InsightFace folder that conditions the pictures: FaceSim")
     group.add_argument(
         "--second-package",
         default="",
         help="another one, or a folder with dlib's, which does not: an independent FaceSim",
+    )
+    group.add_argument(
+        "--third-package", default="", help="a third one, such as a folder with FaceNet's file: one more FaceSim"
     )
     group.add_argument("--face-parser", default="", help="BiSeNet file: FGIS")
     group.add_argument("--inception", default="", help="pt_inception-2015-12-05-6726825d.pth: FID")

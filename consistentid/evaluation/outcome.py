@@ -10,9 +10,9 @@ from ..likeness.report import describe_scale
 from .fingerprint import describe_file
 from .frechet import measure_fid
 from .gallery import FORMAT, Gallery, list_versions
-from .metrics import METRICS
+from .metrics import METRICS, NEEDS, RECOGNISERS
 from .plan import Plan, list_pictures
-from .scoring import NEEDS, Scorer
+from .scoring import Scorer
 from .summary import compare_pairs, count_failures, summarise, summarise_groups, summarise_regions
 
 FILE = "report.json"
@@ -40,6 +40,9 @@ def score_gallery(
             fid = _measure_fid(plan, gallery, rows, scorer.models, real)
         except ConsistentIDError as error:
             reasons["fid"] = f"not measured: {error}"
+    if not any(known.looks for known in scorer.people.values()):
+        one_photo = "not measured: of nobody there are two photos with a face; name a folder of photos of each"
+        reasons = {metric: one_photo for metric in METRICS if metric.startswith("copy_")} | reasons
     measured = {"real_photo": {name: known.baselines for name, known in scorer.people.items()}, "fid": fid}
     return _describe_run(plan, gallery, scorer) | measured | {"not_measured": reasons} | _summarise_rows(rows)
 
@@ -78,15 +81,23 @@ def _list_scales(recognisers: dict[str, str]) -> list[str]:
 
 def _list_notes(record: dict, scorers: dict) -> list[str]:
     """What makes a second opinion worthless."""
-    second = scorers.get("second_package", {}).get("sha256")
     drawn_with = record.get("settings", {}).get("face_package")
-    notes = {
-        "--second-package is the package of --face-package, so it tells nothing new.": scorers.get("face_package"),
-        "--second-package conditioned the pictures, so it flatters them.": drawn_with,
-    }
-    return [
-        note for note, package in notes.items() if second and isinstance(package, dict) and package["sha256"] == second
-    ]
+    notes = []
+    for option in ("second_package", "third_package"):
+        package = scorers.get(option)
+        said = f"--{option.replace('_', '-')}"
+        for other in RECOGNISERS.values():
+            if other == option:
+                break
+            if package and _is_same(package, scorers.get(other)):
+                notes.append(f"{said} is the package of --{other.replace('_', '-')}, so it tells nothing new.")
+        if package and _is_same(package, drawn_with):
+            notes.append(f"{said} conditioned the pictures, so it flatters them.")
+    return notes
+
+
+def _is_same(package: dict, other) -> bool:
+    return isinstance(other, dict) and package["sha256"] == other["sha256"]
 
 
 def read_outcome(folder: str | Path) -> dict:
@@ -108,12 +119,12 @@ def compare_outcomes(first: dict, second: dict) -> dict:
     """
     same, skipped = [], {}
     for metric, needs in NEEDS.items():
-        models = (*needs, "face_package") if metric == "fgis" else needs  # it chooses the face
-        if all(name in one["scorers"] for one in (first, second) for name in needs):
-            if all(first["scorers"].get(name) == second["scorers"].get(name) for name in models):
-                same.append(metric)
-            else:
-                skipped[metric] = "not compared: measured with different models"
+        if any(needs.explain_missing(one["scorers"]) for one in (first, second)):
+            continue
+        if all(first["scorers"].get(name) == second["scorers"].get(name) for name in needs.models):
+            same.append(metric)
+        else:
+            skipped[metric] = "not compared: measured with different models"
     metrics = [*(metric for metric in same if metric != "fid"), "seconds"]
     return {"metrics": compare_pairs(first["cases"], second["cases"], metrics), "skipped": skipped}
 

@@ -1,7 +1,7 @@
 """Every metric of every picture, by whatever models were given."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,23 +13,15 @@ from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
+from ..likeness.copying import Look, measure_copying, read_look
 from ..likeness.dino import Dino, load_dino
-from ..likeness.faces import Reference, measure_reference, score_picture
+from ..likeness.faces import Reference, Score, find_largest, measure_reference, score_picture
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import Clip, load_clip
 from .fingerprint import describe_file
+from .index import combine_scores
+from .metrics import CLIPS, NEEDS, RECOGNISERS
 from .plan import Plan
-
-NEEDS = {
-    "clip_t": ("clip",),
-    "clip_i": ("clip",),
-    "dino": ("dino",),
-    "face_sim": ("face_package",),
-    "face_sim_second": ("second_package",),
-    "fgis": ("dino", "face_parser"),
-    "fid": ("inception",),
-}
-"""The models without which a metric is not measured."""
 
 Parse = Callable[[np.ndarray], np.ndarray]
 """An RGB photo [H, W, 3] -> its label map."""
@@ -46,6 +38,8 @@ class ScoringModels:
     face_parser: str = ""
     inception: str = ""
     device: str = "cpu"
+    second_clip: str = ""
+    third_package: str = ""
 
     def check(self) -> None:
         """ConsistentIDError for a path that is not there."""
@@ -55,12 +49,8 @@ class ScoringModels:
 
     def explain_missing(self) -> dict[str, str]:
         """{metric: why it is not measured}"""
-        lacking = {metric: [name for name in needs if not getattr(self, name)] for metric, needs in NEEDS.items()}
-        return {
-            metric: "not measured: no " + ", ".join(f"--{name.replace('_', '-')}" for name in names)
-            for metric, names in lacking.items()
-            if names
-        }
+        given = {name for name, path in asdict(self).items() if path}
+        return {metric: reason for metric, needs in NEEDS.items() if (reason := needs.explain_missing(given))}
 
     def describe(self) -> dict:
         """{name: file and hash} of the models that are there."""
@@ -69,13 +59,15 @@ class ScoringModels:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What is known of a person: features of the photos, for each model that is there."""
+    """What is known of a person: features of the photos, for each model that is there. looks: of the photo drawn from,
+    and of the others that show a face; empty where that is fewer than two."""
 
-    clip: np.ndarray | None
+    clips: dict[str, np.ndarray]
     dino: np.ndarray | None
     faces: dict[str, Reference]
     regions: dict[str, np.ndarray] | None
     baselines: dict[str, float | None]
+    looks: Sequence[Look] = ()
 
 
 class Scorer:
@@ -84,11 +76,12 @@ class Scorer:
     def __init__(self, models: ScoringModels):
         self.models = models
         self.people: dict[str, Known] = {}
-        self._texts: dict[str, np.ndarray] = {}
+        self._texts: dict[tuple[str, str], np.ndarray] = {}
 
     @cached_property
-    def clip(self) -> Clip | None:
-        return self._place(load_clip, self.models.clip)
+    def clips(self) -> dict[str, Clip]:
+        paths = {end: getattr(self.models, name) for end, name in CLIPS.items()}
+        return {end: self._place(load_clip, path) for end, path in paths.items() if path}
 
     @cached_property
     def dino(self) -> Dino | None:
@@ -96,8 +89,13 @@ class Scorer:
 
     @cached_property
     def analyses(self) -> dict:
-        paths = {"face_sim": self.models.face_package, "face_sim_second": self.models.second_package}
-        return {name: load_face_analysis(path) for name, path in paths.items() if path}
+        paths = {metric: getattr(self.models, name) for metric, name in RECOGNISERS.items()}
+        return {metric: load_face_analysis(path) for metric, path in paths.items() if path}
+
+    @cached_property
+    def copy_judge(self) -> str:
+        """The metric whose recogniser tells copies: one that did not condition the pictures, where there is one."""
+        return next((metric for metric in reversed([*self.analyses]) if metric != "face_sim"), "face_sim")
 
     @cached_property
     def parse(self) -> Parse | None:
@@ -123,16 +121,20 @@ class Scorer:
         None: no face, or no region of one. "regions": {word: cosine}.
         """
         known, scores = self.people[person], {}
-        if self.clip:
-            features = self.clip.encode_pictures([picture])[0]
-            if prompt not in self._texts:
-                self._texts[prompt] = self.clip.encode_texts([prompt])[0]
-            scores["clip_t"] = float(features @ self._texts[prompt])
-            scores["clip_i"] = float(np.mean(known.clip @ features))
+        for end, clip in self.clips.items():
+            features = clip.encode_pictures([picture])[0]
+            if (end, prompt) not in self._texts:
+                self._texts[end, prompt] = clip.encode_texts([prompt])[0]
+            scores[f"clip_t{end}"] = float(features @ self._texts[end, prompt])
+            scores[f"clip_i{end}"] = float(np.mean(known.clips[end] @ features))
         if self.dino:
             scores["dino"] = float(np.mean(known.dino @ self.dino.encode([picture])[0]))
         for name, analysis in self.analyses.items():
-            scores[name] = score_picture(analysis, known.faces[name], picture).cosine
+            score = score_picture(analysis, known.faces[name], picture)
+            scores[name] = score.cosine
+            if name == self.copy_judge:
+                scores |= _measure_copies(known.looks, picture, score)
+        scores |= combine_scores(scores)
         if self.parse and known.regions is not None:
             found = self._read_regions(self.parse, picture, known.faces.get("face_sim"))
             compared = RegionScore(None, {}) if found is None else compare_features(known.regions, found)
@@ -149,12 +151,18 @@ class Scorer:
                 [self._read_regions(self.parse, photo, faces.get("face_sim")) for photo in photos]
             )
         return Known(
-            self.clip.encode_pictures(photos) if self.clip else None,
+            {end: clip.encode_pictures(photos) for end, clip in self.clips.items()},
             self.dino.encode(photos) if self.dino else None,
             faces,
             regions,
             {name: reference.baseline for name, reference in faces.items()},
+            self._read_looks(photos) if len(photos) > 1 and self.analyses else (),
         )
+
+    def _read_looks(self, photos: list[np.ndarray]) -> Sequence[Look]:
+        found = [find_largest(self.analyses[self.copy_judge], photo) for photo in photos]
+        looks = [read_look(photo, face) for photo, face in zip(photos, found, strict=True) if face]
+        return looks if found[0] and len(looks) > 1 else ()
 
     def _read_regions(self, parse: Parse, photo: np.ndarray, reference: Reference | None):
         """With a face analysis, of the face most like the person; else of the whole picture."""
@@ -170,3 +178,13 @@ class Scorer:
         except (RuntimeError, AssertionError) as error:
             raise ConsistentIDError(f"The device '{self.models.device}' cannot be used here ({error}).") from error
         return loaded
+
+
+def _measure_copies(looks: Sequence[Look], picture: np.ndarray, score: Score) -> dict[str, float | None]:
+    """None for a picture without a face; nothing of a person with one photo."""
+    if not looks:
+        return {}
+    if score.face is None:
+        return {"copy_identity": None}
+    found = measure_copying(read_look(picture, score.face), looks[0], looks[1:])
+    return {f"copy_{part}": value for part, value in found.items()}

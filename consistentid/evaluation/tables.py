@@ -34,6 +34,8 @@ def _show_means(outcomes: list[dict]) -> Table:
     head = ["Metric", "Run", "Mean", "95% interval", "95%, over people", "Pictures"]
     rows = []
     for metric, about in METRICS.items():
+        if about.optional and not any(metric in one["summary"] for one in outcomes):
+            continue
         for one in outcomes:
             reason = one["not_measured"].get(metric, "not measured: not known")
             rows.append([_title(about), one["title"], *_show(one["summary"].get(metric), metric, reason)])

@@ -71,9 +71,9 @@ def measure_reference(analysis, photos: list[np.ndarray], threshold: float = 0.5
 
     Photos without a face are left out; FaceNotFoundError when none has one.
     """
-    found = [_find_faces(analysis, photo, threshold) for photo in photos]
-    faceless = tuple(place for place, faces in enumerate(found) if not faces)
-    chosen = [select_face(faces, photo) for faces, photo in zip(found, photos, strict=True) if faces]
+    found = [find_largest(analysis, photo, threshold) for photo in photos]
+    faceless = tuple(place for place, face in enumerate(found) if face is None)
+    chosen = [face for face in found if face is not None]
     if not chosen:
         sizes = ", ".join(f"{photo.shape[1]}x{photo.shape[0]}" for photo in photos)
         raise FaceNotFoundError(
@@ -82,6 +82,12 @@ def measure_reference(analysis, photos: list[np.ndarray], threshold: float = 0.5
         )
     embeddings = [require_embedding(face) for face in chosen]
     return Reference(average(embeddings), measure_baseline(embeddings), len(photos), faceless, chosen[0].recogniser)
+
+
+def find_largest(analysis, photo: np.ndarray, threshold: float = 0.5) -> Face | None:
+    """The largest face of an RGB photo [H, W, 3]; None where there is none."""
+    faces = _find_faces(analysis, photo, threshold)
+    return select_face(faces, photo) if faces else None
 
 
 def measure_baseline(embeddings: list[np.ndarray]) -> float | None:

@@ -67,9 +67,13 @@ def test_every_metric_of_one_picture(clip_folder, dino_folder, face_package, ast
     assert scorer.people["A"].baselines == {"face_sim": pytest.approx(reference.baseline)}
     assert scores["fgis"] == pytest.approx(np.mean([scores["regions"]["face"], scores["regions"]["nose"]]))
     assert set(scores["regions"]) == {"face", "nose"} and 0.2 < scores["fgis"] < 0.9999
-    assert set(scores) == {"clip_t", "clip_i", "dino", "face_sim", "fgis", "regions"}
+    assert scores["index_arithmetic"] == pytest.approx((scores["face_sim"] + scores["clip_t"]) / 2)
+    index = {f"index_{mean}" for mean in ("arithmetic", "geometric", "harmonic")}
+    assert set(scores) == {"clip_t", "clip_i", "dino", "face_sim", "fgis", "regions", *index}
+    assert len(scorer.people["A"].looks) == 2, "but one photo is the other, darker: of copies they tell nothing"
     assert scorer.score("A", "a red hat", astronaut[300:])["face_sim"] is None, "nobody is below her collar"
     assert scorer.score("A", "a red hat", astronaut[300:])["fgis"] is None
+    assert scorer.score("A", "a red hat", astronaut[300:])["index_harmonic"] == 0, "no face is no likeness"
 
 
 def test_what_is_not_given_is_not_measured(dino_folder, astronaut, plan):
@@ -78,7 +82,12 @@ def test_what_is_not_given_is_not_measured(dino_folder, astronaut, plan):
     scorer.learn(plan)
     assert set(scorer.score("ada", "x", astronaut)) == {"dino"}
     assert scorer.score("ada", "x", astronaut)["dino"] == pytest.approx(1, abs=1e-5)
-    assert models.explain_missing() == {
+    missing = models.explain_missing()
+    assert missing["index_harmonic"] == "not measured: no --clip, --face-package or another of its kind"
+    assert missing["copy_pose"] == "not measured: no --face-package or another of its kind"
+    assert missing["face_sim_third"] == "not measured: no --third-package"
+    told = {"clip_t", "clip_i", "face_sim", "face_sim_second", "fgis", "fid"}
+    assert {metric: missing[metric] for metric in told} == {
         "clip_t": "not measured: no --clip",
         "clip_i": "not measured: no --clip",
         "face_sim": "not measured: no --face-package",

@@ -11,6 +11,7 @@ from ..adapter.config import CONFIGS, SD15
 from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
 from ..packages import needed
 from .dlib_models import DlibAnalysis, is_dlib_package, load_dlib_analysis
+from .facenet import FaceNetAnalysis, find_facenet_file, load_facenet
 from .onnx_models import AgeModel, Detector, Recogniser, tell_kind
 
 PROVIDERS = {
@@ -74,12 +75,13 @@ class FaceAnalysis:
         return faces
 
 
-def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalysis | DlibAnalysis:
+def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalysis | DlibAnalysis | FaceNetAnalysis:
     """The detector, the recogniser and, if there, the age model of one package, on onnxruntime.
 
     folder: holds the .onnx files; preferred are those the adapter was trained with, others are opened only where they
     are missing. provider: "auto" takes what onnxruntime prefers, else a key of PROVIDERS. A folder with dlib's files
-    alone gives what only compares faces. Never downloads. Raises MissingPackageError or CheckpointError.
+    alone, or with FaceNet's beside a detector, gives what only compares faces. Never downloads. Raises
+    MissingPackageError or CheckpointError.
     """
     folder = Path(folder)
     if is_dlib_package(folder):
@@ -90,6 +92,11 @@ def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalys
         available = onnxruntime.get_available_providers()  # a folder that an uninstalled build left has none
     there = [file for file in sorted(folder.glob("*.onnx")) if not file.name.startswith(".")]
     files = [file for file in there if file.is_file()]
+    facenet = find_facenet_file(folder)
+    if not files and facenet:
+        raise CheckpointError(
+            f"{facenet.name} describes faces and finds none. Put a detector beside it: det_10g.onnx of InsightFace."
+        )
     if not files:
         unusable = f" ({', '.join(file.name for file in there)}: no file, or a link to none)" if there else ""
         raise CheckpointError(f"No .onnx models in {folder}{unusable}. Unpack buffalo_l.zip of InsightFace there.")
@@ -99,6 +106,8 @@ def load_face_analysis(folder: str | Path, provider: str = "auto") -> FaceAnalys
         onnxruntime.preload_dlls()
     package = _Package(onnxruntime, providers, files)
     models = {"detection": package.find(Detector), "recognition": package.find(Recogniser)}
+    if facenet and models["detection"] and models["recognition"] is None:
+        return FaceNetAnalysis(models["detection"], load_facenet(facenet), facenet.name)
     for kind, expected in (("detection", "det_10g.onnx"), ("recognition", SD15.recogniser)):
         if models[kind] is None:
             said = "".join(f" {file.name} could not be read ({why})." for file, why in package.unreadable.items())

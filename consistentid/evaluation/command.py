@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ..whole_file import claim_folder, replace_file
+from .study_command import add_study
 from .workflow import Places
 
 
@@ -32,6 +33,7 @@ def add_command(subparsers) -> None:
     compare.set_defaults(run=_compare)
     compare.add_argument("runs", type=Path, nargs="+", help="two or more folders of evaluate run")
     compare.add_argument("--out", type=Path, required=True, help="folder of the report")
+    add_study(actions)
 
 
 def _add_comfyui(run: argparse.ArgumentParser) -> None:

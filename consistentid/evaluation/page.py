@@ -9,7 +9,7 @@ from ..face.photo import open_photo
 from ..packages import needed
 from .metrics import FID, METRICS
 from .plan import read_plan
-from .tables import make_tables
+from .tables import Table, make_tables
 
 THUMBNAIL_PX = 224
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -19,14 +19,18 @@ MARKDOWN_SIGNS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|#"} | {
 def write_markdown(outcomes: list[dict]) -> str:
     """The tables of runs; texts of the plan are text."""
     lines = [f"# {_join_titles(outcomes)}", ""]
-    for table in make_tables(outcomes):
-        lines += [f"## {_escape(table.title)}", ""]
-        lines += [table.note, ""] if table.note else []
-        rows = [table.head, ["---"] * len(table.head), *table.rows]
-        lines += [f"| {' | '.join(cell if cell == '---' else _escape(cell) for cell in row)} |" for row in rows]
-        lines.append("")
+    lines += [write_table(table) for table in make_tables(outcomes)]
     lines += ["## Made with", "", "```json", _dump_settings(outcomes), "```", ""]
     return "\n".join(lines)
+
+
+def write_table(table: Table) -> str:
+    """A table in Markdown, with its title and note."""
+    lines = [f"## {_escape(table.title)}", ""]
+    lines += [table.note, ""] if table.note else []
+    rows = [table.head, ["---"] * len(table.head), *table.rows]
+    lines += [f"| {' | '.join(cell if cell == '---' else _escape(cell) for cell in row)} |" for row in rows]
+    return "\n".join([*lines, ""])
 
 
 def write_page(outcomes: list[dict], folders: list[Path]) -> str:
@@ -44,17 +48,23 @@ def write_page(outcomes: list[dict], folders: list[Path]) -> str:
     )
 
 
-def _make_sheets(outcomes: list[dict], folders: list[Path]) -> list[dict]:
-    """For each person the photo, and for each case a cell of every run."""
+def find_photos(folders: list[Path]) -> dict[str, Path]:
+    """{person: the photo drawn from} of the plans of runs."""
     photos: dict[str, Path] = {}
     for folder in reversed(folders):
         photos |= {name: paths[0] for name, paths in read_plan(folder / "plan.json").people.items()}
+    return photos
+
+
+def _make_sheets(outcomes: list[dict], folders: list[Path]) -> list[dict]:
+    """For each person the photo, and for each case a cell of every run."""
+    photos = find_photos(folders)
     sheets: dict[str, dict] = {}
     rows = [{row["key"]: row for row in one["cases"]} for one in outcomes]
     for key in dict.fromkeys(key for cases in rows for key in cases):
         row = next(cases[key] for cases in rows if key in cases)
         name = row["person"]
-        sheet = sheets.setdefault(name, {"name": name, "photo": _inline(photos[name]), "cases": []})
+        sheet = sheets.setdefault(name, {"name": name, "photo": inline_picture(photos[name]), "cases": []})
         cells = [
             _make_cell(cases.get(key), one, folder) for cases, one, folder in zip(rows, outcomes, folders, strict=True)
         ]
@@ -71,16 +81,16 @@ def _make_cell(row: dict | None, outcome: dict, folder: Path) -> dict:
         for metric, about in METRICS.items()
         if metric in row["scores"]
     ]
-    picture = "" if row["error"] else _inline(folder / "pictures" / row["picture"])
+    picture = "" if row["error"] else inline_picture(folder / "pictures" / row["picture"])
     return cell | {"error": row["error"], "picture": picture, "scores": scores}
 
 
-def _inline(path: Path) -> str:
-    """A small JPEG as a data URL."""
+def inline_picture(path: Path, side_px: int = THUMBNAIL_PX) -> str:
+    """A JPEG as a data URL, its longer side at most side_px."""
     from PIL import Image
 
     image = Image.fromarray(open_photo(path))
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    image.thumbnail((side_px, side_px))
     data = io.BytesIO()
     image.save(data, format="JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

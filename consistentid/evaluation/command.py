@@ -5,10 +5,17 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..whole_file import claim_folder, replace_file
+from .ablation_command import add_ablation
+from .plan_command import add_plan_maker
 from .study_command import add_study
 from .workflow import Places
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .scoring import Scorer
 
 
 def add_command(subparsers) -> None:
@@ -17,12 +24,7 @@ def add_command(subparsers) -> None:
     actions = evaluate.add_subparsers(dest="action", required=True)
     run = actions.add_parser("run", help="draw what is missing of a plan, score all, write the report")
     run.set_defaults(run=_run)
-    run.add_argument("plan", type=Path, help="CSV with photo and prompt (or Image_Name and Prompt), or JSON")
-    run.add_argument("out", type=Path, help="folder of pictures and report; its name is the run's")
-    run.add_argument("--photos", type=Path, help="folder of the plan's photos (default: where the plan is)")
-    run.add_argument("--seeds", type=int, nargs="+", default=[0], help="where the plan has none (default: 0)")
-    run.add_argument("--drop-word", default="", help="word to take out of the prompts, such as img")
-    run.add_argument("--template", default="{prompt}", help="text to draw; scored is the prompt (default: {prompt})")
+    _add_plan(run)
     run.add_argument("--no-draw", action="store_true", help="score what is there")
     run.add_argument(
         "--settings", type=Path, help="draw with the headless engine: JSON or PNG with the options of portrait"
@@ -33,7 +35,18 @@ def add_command(subparsers) -> None:
     compare.set_defaults(run=_compare)
     compare.add_argument("runs", type=Path, nargs="+", help="two or more folders of evaluate run")
     compare.add_argument("--out", type=Path, required=True, help="folder of the report")
+    add_ablation(actions, _add_plan, _add_models)
     add_study(actions)
+    add_plan_maker(actions)
+
+
+def _add_plan(run: argparse.ArgumentParser) -> None:
+    run.add_argument("plan", type=Path, help="CSV with photo and prompt (or Image_Name and Prompt), or JSON")
+    run.add_argument("out", type=Path, help="folder of pictures and report; its name is the run's")
+    run.add_argument("--photos", type=Path, help="folder of the plan's photos (default: where the plan is)")
+    run.add_argument("--seeds", type=int, nargs="+", default=[0], help="where the plan has none (default: 0)")
+    run.add_argument("--drop-word", default="", help="word to take out of the prompts, such as img")
+    run.add_argument("--template", default="{prompt}", help="text to draw; scored is the prompt (default: {prompt})")
 
 
 def _add_comfyui(run: argparse.ArgumentParser) -> None:
@@ -80,26 +93,32 @@ def _draw_and_score(arguments: argparse.Namespace) -> int:
     from ..terminal import hide_loading_bars, print_progress
     from .gallery import Gallery
     from .outcome import score_gallery
-    from .plan import list_pictures, read_plan
-    from .scoring import Scorer, ScoringModels
 
     hide_loading_bars()
-    plan = read_plan(arguments.plan, arguments.photos, arguments.seeds, arguments.drop_word)
+    plan, scorer = prepare(arguments)
     gallery = Gallery(arguments.out)
-    models = ScoringModels(**{name: getattr(arguments, name) for name in asdict(ScoringModels())})
-    models.check()
-    if arguments.real:
-        list_pictures(arguments.real)  # what is wrong is said before hours of drawing
     engine = None if arguments.no_draw else _choose_engine(arguments, plan)
-    scorer = Scorer(models)
     scorer.learn(plan)
     if engine:
         gallery.draw_missing(plan, engine, arguments.template, partial(print_progress, "Drawn"))
     else:
         gallery.keep_plan(plan)
     outcome = score_gallery(plan, gallery, scorer, arguments.real, partial(print_progress, "Scored"))
-    _write(arguments.out, [outcome], [arguments.out], outcome)
+    print_report(write_reports(arguments.out, [outcome], [arguments.out], outcome), arguments.out)
     return 1 if outcome["failures"]["not_drawn"] else 0
+
+
+def prepare(arguments: argparse.Namespace) -> tuple["Plan", "Scorer"]:
+    """The plan, and what scores it; what is wrong is said before hours of drawing."""
+    from .plan import list_pictures, read_plan
+    from .scoring import Scorer, ScoringModels
+
+    plan = read_plan(arguments.plan, arguments.photos, arguments.seeds, arguments.drop_word)
+    models = ScoringModels(**{name: getattr(arguments, name) for name in asdict(ScoringModels())})
+    models.check()
+    if arguments.real:
+        list_pictures(arguments.real)
+    return plan, Scorer(models)
 
 
 def _choose_engine(arguments: argparse.Namespace, plan):
@@ -120,35 +139,45 @@ def _choose_engine(arguments: argparse.Namespace, plan):
         )
     from .headless import Headless, read_run_settings
 
-    return Headless(read_run_settings(arguments.settings), next(iter(plan.people.values()))[0])
+    return Headless(read_run_settings(arguments.settings), plan.first_photo, plan.captions_by_photo)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     from ..errors import ConsistentIDError
-    from .outcome import compare_outcomes, read_outcome
 
     if len(arguments.runs) < 2:
         raise ConsistentIDError("Name two or more folders to compare.")
-    outcomes = [read_outcome(folder) for folder in arguments.runs]
-    first, *others = outcomes
-    pairs = [{"first": first["title"], "second": one["title"], **compare_outcomes(first, one)} for one in others]
-    _write(arguments.out, outcomes, arguments.runs, {"comparisons": pairs, "runs": outcomes})
+    compare_runs(arguments.runs, arguments.out)
     return 0
 
 
-def _write(out: Path, outcomes: list[dict], folders: list[Path], record: dict) -> None:
-    """report.json, report.md and report.html."""
+def compare_runs(folders: list[Path], out: Path) -> None:
+    """Write and print a report of runs side by side; the first is what the others are compared with."""
+    from .outcome import compare_outcomes, read_outcome
+
+    first, *others = outcomes = [read_outcome(folder) for folder in folders]
+    pairs = [{"first": first["title"], "second": one["title"], **compare_outcomes(first, one)} for one in others]
+    print_report(write_reports(out, outcomes, folders, {"comparisons": pairs, "runs": outcomes}), out)
+
+
+def write_reports(out: Path, outcomes: list[dict], folders: list[Path], record: dict) -> str:
+    """report.json, report.md and report.html; the second is returned."""
     from .outcome import FILE
     from .page import write_markdown, write_page
 
     out.mkdir(parents=True, exist_ok=True)
+    markdown = write_markdown(outcomes)
     texts = {
         FILE: json.dumps(record, ensure_ascii=False, indent=1),
-        "report.md": write_markdown(outcomes),
+        "report.md": markdown,
         "report.html": write_page(outcomes, folders),
     }
     for name, text in texts.items():
         with replace_file(out / name) as part:
             part.write_text(text, encoding="utf-8")
-    print(texts["report.md"].partition("## Made with")[0])
+    return markdown
+
+
+def print_report(markdown: str, out: Path) -> None:
+    print(markdown.partition("## Made with")[0])
     print(f"Report  {out / 'report.html'}")

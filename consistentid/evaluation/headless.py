@@ -1,6 +1,7 @@
 """The headless engine for a plan: models are loaded once, each person is read once."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ from ..headless.portrait_settings import PortraitSettings, parse_lora, read_sett
 from ..headless.unet import InstalledAdapter, install_adapter
 from ..identity.encode import PhotoModels
 from .engine import Drawing, DrawingError, EngineError
-from .fingerprint import describe_file
+from .fingerprint import describe_file, hash_path
 
 PLANNED = ("face", "identity", "person", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
-ADDED = ("brows", "hair", "left_out")
-"""Settings that earlier runs did not have: at their default they are no difference."""
+LATER = ("brows", "hair", "left_out", "pairs", "change", "change_strength")
+ADDED = {item.name: item.default for item in fields(PortraitSettings) if item.name in LATER}
+"""Settings that earlier runs did not have, and their defaults, which are no difference."""
 FILES = (
     *("checkpoint", "base_config", "adapter", "clip_vision", "face_parser", "face_package", "face2diffusion"),
     *("controlnet", "control_image", "image", "mask"),
@@ -52,9 +54,10 @@ class Loaded:
 
 
 class Headless:
-    """settings: all but photo, prompt and seed. Files that are not named are looked for as `portrait` does."""
+    """settings: all but photo, prompt and seed. Files that are not named are looked for as `portrait` does. captions:
+    {photo: facial description}, in place of that of the settings."""
 
-    def __init__(self, settings: PortraitSettings, any_photo: Path):
+    def __init__(self, settings: PortraitSettings, any_photo: Path, captions: Mapping[Path, str] | None = None):
         if not settings.consistentid:
             raise EngineError("The headless engine evaluates ConsistentID; for Face2Diffusion alone use a workflow.")
         settings = replace(settings, face=str(any_photo), identity="", person=(), prompt=settings.word, seed=0, batch=1)
@@ -62,6 +65,7 @@ class Headless:
         settings = find_files(settings)
         device, dtype = choose_device(settings)
         self.settings = replace(settings, device=device, dtype=dtype)
+        self.captions = captions or {}
         self._loaded: Loaded | None = None
         self._people: dict[Path, tuple] = {}
 
@@ -73,9 +77,11 @@ class Headless:
                 value = [[describe_file(path), weight] for path, weight in map(parse_lora, value)]
             elif name in FILES and value:
                 value = describe_file(value)
-            if value or name not in ADDED:
+            if name not in ADDED or value != ADDED[name]:
                 record[name] = value
-        return {"engine": "headless", "settings": {key: record[key] for key in record if key not in PLANNED}}
+        told = {hash_path(photo): caption for photo, caption in self.captions.items()}
+        described = {"engine": "headless", "settings": {key: record[key] for key in record if key not in PLANNED}}
+        return described | ({"captions": told} if told else {})
 
     def draw(self, photo: Path, prompt: str, seed: int) -> Drawing:
         """The time is that of the picture: reading the person the first time, but never loading the models."""
@@ -90,7 +96,8 @@ class Headless:
             raise DrawingError(str(error)) from error
 
     def _draw(self, loaded: Loaded, photo: Path, prompt: str, seed: int) -> Image.Image:
-        settings = replace(loaded.settings, face=str(photo), prompt=prompt, seed=seed)
+        caption = self.captions.get(photo, loaded.settings.caption)
+        settings = replace(loaded.settings, face=str(photo), prompt=prompt, seed=seed, caption=caption)
         settings.check()
         if photo not in self._people:
             loaded.place_readers(settings.device)

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,17 +42,29 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """people: {name: photos}; the first photo is drawn from, all are compared with. sha256: of the whole plan."""
+    """people: {name: photos}; the first photo is drawn from, all are compared with. sha256: of the whole plan.
+    captions: {name: facial description} of those who have one."""
 
     people: dict[str, tuple[Path, ...]]
     cases: tuple[Case, ...]
     sha256: str
+    captions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def first_photo(self) -> Path:
+        return next(iter(self.people.values()))[0]
+
+    @property
+    def captions_by_photo(self) -> dict[Path, str]:
+        """{photo that is drawn from: caption}"""
+        return {self.people[name][0]: caption for name, caption in self.captions.items()}
 
     def to_json(self, files: dict[Path, str]) -> str:
         """The form that `read_plan` reads. files: what to call each photo."""
         people = {name: [files[photo] for photo in photos] for name, photos in self.people.items()}
         cases = [{"person": case.person, "prompt": case.prompt, "seed": case.seed} for case in self.cases]
-        return json.dumps({"people": people, "cases": cases}, ensure_ascii=False, indent=1)
+        told = {"captions": self.captions} if self.captions else {}
+        return json.dumps({"people": people, **told, "cases": cases}, ensure_ascii=False, indent=1)
 
 
 def read_plan(
@@ -61,8 +73,8 @@ def read_plan(
     """A plan from a file.
 
     CSV, with commas, semicolons or tabs: columns photo (or Image_Name) and prompt, and seed if each row has its own; a
-    photo may be a folder of photos of one person. JSON: {"people": {name: [photos]}} with "prompts", or with "cases"
-    [{"person", "prompt", "seed"}].
+    photo may be a folder of photos of one person, and a column caption holds their facial description. JSON: {"people":
+    {name: [photos]}} with "prompts", or with "cases" [{"person", "prompt", "seed"}], and "captions" {name: text}.
     Where no seed is stated, every one of `seeds` is drawn. photos: the folder of the photos, by default the plan's.
     drop_word: taken out of the prompts, as the "img" of the published table. PlanError says what is wrong and where.
     """
@@ -72,7 +84,7 @@ def read_plan(
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"The plan {path} cannot be read ({error}). Name a CSV or JSON file in UTF-8.") from error
     read = _read_json if path.suffix.lower() == ".json" else _read_table
-    people, rows = read(text, path)
+    people, rows, captions = read(text, path)
     folder = Path(photos) if photos else path.parent
     found = {name: _find_photos([folder / file for file in files], path) for name, files in people.items()}
     hashes = {name: hash_path(files[0]) for name, files in found.items()}
@@ -85,7 +97,8 @@ def read_plan(
     if not cases:
         raise PlanError(f"The plan {path} has no row. Give it at least one photo and one prompt.")
     record = [{name: [hash_path(file) for file in files] for name, files in found.items()}, [c.key for c in cases]]
-    return Plan(found, cases, hash_record(record))
+    record += [captions] if captions else []
+    return Plan(found, cases, hash_record(record), captions)
 
 
 def list_pictures(folder: str | Path) -> list[Path]:
@@ -101,7 +114,7 @@ def _make_case(person: str, prompt: str, seed: int, photo_hash: str) -> Case:
 
 
 def _read_table(text: str, path: Path):
-    """({person: [file]}, [(person, prompt, seed or None)])"""
+    """({person: [file]}, [(person, prompt, seed or None)], {person: caption})"""
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     table = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     columns = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
@@ -109,7 +122,7 @@ def _read_table(text: str, path: Path):
     if photo is None or "prompt" not in columns:
         raise PlanError(f"{path} has the columns {list(table.fieldnames or ())}; it needs 'photo' and 'prompt'.")
     people: dict[str, list[str]] = {}
-    rows = []
+    rows, captions = [], {}
     for row in table:
         if None in row:
             raise PlanError(
@@ -121,9 +134,12 @@ def _read_table(text: str, path: Path):
         person = Path(file).stem
         if people.setdefault(person, [file]) != [file]:
             raise PlanError(f"{path}, line {table.line_num}: {people[person][0]} and {file} are both '{person}'.")
+        caption = (row[columns["caption"]] or "").strip() if "caption" in columns else ""
+        if caption and captions.setdefault(person, caption) != caption:
+            raise PlanError(f"{path}, line {table.line_num}: a second caption for '{person}'. Give each person one.")
         seed = (row[columns["seed"]] or "").strip() if "seed" in columns else ""
         rows.append((person, prompt, _read_seed(seed, f"{path}, line {table.line_num}") if seed else None))
-    return people, rows
+    return people, rows, captions
 
 
 _Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -141,6 +157,7 @@ class _Record(BaseModel):
     people: dict[str, list[_Text]]
     prompts: list[_Text] = []
     seeds: list[Any] | None = None
+    captions: dict[str, str] = {}
     cases: list[_Row] | None = None
 
 
@@ -158,10 +175,10 @@ def _read_json(text: str, path: Path):
         rows = list(product(record.people, record.prompts, seeds))
     else:
         rows = [(case.person, case.prompt, _read_seed(case.seed, str(path))) for case in record.cases]
-    strangers = {person for person, *_ in rows} - record.people.keys()
-    if strangers:
-        raise PlanError(f"{path}: 'cases' name {', '.join(sorted(strangers))}, who are not in 'people'.")
-    return record.people, rows
+    for place, names in (("cases", {person for person, *_ in rows}), ("captions", set(record.captions))):
+        if strangers := names - record.people.keys():
+            raise PlanError(f"{path}: '{place}' name {', '.join(sorted(strangers))}, who are not in 'people'.")
+    return record.people, rows, record.captions
 
 
 def _read_seed(text, where: str) -> int:

@@ -54,8 +54,9 @@ def read_identity(
         identity, found = load_identity(settings.identity), Stages([], f"Identity: {settings.identity}")
     else:
         choice = settings.select, settings.index, settings.framing
-        regions = settings.extra_regions, read_region_words(settings.left_out)
-        identity, found = encode_photo(photo, models, adapter.config.parsing_px, *choice, *regions)
+        pairs, extra = settings.pairs == "both", settings.extra_regions
+        omitted = read_region_words(settings.left_out)
+        identity, found = encode_photo(photo, models, adapter.config.parsing_px, *choice, pairs, extra, omitted)
     check_adapter(identity, adapter.config, adapter.source)
     return identity, found
 

@@ -11,7 +11,7 @@ from PIL import Image
 from ..adapter.config import CONFIGS, SD15, AdapterConfig
 from ..attributes import parse_change
 from ..checked import TABLE, TableError, check_table, describe_choice, parse_json
-from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS
+from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS, PAIRS
 from ..errors import ConsistentIDError
 from ..face.omission import read_region_words
 from ..face.regions import EXTRA_LABELS
@@ -63,6 +63,7 @@ class PortraitSettings:
     select: str = option("largest", "which face of the photo, by what order", choices=FACE_ORDERS)
     index: int = option(0, "which face of that order, counted from 0")
     framing: str = option("auto", "what CLIP sees of the photo", choices=FRAMINGS)
+    pairs: str = option("first", "of eyes, ears and lips the first found, as published, or both", choices=PAIRS)
     brows: bool = option(False, "eyebrows as a region of their own")
     hair: bool = option(False, "hair as a region of its own")
     left_out: str = option("", "regions that are not encoded, such as 'ears, hair'")

@@ -49,19 +49,20 @@ def encode_photo(
     selection: str = "largest",
     index: int = 0,
     framing: str = "auto",
+    unite_pairs: bool = False,
     extra: Collection[str] = (),
     omitted: tuple[str, ...] = (),
 ) -> tuple[Identity, Stages]:
     """Everything that is known of the person in an RGB photo [H, W, 3].
 
     side_px: side of the square for face parsing, 512 for SD1.5 and 1280 for SDXL. selection, index: which face, as for
-    `select_faces`. framing: what CLIP sees, as for `choose_frame`. extra: as for `select_regions`; omitted: words of
-    regions that are not encoded. FaceNotFoundError when there is no face, or no region of one.
+    `select_faces`. framing: what CLIP sees, as for `choose_frame`; unite_pairs, extra: as for `select_regions`; omitted:
+    words of regions that are not encoded. FaceNotFoundError when there is no face, or no region of one.
     """
     face, found = None, Stages([("Photo", photo)], "")
     if models.faces:
         face, found = _find_face(photo, models.faces, selection, index)
-    parsed = parse_photo(models.parser, photo, side_px, face, framing, extra=extra)
+    parsed = parse_photo(models.parser, photo, side_px, face, framing, unite_pairs, extra)
     regions = leave_out_regions(parsed.regions, omitted)
     views = regions.list_views()
     words = [REGION_WORDS[key] for key in regions.masks]

@@ -77,6 +77,8 @@ function open(name) {
   for (const part of ["start", "vote", "end"]) find(part).hidden = part !== name;
   find("save-now").hidden = name !== "vote" || votes.votes.length === 0;
   find("progress").hidden = name === "start";
+  find("count").hidden = name !== "vote";
+  find("saved").textContent = "";
   window.scrollTo(0, 0);
 }
 
@@ -92,7 +94,7 @@ function show() {
   const { pair, sides } = order[Math.floor(done / study.questions.length)];
   const question = done % study.questions.length;
   find("count").textContent = `${done + 1} of ${total}`;
-  find("question").textContent = study.questions[question];
+  ask(study.questions[question]);
   find("prompt").textContent = pair.prompt;
   find("back").toggleAttribute("disabled", done === 0);
   setPicture("photo", study.photos[pair.photo]);
@@ -101,6 +103,16 @@ function show() {
   for (const side of ["left", "right", "equal"]) find(side).classList.remove("chosen");
   open("vote");
   shownAt = performance.now();
+}
+
+/** A question that is another than before is lit up: the pictures may be the same. @param {string} text */
+function ask(text) {
+  const question = find("question");
+  if (question.textContent === text) return;
+  question.textContent = text;
+  question.classList.remove("new");
+  void question.offsetWidth;
+  question.classList.add("new");
 }
 
 /** @param {string} id @param {string} source */
@@ -138,6 +150,7 @@ function save() {
   link.href = URL.createObjectURL(new Blob([JSON.stringify(votes, null, 1)], { type: "application/json" }));
   link.download = `votes-${votes.study}-${votes.voter}.json`;
   link.click();
+  find("saved").textContent = `Saved as ${link.download}, where your downloads go.`;
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 

@@ -1,7 +1,8 @@
 """`python -m benchmarks.drawn_plan FOLDER`: a plan for `evaluate` of people that no small model has seen.
 
-FOLDER gets plan.json with photos, prompts and facial descriptions, and settings.json for the small models: what
-docs/evaluation.md measures with them.
+FOLDER gets plan.json with photos, prompts and facial descriptions, and settings.json for the small models; and two runs
+to measure the measures with: drawn, what a perfect picture would be, and pasted, the photo itself. What they say is in
+docs/evaluation.md.
 """
 
 import argparse
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from consistentid.evaluation.engine import Drawing
+from consistentid.evaluation.gallery import Gallery
+from consistentid.evaluation.plan import read_plan
 from zoo.drawn_faces import choose_scene, describe_person, draw_portrait, sample_person, write_scene_prompt
 
 FIRST = 2000
@@ -26,7 +30,40 @@ def main() -> None:
     args = parser.parse_args()
     write_plan(args.folder, args.people, args.prompts)
     (args.folder / "settings.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
+    plan = read_plan(args.folder / "plan.json")
+    for engine in (Drawn(args.prompts), Pasted()):
+        Gallery(args.folder / engine.name).draw_missing(plan, engine, "{prompt}")
     print(args.folder / "plan.json")
+
+
+class Drawn:
+    """An engine that draws the very person in the prompted scene."""
+
+    name = "drawn"
+
+    def __init__(self, prompts: int):
+        self.prompts = prompts
+
+    def describe(self) -> dict:
+        return {"engine": self.name}
+
+    def draw(self, photo: Path, prompt: str, seed: int) -> Drawing:
+        person, number = divmod(seed, self.prompts)
+        scene = _list_scenes(person)[-self.prompts :][number]
+        who = sample_person(person, held_out=True)
+        return Drawing(Image.fromarray(draw_portrait(who, scene, PHOTO_PX).image), None)
+
+
+class Pasted:
+    """An engine that gives back the photo."""
+
+    name = "pasted"
+
+    def describe(self) -> dict:
+        return {"engine": self.name}
+
+    def draw(self, photo: Path, prompt: str, seed: int) -> Drawing:
+        return Drawing(Image.open(photo).convert("RGB"), None)
 
 
 def write_plan(folder: Path, people: int, prompts: int) -> None:
@@ -35,7 +72,7 @@ def write_plan(folder: Path, people: int, prompts: int) -> None:
     named, captions, cases = {}, {}, []
     for seed in range(FIRST, FIRST + people):
         who = sample_person(seed, held_out=True)
-        scenes = [choose_scene(seed, SCENES, number, held_out=True) for number in range(SCENES)]
+        scenes = _list_scenes(seed)
         bare = [scene for scene in scenes[:-prompts] if scene.hat == "none"][:PHOTOS]
         name = str(seed)
         named[name], captions[name] = (
@@ -48,6 +85,10 @@ def write_plan(folder: Path, people: int, prompts: int) -> None:
             cases.append({"person": name, "prompt": write_scene_prompt(who, scene), "seed": seed * prompts + number})
     plan = {"people": named, "captions": captions, "cases": cases}
     (folder / "plan.json").write_text(json.dumps(plan, indent=1), encoding="utf-8")
+
+
+def _list_scenes(person: int) -> list:
+    return [choose_scene(person, SCENES, number, held_out=True) for number in range(SCENES)]
 
 
 if __name__ == "__main__":

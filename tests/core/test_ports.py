@@ -136,6 +136,19 @@ def test_a_photo_becomes_an_identity_over_the_ports(astronaut):
     assert torch.equal(nobody.zero_features, torch.zeros(5, 7))
 
 
+def test_of_a_pair_the_first_or_both(astronaut):
+    """The view of the eyes shows one of two, or both."""
+    labels = np.zeros((256, 256), np.uint8)
+    labels[60:70, 80:100], labels[60:70, 120:140] = 4, 5
+    parser = SimpleNamespace(parse=lambda photo, side_px: labels, source="made up")
+    models = PhotoModels(MadeUpEncoder(), parser, None)
+    first, both = (
+        dict(encode_photo(astronaut, models, 256, unite_pairs=united)[1].pictures)["Eyes"] for united in (False, True)
+    )
+    assert (first[120:140, 160:200] > 0).any() and not (first[120:140, 240:280] > 0).any()
+    assert (both[120:140, 240:280] > 0).any()
+
+
 def test_the_steps_alone_give_the_same(astronaut):
     models = PhotoModels(MadeUpEncoder(), MadeUpParser(), MadeUpFaces())
     identity, _ = encode_photo(astronaut, models, 256)

@@ -102,10 +102,10 @@ def test_a_png_with_settings_of_right_types(tmp_path):
 
 
 def test_a_png_of_an_earlier_version(tmp_path):
-    """It did not know of eyebrows and hair."""
+    """It did not know of eyebrows and hair, pairs and changes."""
     write_png(tmp_path / "x.png")
     record = json.loads(Image.open(tmp_path / "x.png").text["consistentid"])
-    for name in ("brows", "hair", "left_out"):
+    for name in ("brows", "hair", "left_out", "pairs", "change", "change_strength", "person"):
         del record["settings"][name]
     write_record(tmp_path / "x.png", record)
     assert read_settings(tmp_path / "x.png") == PortraitSettings(face="a")

@@ -86,3 +86,23 @@ def test_a_word_is_in_the_prompts_of_the_plan(settings, photo, tmp_path):
     engine._loaded = headless.Loaded(None, None, None, None, engine.settings)
     with pytest.raises(DrawingError, match="does not hold 'anna'"):
         engine.draw(photo, "a photo of a woman", 1)
+
+
+def test_a_plans_captions_and_both_of_a_pair_act(settings, photo):
+    """As `portrait` draws them; a photo without a caption has that of the settings."""
+
+    def draw(changed: PortraitSettings, captions=None):
+        return np.asarray(headless.Headless(changed, photo, captions).draw(photo, "a woman", 5).image)
+
+    def draw_alone(**changes):
+        chosen = replace(settings, face=str(photo), prompt="a woman", seed=5, **changes)
+        return np.asarray(draw_portrait(chosen).images[0])
+
+    plain, words = draw_alone(), "narrow face, brown eyes"
+    assert np.array_equal(draw(settings, {photo: words}), draw_alone(caption=words))
+    assert not np.array_equal(draw_alone(caption=words), plain)
+    assert np.array_equal(draw(settings), plain)
+    assert np.array_equal(draw(replace(settings, pairs="both")), draw_alone(pairs="both"))
+    described = headless.Headless(settings, photo, {photo: words}).describe()
+    assert list(described["captions"].values()) == [words]
+    assert "captions" not in headless.Headless(settings, photo).describe()

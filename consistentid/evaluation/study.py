@@ -65,13 +65,13 @@ def _pair_runs(first: tuple[dict, Path], second: tuple[dict, Path], photos: dict
     titles = first[0]["title"], second[0]["title"]
     for key, row in drawn[0].items():
         if key in drawn[1]:
-            pictures = tuple(hash_record([seed, title, key])[:12] for title in titles)
-            files = tuple(
-                folder / "pictures" / cases[key]["picture"]
-                for cases, (_, folder) in zip(drawn, (first, second), strict=True)
+            one, other = (hash_record([seed, title, key])[:12] for title in titles)
+            files = (
+                first[1] / "pictures" / row["picture"],
+                second[1] / "pictures" / drawn[1][key]["picture"],
             )
             facts = row["person"], row["prompt"], row["seed"]
-            yield Pair(hash_record(pictures)[:12], titles, pictures, files, photos[row["person"]], *facts)
+            yield Pair(hash_record([one, other])[:12], titles, (one, other), files, photos[row["person"]], *facts)
 
 
 def write_study(

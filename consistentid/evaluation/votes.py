@@ -145,10 +145,17 @@ def _measure(question: str, titles: tuple[str, str], votes: dict[tuple[str, str]
     table = np.full((len(voters), len(pairs)), np.nan)
     for (voter, pair), value in votes.items():
         table[voters.index(voter), pairs.index(pair)] = value
-    counts = (values.count(value) for value in (0.0, 0.5, 1.0))
     share = float(np.mean(values))
-    intervals = resample_crossed(table), measure_wilson(share, len(values))
-    return Preference(question, titles, *counts, len(voters), len(pairs), share, *intervals)
+    return Preference(
+        question,
+        titles,
+        *(values.count(0.0), values.count(0.5), values.count(1.0)),
+        voters=len(voters),
+        pairs=len(pairs),
+        share=share,
+        interval=resample_crossed(table),
+        wilson=measure_wilson(share, len(values)),
+    )
 
 
 def resample_crossed(table: np.ndarray) -> tuple[float, float] | None:

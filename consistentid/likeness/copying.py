@@ -2,7 +2,7 @@
 
 With distances d of picture g, photo drawn from r, and another photo t of the person: (d(g, t) - d(g, r)) / d(t, r),
 mean over the other photos. 1 is a copy of the photo, 0 as near to one as to the other, -1 a copy of the other photo.
-For identity, d is the angle between ID embeddings: the copy-paste score of WithAnyone (arXiv 2510.14975, section 3),
+For identity, d is the angle between ID embeddings, after the copy-paste score of WithAnyone (arXiv 2510.14975),
 where t is the true picture of the prompt. Pose and light, with distances of the same kind, are this project's.
 """
 

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, FaceNotFoundError
 from ..face.face import Face, align_face
 from ..weights import load_strictly, read_weights
-from .mapping import MappingNetwork
-from .msid import MSIDEncoder
+from .expression import check_width
+from .mapping import MappingNetwork, read_mapping_sizes
+from .msid import MSIDEncoder, read_encoder_sizes
 
+MSID, MAPPING = "msid", "mapping"
 _SUFFIXES = (".pt", ".safetensors")
 
 
@@ -20,7 +22,7 @@ _SUFFIXES = (".pt", ".safetensors")
 class TextIdentity:
     """A person as two text tokens.
 
-    vectors: [2, 768] in float32 on the CPU; each takes the place of a token's embedding and its position's together.
+    vectors: [2, 768] in float32 on the CPU, of the text encoder's width with other weights; each takes the place of a token's embedding and its position's together.
     """
 
     vectors: Tensor
@@ -29,10 +31,10 @@ class TextIdentity:
 class Face2Diffusion(nn.Module):
     """Aligned faces [B, 3, 112, 112] in -1..1 -> text tokens [B, 2, 768]. expression, strength: see MappingNetwork."""
 
-    def __init__(self):
+    def __init__(self, msid: MSIDEncoder | None = None, mapping: MappingNetwork | None = None):
         super().__init__()
-        self.msid = MSIDEncoder()
-        self.mapping = MappingNetwork()
+        self.msid = msid or MSIDEncoder()
+        self.mapping = mapping or MappingNetwork()
 
     def forward(self, pixels: Tensor, expression: Tensor | None = None, strength: float | Tensor = 1.0) -> Tensor:
         return self.mapping(self.msid(pixels), expression, strength)
@@ -41,14 +43,32 @@ class Face2Diffusion(nn.Module):
 def load_face2diffusion(folder: str | Path) -> Face2Diffusion:
     """Both networks of a folder with msid and mapping (.pt or .safetensors), in float32 and eval mode.
 
-    CheckpointError when one is missing, or is another network.
+    CheckpointError when one is missing, is another network, or they do not belong together.
     """
+    networks = Face2Diffusion(load_msid(folder), load_mapping(folder)).float().eval()
+    made, read = networks.msid.sizes.feature_width, networks.mapping.sizes.features
+    if made != read:
+        raise CheckpointError(
+            f"The two networks in {folder} do not belong together: msid gives {made} features, mapping reads {read}. "
+            "Put the msid there that the mapping was trained with."
+        )
+    return networks
+
+
+def load_msid(folder: str | Path) -> MSIDEncoder:
+    state, name = _read(Path(folder), MSID)
     with torch.device("meta"):
-        networks = Face2Diffusion()
-    for name, network in (("msid", networks.msid), ("mapping", networks.mapping)):
-        path = _find_weights(Path(folder), name)
-        load_strictly(network, read_weights(path), path.name)
-    return networks.float().eval()
+        network = MSIDEncoder(read_encoder_sizes(state))
+    load_strictly(network, state, name)
+    return network.float()
+
+
+def load_mapping(folder: str | Path) -> MappingNetwork:
+    state, name = _read(Path(folder), MAPPING)
+    with torch.device("meta"):
+        network = MappingNetwork(read_mapping_sizes(state))
+    load_strictly(network, state, name)
+    return network.float()
 
 
 def align_for_text(photo: np.ndarray, face: Face | None) -> np.ndarray:
@@ -70,13 +90,23 @@ def prepare_pixels(crop: np.ndarray) -> Tensor:
 def encode_face(
     networks: Face2Diffusion, crop: np.ndarray, expression: Tensor | None = None, strength: float = 1.0
 ) -> TextIdentity:
-    """The person of an aligned face. expression: [64] or None; strength: see MappingNetwork."""
+    """The person of an aligned face. expression: [64] or None; strength: see MappingNetwork.
+
+    ConsistentIDError for a code that the mapping network does not read.
+    """
     weight = networks.mapping.null_exp
+    check_width(expression, networks.mapping.sizes.expression)
     expression = None if expression is None else expression[None].to(weight)
     return TextIdentity(networks(prepare_pixels(crop).to(weight), expression, strength)[0].float().cpu())
 
 
-def _find_weights(folder: Path, name: str) -> Path:
+def _read(folder: Path, name: str) -> tuple[dict, str]:
+    path = find_weights(folder, name)
+    return read_weights(path), path.name
+
+
+def find_weights(folder: Path, name: str) -> Path:
+    """The file of MSID or MAPPING in a folder; CheckpointError without one."""
     path = next((path for suffix in _SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)
     if path is None:
         there = ", ".join(sorted(file.name for file in folder.glob("*"))[:8]) or "nothing"

@@ -23,6 +23,9 @@ REGION_LABELS = {
 }
 """Region keys of the reference and their label, in label order: the order facial features are stacked in."""
 
+FACE_LABELS = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+"""All that lies in a face: skin, brows, eyes, glasses, nose, mouth and lips."""
+
 EXTRA_LABELS = {"Brows": (2, 3), "Hair": (17,)}
 """Region keys beyond the reference and their labels; they follow the others."""
 

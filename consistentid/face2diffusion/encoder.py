@@ -22,7 +22,8 @@ _SUFFIXES = (".pt", ".safetensors")
 class TextIdentity:
     """A person as two text tokens.
 
-    vectors: [2, 768] in float32 on the CPU, of the text encoder's width with other weights; each takes the place of a token's embedding and its position's together.
+    vectors: [2, 768] in float32 on the CPU, as wide as the text encoder; each takes the place of a token's embedding
+    and its position's together.
     """
 
     vectors: Tensor

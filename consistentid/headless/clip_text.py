@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..adapter.config import SD15, AdapterConfig
+from ..adapter.config import AdapterConfig
 from ..errors import IncompatibleModelError
 from ..face2diffusion.encoder import TextIdentity
 from ..face2diffusion.word import split_words
@@ -18,7 +18,7 @@ from ..ports import Chunks, Entry, LiteralText, TokenizedText
 from ..prompt.align import TEXT_TOKENS
 
 _CHUNK = TEXT_TOKENS - 2
-_PERSON = -2
+PERSON = -2
 """Ids from here on down stand for people: the two vectors of the n-th word are -2 - 2n and -3 - 2n."""
 
 
@@ -43,8 +43,13 @@ class ClipText:
             )
         self.words = list(people or {})
         self.vectors = torch.cat([person.vectors for person in people.values()]) if people else None
-        if people and config.name != SD15.name:
+        if people and config.is_pooled:
             raise IncompatibleModelError(f"Face2Diffusion's words are for SD1.4 and SD1.5, not for {config.title}.")
+        if self.vectors is not None and self.vectors.shape[1] != config.width:
+            raise IncompatibleModelError(
+                f"Face2Diffusion's words are of {self.vectors.shape[1]} values, but the text encoder of {config.title} "
+                f"reads {config.width}: they were made for another base model."
+            )
 
     def tokenize(self, text: str) -> TokenizedText:
         parts = _cut_chunks(self._split(text))
@@ -69,17 +74,18 @@ class ClipText:
         rows, pooled = self.encode_ids(ids)
         return [Entry(rows.cpu().flatten(0, 1)[None], None if pooled is None else pooled[:1].cpu())]
 
-    def encode_ids(self, ids: list[list[list[int]]]) -> tuple[Tensor, Tensor | None]:
+    def encode_ids(self, ids: list[list[list[int]]], vectors: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Ids of B chunks for each encoder, [B][77] -> text embeddings [B, 77, D], and SDXL's pooled ones [B, 1280], in
         float32 where the encoders are.
 
+        vectors: [2N, D] of the ids from PERSON down, in place of those of `people`; gradients reach them.
         SD1.5: the last hidden state with final norm; SDXL: the penultimate ones of both encoders.
         """
         pooled, hidden = None, []
         for encoder, chunks in zip(self.encoders, ids, strict=True):
             chunks = torch.tensor(chunks, device=encoder.device)
             if len(self.encoders) == 1:
-                with self._put_people(encoder, chunks) as known:
+                with self._put_people(encoder, chunks, self.vectors if vectors is None else vectors) as known:
                     hidden.append(encoder(known).last_hidden_state)
             else:
                 out = encoder(chunks, output_hidden_states=True)
@@ -88,16 +94,15 @@ class ClipText:
         return torch.cat([states.float() for states in hidden], dim=-1), None if pooled is None else pooled.float()
 
     @contextmanager
-    def _put_people(self, encoder: nn.Module, ids: Tensor) -> Iterator[Tensor]:
+    def _put_people(self, encoder: nn.Module, ids: Tensor, vectors: Tensor | None) -> Iterator[Tensor]:
         """Ids the encoder knows; inside the block its embeddings have the vectors of people, without a position."""
-        vectors = self.vectors
-        if vectors is None or not (ids <= _PERSON).any():
+        if vectors is None or not (ids <= PERSON).any():
             yield ids
             return
 
         def put(module, arguments, embeddings: Tensor) -> Tensor:
             embeddings = embeddings.clone()
-            embeddings[ids <= _PERSON] = vectors.to(embeddings)[_PERSON - ids[ids <= _PERSON]]
+            embeddings[ids <= PERSON] = vectors.to(embeddings)[PERSON - ids[ids <= PERSON]]
             return embeddings
 
         layer = getattr(encoder, "text_model", encoder).get_submodule("embeddings")
@@ -112,7 +117,7 @@ class ClipText:
         ids: list[int] = []
         for place, part in enumerate(split_words(text, self.words)):
             if place % 2:
-                first = _PERSON - 2 * self.words.index(part)
+                first = PERSON - 2 * self.words.index(part)
                 ids += (first, first - 1)
             else:
                 ids += self.tokenizers[encoder](part, add_special_tokens=False, verbose=False).input_ids
@@ -138,7 +143,7 @@ def _cut_chunks(ids: list[int]) -> list[list[int]]:
     start = 0
     while start < len(ids) or not parts:
         end = start + _CHUNK
-        if any(token <= _PERSON and token % 2 == 0 for token in ids[end - 1 : end]):
+        if any(token <= PERSON and token % 2 == 0 for token in ids[end - 1 : end]):
             end -= 1
         parts.append(ids[start:end])
         start = end

@@ -51,7 +51,8 @@ class Conditioning:
     """text: read up to the merge point; facial: after it.
 
     id_tokens: [4, D] of one person, [P, 4, D] of several, [N, 4, D] for several pictures; None for a UNet without an
-    adapter. people: where they are; none for one person in the whole picture. tokens: where in the facial text the facial tokens are, by region.
+    adapter. people: where they are; none for one person in the whole picture. tokens: places of the facial tokens in
+    the facial text, by region.
     """
 
     text: Stage

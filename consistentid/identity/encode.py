@@ -56,8 +56,8 @@ def encode_photo(
     """Everything that is known of the person in an RGB photo [H, W, 3].
 
     side_px: side of the square for face parsing, 512 for SD1.5 and 1280 for SDXL. selection, index: which face, as for
-    `select_faces`. framing: what CLIP sees, as for `choose_frame`; unite_pairs, extra: as for `select_regions`; omitted:
-    words of regions that are not encoded. FaceNotFoundError when there is no face, or no region of one.
+    `select_faces`. framing: what CLIP sees, as for `choose_frame`; unite_pairs, extra: as for `select_regions`;
+    omitted: words of regions that are not encoded. FaceNotFoundError when there is no face, or no region of one.
     """
     face, found = None, Stages([("Photo", photo)], "")
     if models.faces:

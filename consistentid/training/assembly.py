@@ -8,15 +8,19 @@ import torch
 
 from ..adapter.config import CONFIGS, AdapterConfig
 from ..dataset.records import read_records
+from ..face2diffusion.encoder import load_msid
 from ..headless.clip_vision import load_clip_vision
 from ..headless.pipeline import load_pipeline
 from ..packages import needed
 from .checkpoints import load_checkpoint
-from .config import ConfigError, TrainingConfig
+from .config import ConfigError, MappingConfig, TrainingConfig
+from .faces import read_faces
 from .inputs import FrozenModels
-from .model import TrainedAdapter
+from .mapping import TrainedMapping, start_mapping
+from .model import TrainedAdapter, TrainedNetwork
 from .samples import TrainingSamples
 from .start import start_adapter
+from .words import FrozenWords, WordSamples
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -29,16 +33,18 @@ class Run:
     """A run in this process. accumulated: micro-batches of a step; step: those done; ema: None, or diffusers' EMAModel.
 
     model: the module itself; wrapped: as accelerate calls it. trained: its parameters by published name.
+    samples, frozen and model belong together: of TrainingSamples, FrozenModels and TrainedAdapter, or of WordSamples,
+    FrozenWords and TrainedMapping.
     """
 
     config: TrainingConfig
     base: AdapterConfig
     accelerator: Any
     accumulated: int
-    samples: TrainingSamples
+    samples: Any
     pipeline: Any
-    frozen: FrozenModels
-    model: TrainedAdapter
+    frozen: Any
+    model: TrainedNetwork
     wrapped: torch.nn.Module
     optimizer: Any
     ema: Any
@@ -53,13 +59,10 @@ def assemble_run(config: TrainingConfig) -> Run:
     """Load every model, make or restore what is trained, and hand it to accelerate. Raises ConsistentIDError."""
     config.check()
     accelerator, accumulated = start_accelerator(config)
-    samples = TrainingSamples(read_records(config.dataset), config)
     base = replace(next(base for base in CONFIGS if base.name == config.base), regions=config.regions)
     pipeline = load_pipeline(config.checkpoint, base, base_config=config.base_config)
-    dtype = DTYPES[config.precision]
-    clip_vision = load_clip_vision(config.clip_vision, base)
-    frozen = FrozenModels(pipeline, clip_vision, base, config, accelerator.device, dtype)
-    model = build_model(config, pipeline.unet, base)
+    assemble = _assemble_words if isinstance(config, MappingConfig) else _assemble_adapter
+    samples, frozen, model = assemble(config, accelerator, pipeline, base)
     parameters = list(model.name_trained().values())
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
     ema = make_ema(config, parameters)
@@ -68,6 +71,26 @@ def assemble_run(config: TrainingConfig) -> Run:
     if ema:
         ema.to(accelerator.device)
     return Run(config, base, accelerator, accumulated, samples, pipeline, frozen, model, wrapped, optimizer, ema, step)
+
+
+def _assemble_adapter(config: TrainingConfig, accelerator, pipeline, base: AdapterConfig) -> tuple:
+    samples = TrainingSamples(read_records(config.dataset), config)
+    clip_vision = load_clip_vision(config.clip_vision, base)
+    frozen = FrozenModels(pipeline, clip_vision, base, config, accelerator.device, DTYPES[config.precision])
+    return samples, frozen, build_model(config, pipeline.unet, base)
+
+
+def _assemble_words(config: MappingConfig, accelerator, pipeline, base: AdapterConfig) -> tuple:
+    """The faces are read by the main process alone; the others take them from its file."""
+    records, msid = read_records(config.dataset), load_msid(config.face2diffusion).to(accelerator.device)
+    with accelerator.main_process_first():
+        faces = read_faces(records, config, msid, accelerator.device)
+    dtype = DTYPES[config.precision]
+    frozen = FrozenWords(pipeline, base, config, accelerator.device, dtype)
+    mapping = start_mapping(config, msid.sizes.feature_width, base, frozen.clip)
+    if config.gradient_checkpointing:
+        pipeline.unet.enable_gradient_checkpointing()
+    return WordSamples(faces, config), frozen, TrainedMapping(pipeline.unet, frozen.clip, mapping, dtype)
 
 
 def build_model(config: TrainingConfig, unet: "UNet2DConditionModel", base: AdapterConfig) -> TrainedAdapter:
@@ -103,7 +126,7 @@ def make_ema(config: TrainingConfig, parameters: list[torch.nn.Parameter]):
     return EMAModel(parameters, decay=config.ema)
 
 
-def restore(config: TrainingConfig, accelerator, model: TrainedAdapter, optimizer, ema) -> int:
+def restore(config: TrainingConfig, accelerator, model: TrainedNetwork, optimizer, ema) -> int:
     """Take over the newest checkpoint of the output, if any; returns the steps that were done."""
     found = load_checkpoint(config)
     if not found:

@@ -1,6 +1,7 @@
-"""What a run leaves: the adapter as published, and checkpoints from which it goes on bit for bit.
+"""What a run leaves: the weights as published, and checkpoints from which it goes on bit for bit.
 
 OUTPUT/adapter.safetensors          the trained adapter, float16, when the run is done; adapter_ema.safetensors too
+OUTPUT/mapping.safetensors          in its place Face2Diffusion's mapping network, with the msid it reads beside it
 OUTPUT/checkpoints/00001000/        after 1000 steps: adapter.safetensors in float32, optimizer.pt, run.json
 """
 
@@ -16,11 +17,27 @@ from torch import Tensor
 from .. import __version__
 from ..adapter.trained_regions import describe_regions
 from ..errors import CheckpointError, describe_os_error
+from ..face2diffusion.encoder import MAPPING, MSID, find_weights
 from ..weights import read_weights, write_weights
-from .config import ConfigError, TrainingConfig
+from ..whole_file import replace_file
+from .config import ConfigError, MappingConfig, TrainingConfig
 
 FOLDER = "checkpoints"
-ADAPTER, AVERAGE, OPTIMIZER, RUN = "adapter.safetensors", "adapter_ema.safetensors", "optimizer.pt", "run.json"
+ADAPTER, OPTIMIZER, RUN = "adapter.safetensors", "optimizer.pt", "run.json"
+
+
+def name_result(config: TrainingConfig) -> Path:
+    """Where the trained weights will be."""
+    name = f"{MAPPING}.safetensors" if isinstance(config, MappingConfig) else ADAPTER
+    return Path(config.output) / name
+
+
+def put_encoder(config: MappingConfig) -> None:
+    """Copy the encoder beside the mapping network, so that the output is a folder of Face2Diffusion."""
+    source = find_weights(Path(config.face2diffusion), MSID)
+    if source.parent.resolve() != Path(config.output).resolve():
+        with replace_file(Path(config.output) / source.name) as part:
+            shutil.copyfile(source, part)
 
 
 def write_adapter(

@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replac
 from pathlib import Path
 from typing import Any
 
-from ..adapter.config import CONFIGS
+from ..adapter.config import CONFIGS, SDXL
 from ..checked import TABLE, Problem, TableError, check_table, describe_choice
 from ..choices import ALIGNMENTS
 from ..errors import ConsistentIDError
@@ -15,7 +15,9 @@ from ..face.regions import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, RegionWord
 from ..packages import needed
 
 PRECISIONS = ("no", "bf16", "fp16")
+CLASS_WORDS = ("a person", "a man", "a woman", "a boy", "a girl")
 RATES = ("constant", "cosine")
+METHODS = ("consistentid", "face2diffusion")
 
 
 class ConfigError(ConsistentIDError):
@@ -39,6 +41,7 @@ class TrainingConfig:
     dataset: str = key("training set: its folder, or its JSON file", min_length=1)
     output: str = key("folder for the adapter, checkpoints, log and sheets", fixed=False, min_length=1)
     steps: int = key("optimiser steps in all", fixed=False, gt=0)
+    method: str = key("what is trained", METHODS[0], choices=METHODS)
     base: str = key("which base model that is", "sd15", choices=tuple(base.name for base in CONFIGS))
     base_config: str = key("diffusers folder with configuration and tokenizers for a single file, offline", "")
     adapter: str = key("adapter file to start from; without it new weights are made", "")
@@ -55,7 +58,8 @@ class TrainingConfig:
     gradient_clip: float = key("largest norm of the gradient; 0 does not clip", 0.0, ge=0)
     mask_probability: float = key("how often the noise loss counts the person alone", 0.5, ge=0, le=1)
     class_prompt: str = key(
-        "text for which the base model says what lies around the person, in place of leaving it out", ""
+        "text for which the base model says what lies around the face, in place of leaving out what is not the person",
+        "",
     )
     drop_probability: float = key("how often text, photo, regions and ID embedding are dropped", 0.1, ge=0, le=1)
     id_drop_probability: float = key(
@@ -97,7 +101,7 @@ class TrainingConfig:
 
     def check(self) -> None:
         """ConfigError for values that no run can have."""
-        _check(asdict(self), "")
+        _check(type(self), asdict(self), "")
 
     def count_accumulated(self, processes: int) -> int:
         """How many micro-batches each of the processes adds up for one step."""
@@ -123,6 +127,32 @@ class TrainingConfig:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class MappingConfig(TrainingConfig):
+    """The same for Face2Diffusion's mapping network, with keys of its own."""
+
+    method: str = key("what is trained", METHODS[1], choices=METHODS[1:])
+    clip_vision: str = key("not read", "")
+    face2diffusion: str = key("folder with Face2Diffusion's encoder, msid", min_length=1)
+    face_package: str = key("InsightFace package, whose landmarks align the faces", min_length=1)
+    mapping: str = key("folder with a mapping network to start from, trained here; without it new weights are made", "")
+    class_prompt: str = key(
+        "text of the pictures, in which the person takes the place of a class word; {caption} is the record's",
+        "a photo of a person",
+    )
+    class_words: tuple[str, ...] = key("class words, of which the first in a text is the person", CLASS_WORDS)
+    null_probability: float = key("how often the neutral expression stands for the measured one", 0.2, ge=0, le=1)
+
+
+CONFIGURATIONS = dict(zip(METHODS, (TrainingConfig, MappingConfig), strict=True))
+IDLE = (
+    *("clip_vision", "adapter", "rank", "mask_probability", "drop_probability", "id_drop_probability"),
+    *("localisation_weight", "localisation_blocks", "alignment", "regions", "extra_drop_probability", "unite_pairs"),
+    "cache",
+)
+"""Keys that do nothing for a mapping network."""
+
+
 def read_config(path: str | Path) -> TrainingConfig:
     """The configuration in a YAML file, every key checked; ConfigError names what is wrong with it."""
     with needed("pyyaml", "Reading the configuration"):
@@ -133,8 +163,10 @@ def read_config(path: str | Path) -> TrainingConfig:
         raise ConfigError(f"{path} cannot be read as YAML ({error}).") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no configuration: lines like 'steps: 1000' are needed.")
-    known = {item.name: item for item in fields(TrainingConfig)}
-    return _check({name: _read(known[name], v) if name in known else v for name, v in content.items()}, f"{path}: ")
+    kind = CONFIGURATIONS.get(str(content.get("method")), TrainingConfig)
+    known = {item.name: item for item in fields(kind)}
+    values = {name: _read(known[name], v) if name in known else v for name, v in content.items()}
+    return _check(kind, values, f"{path}: ")
 
 
 def _read(item: Field, value):
@@ -147,16 +179,13 @@ def _read(item: Field, value):
     return "no" if value is False and "no" in item.metadata.get("choices", ()) else value
 
 
-def _check(values: Mapping[str, Any], where: str) -> TrainingConfig:
+def _check(kind: type[TrainingConfig], values: Mapping[str, Any], where: str) -> TrainingConfig:
     try:
-        config = check_table(TrainingConfig, values)
+        config = check_table(kind, values)
     except TableError as error:
-        raise ConfigError(f"{where}{_explain(error.problem)}") from error
-    if config.extra_regions and config.alignment == "published":
-        extra = " and ".join(config.extra_regions)
-        raise ConfigError(f"{where}alignment 'published' knows no {extra}; choose auto or matched.")
-    if config.sheet_every and not config.sheet_prompts:
-        raise ConfigError(f"{where}sheet_prompts is empty; sheets need a prompt.")
+        raise ConfigError(f"{where}{_explain(kind, error.problem)}") from error
+    if problem := next((text for is_wrong, text in _list_problems(config) if is_wrong), ""):
+        raise ConfigError(f"{where}{problem}")
     return replace(config, regions=order_words(config.regions))
 
 
@@ -164,10 +193,24 @@ def _freeze(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _explain(problem: Problem) -> str:
+def _list_problems(config: TrainingConfig):
+    yield config.sheet_every and not config.sheet_prompts, "sheet_prompts is empty; sheets need a prompt."
+    extra = " and ".join(config.extra_regions)
+    yield extra and config.alignment == "published", f"alignment 'published' knows no {extra}; choose auto or matched."
+    if not isinstance(config, MappingConfig):
+        yield config.method != METHODS[0], f"method is {config.method}, which has keys of its own (MappingConfig)."
+        return
+    usual = {item.name: item.default for item in fields(MappingConfig)}
+    idle = [name for name in IDLE if getattr(config, name) != usual[name]]
+    yield idle, f"{' and '.join(idle)} does nothing with method: face2diffusion. Leave it out."
+    yield not config.class_words, "class_words is empty; a class word is what the person takes the place of."
+    yield config.base == SDXL.name, "base is sdxl, but the words of Face2Diffusion are for base models of SD1.x."
+
+
+def _explain(kind: type[TrainingConfig], problem: Problem) -> str:
     if problem.kind == "missing":
         return f"it must name {problem.wanted}."
     if problem.kind == "unknown":
-        nearest = difflib.get_close_matches(problem.found, [item.name for item in fields(TrainingConfig)], n=1)
+        nearest = difflib.get_close_matches(problem.found, [item.name for item in fields(kind)], n=1)
         return f"unknown key '{problem.found}'.{f' Is it {nearest[0]}?' if nearest else ''}"
     return f"{problem.place} is {problem.found}; {problem.wanted} is needed."

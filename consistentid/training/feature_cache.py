@@ -68,18 +68,18 @@ class FeatureCache:
     def __init__(self, config: TrainingConfig):
         self.folder = Path(config.cache)
         values = asdict(config)
-        networks = [_describe(Path(values[name])) for name in NETWORKS if values[name]]
+        networks = [describe_path(Path(values[name])) for name in NETWORKS if values[name]]
         self._run = [FORMAT, networks, [values[name] for name in SETTINGS]]
         if config.regions != PUBLISHED_REGIONS:
             self._run.append(config.regions)
 
     def find(self, record: Record) -> CacheEntry:
-        made_of = [_describe(record.image), _describe(record.mask), record.caption, record.facial_caption]
+        made_of = [describe_path(record.image), describe_path(record.mask), record.caption, record.facial_caption]
         fingerprint = hashlib.sha256(json.dumps([self._run, made_of]).encode()).hexdigest()
         return CacheEntry(self.folder / fingerprint[:2] / f"{fingerprint[2:]}.safetensors")
 
 
-def _describe(path: Path) -> list:
+def describe_path(path: Path) -> list:
     """The path, and name, size and time of the file or of each file in the folder."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     stats = [(file.name, file.stat()) for file in files if file.is_file()]

@@ -4,16 +4,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapter.config import AdapterConfig
-from ..headless.clip_text import ClipText
 from ..headless.clip_vision import ClipVision
-from ..headless.pipeline import import_diffusers
-from .chance import Chance, draw_chance
+from .chance import Chance
 from .config import TrainingConfig
 from .feature_cache import PHOTO, Features
+from .noise import FrozenBase
 from .samples import Sample
 from .text import TrainingText, encode_texts, mark_plain, mark_sample, place_tokens, stack_masks
 
@@ -55,22 +53,12 @@ class ModelInputs:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
-class FrozenModels:
-    """VAE, text encoders, image encoder and noise schedule.
-
-    The VAE stays in float32, in which it was loaded: SDXL's needs it.
-    """
+class FrozenModels(FrozenBase):
+    """What an adapter's training reads pictures and captions with: the base model's networks and the image encoder."""
 
     def __init__(self, pipeline, clip_vision, base: AdapterConfig, config: TrainingConfig, device, dtype: torch.dtype):
-        self.base, self.config, self.device = base, config, device
-        self.clip = ClipText(pipeline, base)
-        self.vae = pipeline.vae.to(device)
-        self.clip_vision = clip_vision.to(device, dtype)
-        for module in (self.vae, self.clip_vision, *self.clip.encoders):
-            module.eval().requires_grad_(False)
-        for encoder in self.clip.encoders:
-            encoder.to(device, dtype)
-        self.noise_schedule = import_diffusers().DDPMScheduler.from_config(pipeline.scheduler.config)
+        super().__init__(pipeline, base, config, device, dtype)
+        self.clip_vision = clip_vision.to(device, dtype).eval().requires_grad_(False)
         self.zero_features = self.encode_pixels([torch.zeros(3, 224, 224)])[0]
 
     @torch.no_grad()
@@ -86,11 +74,11 @@ class FrozenModels:
         class_text, class_pooled = self._encode_class(chances)
         features = self._encode_people(samples, texts, chances)
         self._keep(samples, chances, latents, features)
-        size = latents.shape[-2:]
+        size, pairs = latents.shape[-2:], zip(samples, chances, strict=True)
         mean, spread = latents.unbind(1)
         return ModelInputs(
             **self._add_noise(mean, spread, chances),
-            loss_mask=self._make_loss_mask(samples, chances, size),
+            loss_mask=self._fit_masks([self._choose_mask(*pair) for pair in pairs], size),
             text=text,
             pooled=pooled,
             time_ids=None if pooled is None else self._make_time_ids(samples),
@@ -110,9 +98,6 @@ class FrozenModels:
         """Features [len(pixels), 257, 1280] of pixel values [3, 224, 224], in float32."""
         return ClipVision(self.clip_vision).encode_pixels(torch.stack(pixels))
 
-    def draw_chance(self, ordinal: int, shape) -> Chance:
-        return draw_chance(self.config, ordinal, shape, self.noise_schedule.config.num_train_timesteps)
-
     def _encode_class(self, chances: list[Chance]) -> tuple[Tensor | None, Tensor | None]:
         """The class prompt for each sample, the empty text where conditions are dropped."""
         words = self.config.class_prompt
@@ -127,36 +112,12 @@ class FrozenModels:
         known = (sample.cached.latents.to(self.device) if sample.cached else next(encoded) for sample in samples)
         return torch.stack(list(known))
 
-    def _encode_images(self, images: Tensor) -> Tensor:
-        encoded = self.vae.encode(images)
-        if hasattr(encoded, "latent_dist"):
-            return torch.stack([encoded.latent_dist.mean, encoded.latent_dist.std], dim=1)
-        return torch.stack([encoded.latents, torch.zeros_like(encoded.latents)], dim=1)
-
-    def _add_noise(self, mean: Tensor, spread: Tensor, chances: list[Chance]) -> dict[str, Tensor]:
-        noise, posterior = (
-            torch.stack([getattr(chance, name) for chance in chances]).to(self.device)
-            for name in ("noise", "posterior")
-        )
-        timesteps = torch.tensor([chance.timestep for chance in chances], device=self.device)
-        clean = (mean + spread * posterior) * self.vae.config.scaling_factor
-        schedule = self.noise_schedule
-        targets = {
-            "epsilon": lambda: noise,
-            "v_prediction": lambda: schedule.get_velocity(clean, noise, timesteps),
-            "sample": lambda: clean,
-        }
-        target = targets[schedule.config.prediction_type]()
-        return {"noisy": schedule.add_noise(clean, noise, timesteps), "timesteps": timesteps, "target": target}
-
-    def _make_loss_mask(self, samples: list[Sample], chances: list[Chance], size) -> Tensor:
-        """The person alone where chance wants it and there is one, else everything."""
-        whole = torch.ones_like(samples[0].person)
-        masks = [
-            sample.person if chance.is_masked and sample.person.any() else whole
-            for sample, chance in zip(samples, chances, strict=True)
-        ]
-        return F.interpolate(torch.stack(masks).to(self.device), size, mode="bilinear", antialias=True)
+    def _choose_mask(self, sample: Sample, chance: Chance) -> Tensor:
+        """Where the noise counts: the person where chance wants it, else everything. Beside a class prompt the face,
+        as published."""
+        if not chance.is_masked:
+            return torch.ones_like(sample.person)
+        return sample.face if self.config.class_prompt else sample.person
 
     def _make_time_ids(self, samples: list[Sample]) -> Tensor:
         side = self.config.resolution

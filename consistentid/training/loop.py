@@ -13,12 +13,12 @@ from torch import Tensor
 from ..errors import ConsistentIDError
 from ..whole_file import claim_folder, replace_file
 from .assembly import Run, assemble_run
-from .checkpoints import ADAPTER, AVERAGE, save_checkpoint, write_adapter
-from .config import TrainingConfig
+from .checkpoints import name_result, put_encoder, save_checkpoint, write_adapter
+from .config import MappingConfig, TrainingConfig
 from .log import Log
 from .rates import find_rate
 from .samples import Sample, load_batches
-from .sheets import SheetMaker
+from .sheets import SheetMaker, make_sheets
 
 SHEETS = "sheets"
 
@@ -28,7 +28,7 @@ class TrainingError(ConsistentIDError):
 
 
 def train(config: TrainingConfig) -> Path:
-    """Train to the last step, going on from the newest checkpoint; returns the adapter's file.
+    """Train to the last step, going on from the newest checkpoint; returns the file of what was trained.
 
     Started by `accelerate launch`, every process calls this. ConsistentIDError while another run trains into `output`.
     """
@@ -41,7 +41,7 @@ def train(config: TrainingConfig) -> Path:
 def _train(run: Run) -> Path:
     config, accelerator = run.config, run.accelerator
     log = Log(config, run.step) if accelerator.is_main_process else None
-    sheets = SheetMaker(run) if log and config.sheet_every else None
+    sheets = make_sheets(run) if log and config.sheet_every else None
     batches = load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes)
     losses: list[dict[str, Tensor]] = []
     try:
@@ -61,7 +61,7 @@ def _train(run: Run) -> Path:
     finally:
         if log:
             log.close()
-    path = Path(config.output) / ADAPTER
+    path = name_result(config)
     if log:
         write_results(run)
     accelerator.end_training()
@@ -127,11 +127,14 @@ def save(run: Run) -> None:
 
 
 def write_results(run: Run) -> None:
-    output, trained = Path(run.config.output), run.trained
+    config, trained = run.config, run.trained
+    path = name_result(config)
     if run.ema:
         average = dict(zip(trained, run.ema.shadow_params, strict=True))
-        write_adapter(output / AVERAGE, average, run.config, run.step, torch.float16)
-    write_adapter(output / ADAPTER, trained, run.config, run.step, torch.float16)
+        write_adapter(path.with_stem(f"{path.stem}_ema"), average, config, run.step, torch.float16)
+    write_adapter(path, trained, config, run.step, torch.float16)
+    if isinstance(config, MappingConfig):
+        put_encoder(config)
 
 
 def save_sheet(run: Run, sheets: SheetMaker, log: Log) -> None:

@@ -17,7 +17,29 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 
-class TrainedAdapter(nn.Module):
+class TrainedNetwork(nn.Module):
+    """What a run trains. Called with the fields of its inputs, it returns scalars, "loss" among them."""
+
+    def name_trained(self) -> dict[str, nn.Parameter]:
+        """Every trained parameter by its name in a published checkpoint."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the values of a checkpoint, by name; CheckpointError where names or shapes differ."""
+        trained = self.name_trained()
+        wrong = sorted(trained.keys() ^ tensors.keys())
+        wrong += [name for name in trained.keys() & tensors.keys() if trained[name].shape != tensors[name].shape]
+        if wrong:
+            raise CheckpointError(
+                f"The weights do not fit what is trained in {len(wrong)} tensors: {', '.join(wrong[:5])}. Were they "
+                "saved by a run with another base model or rank?"
+            )
+        for name, parameter in trained.items():
+            parameter.copy_(tensors[name])
+
+
+class TrainedAdapter(TrainedNetwork):
     """Losses of a micro-batch. Only what `name_trained` lists is trained, in float32; the UNet stays as it is, in
     `dtype`.
 
@@ -50,20 +72,6 @@ class TrainedAdapter(nn.Module):
         """Every trained parameter by its name in a published checkpoint."""
         parts = list_networks(self.adapter) | {"adapter_modules": self.installed.processors}
         return {f"{part}.{name}": p for part, module in parts.items() for name, p in module.named_parameters()}
-
-    @torch.no_grad()
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the values of a checkpoint, by name; CheckpointError where names or shapes differ."""
-        trained = self.name_trained()
-        wrong = sorted(trained.keys() ^ tensors.keys())
-        wrong += [name for name in trained.keys() & tensors.keys() if trained[name].shape != tensors[name].shape]
-        if wrong:
-            raise CheckpointError(
-                f"The weights do not fit the trained adapter in {len(wrong)} tensors: {', '.join(wrong[:5])}. Was it "
-                "saved by a run with another base model or rank?"
-            )
-        for name, parameter in trained.items():
-            parameter.copy_(tensors[name])
 
     def forward(self, **inputs) -> dict[str, Tensor]:
         """Takes the fields of ModelInputs. Returns scalars: loss, and what it is made of (noise, localisation); mass:

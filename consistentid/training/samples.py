@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..dataset.records import DatasetError, Record
-from ..face.regions import PUBLISHED_REGIONS, Regions, preprocess_clip, select_by_word
+from ..face.regions import FACE_LABELS, PUBLISHED_REGIONS, Regions, fill_region, preprocess_clip, select_by_word
 from .config import TrainingConfig
 from .feature_cache import CacheEntry, FeatureCache, Features
 
@@ -31,7 +31,8 @@ class Pixels:
 class Sample:
     """One picture of the run.
 
-    ordinal: its number in the run, from 0; all its chance follows from it. person: [1, S, S], 0 or 1. masks: {region
+    ordinal: its number in the run, from 0; all its chance follows from it. person, face: [1, S, S], 0 or 1; the face is
+    without ears and hair. masks: {region
     key: uint8 [S, S], 0..255}. id_embedding: [512], zeros without one. size: (height, width) of the stored picture.
     pixels: None where `cached`, from an earlier epoch, holds what the networks make of them. entry: of the cache, where
     new features are to be kept; None without one.
@@ -39,6 +40,7 @@ class Sample:
 
     ordinal: int
     person: Tensor
+    face: Tensor
     masks: dict[str, Tensor]
     id_embedding: Tensor
     caption: str
@@ -111,13 +113,13 @@ def read_sample(
         stored = record.read_image()
         height, width = stored.shape[:2]
     square = (resolution, resolution)
-    labels = Image.fromarray(record.read_labels(height, width))
-    labels = np.asarray(ImageOps.fit(labels, square, Image.Resampling.NEAREST))
+    labels = fit_labels(record.read_labels(height, width), square)
     masks = select_by_word(labels, words, unite_pairs)
     embedding = record.read_embedding()
     return Sample(
         ordinal=ordinal,
         person=torch.from_numpy((labels > 0).astype(np.float32))[None],
+        face=make_face_mask(labels),
         masks={key: torch.from_numpy(mask) for key, mask in masks.items()},
         id_embedding=torch.zeros(ID_EMBEDDING_WIDTH) if embedding is None else embedding,
         caption=record.caption,
@@ -129,11 +131,31 @@ def read_sample(
     )
 
 
+def fit_labels(labels: np.ndarray, square: tuple[int, int]) -> np.ndarray:
+    """The centre square of a label map."""
+    return np.asarray(ImageOps.fit(Image.fromarray(labels), square, Image.Resampling.NEAREST))
+
+
+def fit_image(stored: np.ndarray, square: tuple[int, int]) -> np.ndarray:
+    """The centre square of a picture, RGB uint8."""
+    return np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
+
+
+def scale_pixels(image: np.ndarray) -> Tensor:
+    """RGB uint8 [S, S, 3] -> [3, S, S], -1..1, as the VAE reads it."""
+    return torch.from_numpy(image.astype(np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous()
+
+
+def make_face_mask(labels: np.ndarray) -> Tensor:
+    """[1, S, S] of a label map, 1 on the face without ears and hair."""
+    return torch.from_numpy((fill_region(labels, *FACE_LABELS) / 255).astype(np.float32))[None]
+
+
 def _make_pixels(stored: np.ndarray, masks: dict[str, np.ndarray], square: tuple[int, int]) -> Pixels:
-    photo = np.asarray(ImageOps.fit(Image.fromarray(stored), square, Image.Resampling.LANCZOS))
+    photo = fit_image(stored, square)
     seen, *regions = (torch.from_numpy(preprocess_clip(view)) for view in Regions(photo, masks).list_views())
     return Pixels(
-        image=torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous(),
+        image=scale_pixels(photo),
         photo=seen,
         regions=dict(zip(masks, regions, strict=True)),
     )

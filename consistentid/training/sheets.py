@@ -1,4 +1,4 @@
-"""Sample sheets: what the adapter draws so far, beside the photos it draws from."""
+"""Sample sheets: what is trained draws so far, beside the photos it draws from."""
 
 from dataclasses import replace
 from typing import cast
@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ..attention_sheet import draw_regions_heat
 from ..contact_sheet import draw_contact_sheet
@@ -13,13 +14,18 @@ from ..dataset.records import Record
 from ..face.regions import Regions
 from ..headless.attention_maps import RecordedRun
 from ..headless.clip_vision import ClipVision
-from ..headless.conditioning import encode_prompt
+from ..headless.conditioning import Conditioning, encode_prompt, make_stage
 from ..headless.pipeline import Sampling, sample, set_scheduler
 from ..identity import Identity
 from ..identity.encode import encode_identity
 from ..prompt.compose import compose_for_identity
 from .assembly import Run
+from .config import MappingConfig
+from .mapping import TrainedMapping
+from .model import TrainedAdapter
 from .samples import Pixels, read_sample
+from .text import mark_plain
+from .words import put_word
 
 MERGE_AT = 0.6
 
@@ -31,7 +37,7 @@ class SheetMaker:
     """
 
     def __init__(self, run: Run):
-        self.run = run
+        self.run, self.model = run, cast(TrainedAdapter, run.model)
         records = run.samples.records[: run.config.sheet_people]
         self.people = [self._encode_person(record) for record in records]
         set_scheduler(run.pipeline, "euler")
@@ -40,7 +46,7 @@ class SheetMaker:
     def draw(self) -> Image.Image:
         """For each person the photo, then a picture for each prompt, and in colours which region's facial tokens it
         looked at where (see draw_regions_heat)."""
-        self.run.model.maps.rest()
+        self.model.maps.rest()
         cells = []
         with torch.no_grad(), self.run.accelerator.autocast():
             for photo, identity in self.people:
@@ -50,7 +56,7 @@ class SheetMaker:
         return draw_contact_sheet(cells, 1 + 2 * len(self.run.config.sheet_prompts))
 
     def _draw_portrait(self, identity: Identity, prompt: str) -> list[tuple[str, Image.Image]]:
-        clip, adapter, config = self.run.frozen.clip, self.run.model.adapter, self.run.config
+        clip, adapter, config = self.run.frozen.clip, self.model.adapter, self.run.config
         composed = compose_for_identity(prompt, "", identity, adapter.config, clip, config.alignment)
         conditioning = encode_prompt(clip, adapter, identity, composed)
         side, guidance = config.resolution, adapter.config.guidance
@@ -66,8 +72,48 @@ class SheetMaker:
         config, encoder = self.run.config, ClipVision(self.run.frozen.clip_vision)
         read = read_sample(record, 0, config.resolution, config.unite_pairs, words=config.regions)
         pixels = cast(Pixels, read.pixels)  # they are there where nothing is cached
-        photo = ((pixels.image.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
-        regions = Regions(photo, {key: mask.numpy() for key, mask in read.masks.items()})
+        photo = show_pixels(pixels.image)
+        regions = Regions(np.asarray(photo), {key: mask.numpy() for key, mask in read.masks.items()})
         identity = encode_identity(regions, None, encoder, read.facial_caption)
         embedding = read.id_embedding if read.id_embedding.any() else None
-        return Image.fromarray(photo), replace(identity, id_embedding=embedding)
+        return photo, replace(identity, id_embedding=embedding)
+
+
+class WordSheetMaker:
+    """The same of a mapping network; people with the neutral expression."""
+
+    def __init__(self, run: Run):
+        self.run, self.model = run, cast(TrainedMapping, run.model)
+        people = range(min(run.config.sheet_people, len(run.samples.records)))
+        self.people = [run.samples.read(number, 0) for number in people]
+        set_scheduler(run.pipeline, "euler")
+        run.pipeline.set_progress_bar_config(disable=True)
+
+    def draw(self) -> Image.Image:
+        cells = []
+        self.model.mapping.eval()
+        with torch.no_grad(), self.run.accelerator.autocast():
+            for person in self.people:
+                cells.append(("photo", show_pixels(person.image)))
+                features = person.features[None].to(self.run.frozen.device)
+                vectors = self.model.mapping(features)[0].float()
+                cells += [(prompt, self._draw(vectors, prompt)) for prompt in self.run.config.sheet_prompts]
+        self.model.mapping.train()
+        return draw_contact_sheet(cells)
+
+    def _draw(self, vectors: Tensor, prompt: str) -> Image.Image:
+        clip, config = self.run.frozen.clip, cast(MappingConfig, self.run.config)
+        texts = [mark_plain(clip, text).ids[0] for text in (put_word(prompt, config.class_words), "")]
+        positive, negative = clip.encode_ids([texts], vectors)[0].cpu().split(1)
+        stage, side = make_stage(positive, negative, None, None), config.resolution
+        sampling = Sampling(config.sheet_steps, self.run.base.guidance, side, side, MERGE_AT, (config.seed,))
+        return sample(self.run.pipeline, Conditioning(stage, stage), sampling)[0]
+
+
+def make_sheets(run: Run) -> "SheetMaker | WordSheetMaker":
+    return WordSheetMaker(run) if isinstance(run.config, MappingConfig) else SheetMaker(run)
+
+
+def show_pixels(pixels: Tensor) -> Image.Image:
+    """[3, S, S] in -1..1 as a picture."""
+    return Image.fromarray(((pixels.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8))

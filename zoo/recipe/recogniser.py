@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from consistentid.adapter.config import ID_EMBEDDING_WIDTH
-from consistentid.face.face import align_landmarks
+from consistentid.face.face import CROP_PX, align_landmarks
 
 from .augmentation import augment, downscale
 from .blocks import Residual, convolve
@@ -53,10 +53,10 @@ class Recogniser(nn.Module):
 class MarginLoss(nn.Module):
     """CosFace: the angle between an embedding and the centre of its person must be smaller by a margin."""
 
-    def __init__(self, recogniser: Recogniser, people: int):
+    def __init__(self, recogniser: nn.Module, people: int, width: int = ID_EMBEDDING_WIDTH):
         super().__init__()
         self.recogniser = recogniser
-        self.centres = nn.Parameter(torch.randn(people, ID_EMBEDDING_WIDTH) * 0.05)
+        self.centres = nn.Parameter(torch.randn(people, width) * 0.05)
 
     def forward(self, faces: Tensor, people: Tensor) -> Tensor:
         """Aligned faces [B, 3, S, S] and the numbers of their people [B] -> one loss."""
@@ -72,19 +72,25 @@ def train_recogniser(
 ) -> Recogniser:
     """A recogniser of the people in `pictures`; independent: in another form, see INDEPENDENT."""
     torch.manual_seed(seed)
-    device = find_device()
     recogniser = Recogniser(**(INDEPENDENT if independent else {}))
     loss = move_to_device(MarginLoss(recogniser, len(pictures.seeds)))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(len(pictures), size=BATCH)
-        faces = np.stack([_crop_face(pictures, row, recogniser.side_px, rng) for row in rows])
-        people = torch.from_numpy(rows // pictures.scenes)
-        return loss(normalise_faces(faces).to(device), people.to(device))
+        return loss(*crop_faces(pictures, rows, rng, recogniser.side_px))
 
     name = "independent_recogniser" if independent else "recogniser"
     fit(name, loss, measure_loss, steps, 3e-3, seed, curves, weight_decay=0.05)
     return recogniser.cpu()
+
+
+def crop_faces(
+    pictures: Pictures, rows: np.ndarray, rng: np.random.Generator, side_px: int = CROP_PX
+) -> tuple[Tensor, Tensor]:
+    """Aligned faces [B, 3, S, S] of some rows, changed by chance, and the numbers of their people [B]."""
+    faces = np.stack([_crop_face(pictures, row, side_px, rng) for row in rows])
+    device = find_device()
+    return normalise_faces(faces).to(device), torch.from_numpy(rows // pictures.scenes).to(device)
 
 
 def normalise_faces(faces: np.ndarray) -> Tensor:

@@ -1,0 +1,90 @@
+"""Face2Diffusion of the zoo: a small encoder in MSID's form, and the configuration of `train` for its mapping network.
+
+source: arXiv 2403.05094, section 3.2, for the loss on the features of all depths together.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from consistentid.adapter.config import ZOO
+from consistentid.face2diffusion.encoder import MSID
+from consistentid.face2diffusion.msid import EncoderSizes, MSIDEncoder
+from consistentid.training.config import MappingConfig
+from consistentid.training.loop import train
+from consistentid.weights import write_weights
+
+from .base_model import SIDE_PX
+from .fit import fit, has_bfloat16, move_to_device
+from .pictures import Pictures
+from .recogniser import BATCH, MarginLoss, crop_faces
+
+SIZES = EncoderSizes(patch_px=14, width=96, depth=8, taps=(1, 3, 5, 7))
+CLASS_WORDS = ("an old woman", "an old man", "a woman", "a man")
+"""As the captions of drawn faces name people."""
+SPREAD = 0.02
+"""Of new weights, as for any vision transformer."""
+
+
+def make_encoder(sizes: EncoderSizes = SIZES) -> MSIDEncoder:
+    """An untrained one."""
+    encoder = MSIDEncoder(sizes)
+    for tensor in (encoder.cls_token, encoder.pos_embed):
+        torch.nn.init.normal_(tensor, std=SPREAD)
+    return encoder
+
+
+def train_encoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> MSIDEncoder:
+    """An encoder that tells the people in `pictures` apart by its features of all depths."""
+    torch.manual_seed(seed)
+    encoder = make_encoder()
+    loss = move_to_device(MarginLoss(encoder, len(pictures.seeds), encoder.sizes.feature_width))
+
+    def measure_loss(rng: np.random.Generator) -> Tensor:
+        return loss(*crop_faces(pictures, rng.integers(len(pictures), size=BATCH), rng))
+
+    fit("msid", loss, measure_loss, steps, 1e-3, seed, curves, weight_decay=0.05)
+    return encoder.cpu()
+
+
+def write_encoder(encoder: MSIDEncoder, folder: Path) -> None:
+    """As the file that Face2Diffusion's folder has, in half precision but for what counts batches."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = encoder.state_dict()
+    half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    write_weights(folder / f"{MSID}.safetensors", half)
+
+
+def configure_mapping(models: Path, encoder: Path, records: Path, output: Path, steps: int, **changes) -> MappingConfig:
+    """The run that makes the zoo's mapping network. encoder: folder with msid; changes: other values."""
+    usual = MappingConfig(
+        checkpoint=str(models / "base"),
+        dataset=str(records),
+        output=str(output),
+        steps=steps,
+        base=ZOO.name,
+        face2diffusion=str(encoder),
+        face_package=str(models / "face"),
+        class_prompt="{caption}",
+        class_words=CLASS_WORDS,
+        resolution=SIDE_PX,
+        batch=16,
+        micro_batch=16,
+        learning_rate=3e-4,
+        rates="cosine",
+        warmup=steps // 50,
+        precision="bf16" if has_bfloat16() else "no",
+        workers=2,
+        save_every=max(steps // 4, 1),
+        keep=1,
+        log_every=50,
+    )
+    return replace(usual, **changes)
+
+
+def train_mapping(models: Path, encoder: Path, records: Path, output: Path, steps: int, **changes) -> Path:
+    """Train on the records with the zoo's frozen models; returns the folder with both networks."""
+    return train(configure_mapping(models, encoder, records, output, steps, **changes)).parent

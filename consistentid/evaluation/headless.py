@@ -6,21 +6,32 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch import nn
 
 from ..adapter.checkpoint import Adapter
 from ..checked import TableError, check_table, parse_json
 from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
+from ..face.package import load_face_analysis
 from ..face.photo import open_photo
-from ..face2diffusion.encoder import Face2Diffusion
+from ..face2diffusion.encoder import Face2Diffusion, TextIdentity
 from ..headless.model_choice import find_files
 from ..headless.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
 from ..headless.pipeline import sample
-from ..headless.portrait import change_person, choose_device, encode_text, make_sampling, prepare_pipeline
+from ..headless.portrait import (
+    change_person,
+    choose_device,
+    encode_text,
+    encode_word_text,
+    find_base,
+    make_sampling,
+    prepare_pipeline,
+)
 from ..headless.portrait_settings import PortraitSettings, parse_lora, read_settings
 from ..headless.unet import InstalledAdapter, install_adapter
-from ..identity.encode import PhotoModels
+from ..identity import Identity
+from ..identity.encode import PhotoModels, align_photo
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file, hash_path
 
@@ -37,18 +48,23 @@ FILES = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """The models of a run, and its settings with the adapter's defaults. word_networks: None without a word."""
+    """The models of a run, and its settings with their defaults.
 
-    adapter: Adapter
+    adapter, photo_models: None where a word alone is the person; faces finds it then. word_networks: None without one.
+    """
+
+    adapter: Adapter | None
     pipeline: Any
-    installed: InstalledAdapter
-    photo_models: PhotoModels
+    installed: InstalledAdapter | None
+    photo_models: PhotoModels | None
+    faces: Any
     word_networks: Face2Diffusion | None
     settings: PortraitSettings
 
     def place_readers(self, device: str) -> None:
         """What reads a person is on the device only meanwhile, but for InsightFace: drawing needs the memory."""
-        for network in (self.photo_models.encoder.network, self.photo_models.parser, self.word_networks):
+        models = self.photo_models
+        for network in (*((models.encoder.network, models.parser) if models else ()), self.word_networks):
             if isinstance(network, nn.Module):
                 network.to(device)
 
@@ -58,8 +74,6 @@ class Headless:
     {photo: facial description}, in place of that of the settings."""
 
     def __init__(self, settings: PortraitSettings, any_photo: Path, captions: Mapping[Path, str] | None = None):
-        if not settings.consistentid:
-            raise EngineError("The headless engine evaluates ConsistentID; for Face2Diffusion alone use a workflow.")
         settings = replace(settings, face=str(any_photo), identity="", person=(), prompt=settings.word, seed=0, batch=1)
         settings.check()
         settings = find_files(settings)
@@ -67,7 +81,7 @@ class Headless:
         self.settings = replace(settings, device=device, dtype=dtype)
         self.captions = captions or {}
         self._loaded: Loaded | None = None
-        self._people: dict[Path, tuple] = {}
+        self._people: dict[Path, tuple[Identity | None, dict[str, TextIdentity]]] = {}
 
     def describe(self) -> dict:
         """Settings by value, files by their hash."""
@@ -102,23 +116,45 @@ class Headless:
         if photo not in self._people:
             loaded.place_readers(settings.device)
             try:
-                identity, found = read_identity(open_photo(photo), settings, loaded.adapter, loaded.photo_models)
-                self._people[photo] = identity, read_people(settings, found, loaded.word_networks)
+                self._people[photo] = _read(loaded, open_photo(photo), settings)
             finally:
                 loaded.place_readers("cpu")
         identity, people = self._people[photo]
+        if loaded.adapter is None or loaded.installed is None or identity is None:
+            conditioning = encode_word_text(loaded.pipeline, find_base(settings), people, settings)
+            return sample(loaded.pipeline, conditioning, make_sampling(settings))[0]
         changed = change_person(identity, settings)
         _, conditioning = encode_text(loaded.pipeline, loaded.adapter, changed, people, settings)
         loaded.installed.set_weights(settings.weight * changed.weight, settings.lora_weight, changed.schedule)
         return sample(loaded.pipeline, conditioning, make_sampling(settings), loaded.installed)[0]
 
     def _load(self) -> Loaded:
+        if not self.settings.consistentid:
+            return self._load_words()
         adapter, settings = prepare_adapter(self.settings)
         at_rest = replace(settings, device="cpu")
         photo_models, word_networks = load_photo_models(at_rest, adapter), load_word_networks(at_rest)
         pipeline = prepare_pipeline(settings, adapter.config, False)
         installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
-        return Loaded(adapter, pipeline, installed, photo_models, word_networks, settings)
+        return Loaded(adapter, pipeline, installed, photo_models, None, word_networks, settings)
+
+    def _load_words(self) -> Loaded:
+        """Face2Diffusion alone."""
+        base = find_base(self.settings)
+        settings = self.settings.settle(base)
+        faces, networks = load_face_analysis(settings.face_package), load_word_networks(replace(settings, device="cpu"))
+        return Loaded(None, prepare_pipeline(settings, base, False), None, None, faces, networks, settings)
+
+
+def _read(
+    loaded: Loaded, photo: np.ndarray, settings: PortraitSettings
+) -> tuple[Identity | None, dict[str, TextIdentity]]:
+    """Who is in a photo: the identity for the adapter, if there is one, and the words that are people."""
+    if loaded.adapter:
+        identity, found = read_identity(photo, settings, loaded.adapter, loaded.photo_models)
+    else:
+        identity, found = None, align_photo(photo, loaded.faces, settings.select, settings.index)
+    return identity, read_people(settings, found, loaded.word_networks)
 
 
 def read_run_settings(path: str | Path) -> PortraitSettings:

@@ -19,6 +19,8 @@ ZOO_FILES = {
     "face_parser": "face_parsing.safetensors",
     "face_package": "face",
 }
+ZOO_WORDS = {"face2diffusion": "face2diffusion"}
+"""Parts that only a word of the prompt needs."""
 ZOO_CONTENTS = {
     "checkpoint": ("model_index.json", "unet", "vae", "text_encoder", "tokenizer/vocab.json"),
     "clip_vision": ("config.json", "model.safetensors"),
@@ -68,7 +70,7 @@ def find_zoo(parts: Iterable[str] = tuple(ZOO_FILES), folder: Path = ZOO_FOLDER)
 
     CheckpointError names a part that is not there.
     """
-    paths = {part: folder / ZOO_FILES[part] for part in parts}
+    paths = {part: folder / (ZOO_FILES | ZOO_WORDS)[part] for part in parts}
     advice = "Install the pack again." if folder == ZOO_FOLDER else "Leave out --models-folder, or name a whole one."
     for part, path in paths.items():
         for file in (path, *(path / name for name in ZOO_CONTENTS.get(part, ()))):

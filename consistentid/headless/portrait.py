@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..adapter.attention_maps import RegionMaps
 from ..adapter.checkpoint import Adapter
-from ..adapter.config import SD15, AdapterConfig
+from ..adapter.config import CONFIGS, AdapterConfig
 from ..attributes import Changed, change_attributes, parse_change
 from ..errors import ConsistentIDError
 from ..face.package import load_face_analysis
@@ -97,14 +97,12 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
 
 def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:
     """Face2Diffusion alone."""
-    settings = settings.settle(SD15)
+    base = find_base(settings)
+    settings = settings.settle(base)
     found = align_photo(photo, load_face_analysis(settings.face_package), settings.select, settings.index)
     people = read_people(settings, found, load_word_networks(settings))
-    pipeline = prepare_pipeline(settings, SD15, progress)
-    clip = ClipText(pipeline, SD15, people)
-    positive, negative = (encode_plain(clip, text)[0].rows for text in (settings.prompt, settings.negative))
-    stage = make_stage(positive, negative, None, None)
-    images = sample(pipeline, Conditioning(stage, stage), make_sampling(settings))
+    pipeline = prepare_pipeline(settings, base, progress)
+    images = sample(pipeline, encode_word_text(pipeline, base, people, settings), make_sampling(settings))
     return Portrait(images, _list_stages(found), [found.report, f"Prompt: {settings.prompt}"], settings)
 
 
@@ -160,6 +158,20 @@ def encode_text(
     identities = [person.identity for person in people]
     composed = compose_text(settings.prompt, settings.caption, identities, config, clip, alignment)
     return composed, encode_prompt(clip, adapter, people, composed, settings.negative)
+
+
+def encode_word_text(
+    pipeline, base: AdapterConfig, people: dict[str, TextIdentity], settings: PortraitSettings
+) -> Conditioning:
+    """The prompt with a word that is the person, without an adapter."""
+    clip = ClipText(pipeline, base, people)
+    positive, negative = (encode_plain(clip, text)[0].rows for text in (settings.prompt, settings.negative))
+    stage = make_stage(positive, negative, None, None)
+    return Conditioning(stage, stage)
+
+
+def find_base(settings: PortraitSettings) -> AdapterConfig:
+    return next(config for config in CONFIGS if config.name == settings.base)
 
 
 def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):

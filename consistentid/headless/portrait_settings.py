@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..adapter.config import CONFIGS, SD15, AdapterConfig
+from ..adapter.config import CONFIGS, SDXL, AdapterConfig
 from ..attributes import parse_change
 from ..checked import TABLE, TableError, check_table, describe_choice, parse_json
 from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS, PAIRS
@@ -145,7 +145,7 @@ class PortraitSettings:
             bool(self.word) and self.alignment == "published",
             "--word is not read with --alignment published, which cuts prompts; choose auto or matched.",
         )
-        yield bool(self.word) and self.base != SD15.name, "--word is for SD1.4 and SD1.5; leave it out for others."
+        yield bool(self.word) and self.base == SDXL.name, "--word is for SD1.4 and SD1.5; leave it out for others."
         yield bool(self.change) and not self.consistentid, "--change is of ConsistentID; leave out --no-consistentid."
         yield bool(self.change) and bool(self.person), "--change is for one person; name --face or --identity."
         yield bool(self.face2diffusion) and not self.word, "--face2diffusion does nothing without --word."

@@ -163,7 +163,10 @@ def read_config(path: str | Path) -> TrainingConfig:
         raise ConfigError(f"{path} cannot be read as YAML ({error}).") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no configuration: lines like 'steps: 1000' are needed.")
-    kind = CONFIGURATIONS.get(str(content.get("method")), TrainingConfig)
+    method = str(content.get("method", METHODS[0]))
+    if method not in METHODS:
+        raise ConfigError(f"{path}: method is '{method}'; {' or '.join(METHODS)} is needed.")
+    kind = CONFIGURATIONS[method]
     known = {item.name: item for item in fields(kind)}
     values = {name: _read(known[name], v) if name in known else v for name, v in content.items()}
     return _check(kind, values, f"{path}: ")

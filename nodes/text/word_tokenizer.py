@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ...consistentid.errors import CaptionError, IncompatibleModelError
 from ...consistentid.face2diffusion.encoder import TextIdentity
-from ...consistentid.face2diffusion.mapping import TOKEN_WIDTH
 from ...consistentid.face2diffusion.word import normalise_word, split_words
 
 _POSITIONS = "clip_l.transformer.text_model.embeddings.position_embedding"
@@ -37,10 +36,8 @@ class PlacedVector(dict):
 class _Vectors:
     """What the host takes for a file with two vectors: hands out names, for which `_place` puts in the vectors."""
 
-    shape = (2, TOKEN_WIDTH)
-
-    def __init__(self, word: str):
-        self.word = word
+    def __init__(self, word: str, width: int):
+        self.word, self.shape = word, (2, width)
 
     def __getitem__(self, number: int) -> PlacedVector:
         return PlacedVector((self.word, number))
@@ -49,7 +46,7 @@ class _Vectors:
 class WordTokenizer(SDTokenizer):
     """ComfyUI's tokenizer of CLIP-L with words for people; made by `name_person`.
 
-    people: {word: vectors [2, 768]}; positions: the text encoder's position embedding. Face2Diffusion's vectors take
+    people: {word: vectors [2, D]}; positions: the text encoder's position embedding. Face2Diffusion's vectors take
     the place of token and position embedding together, and the host adds the latter, so it is taken off here.
     """
 
@@ -76,7 +73,7 @@ class WordTokenizer(SDTokenizer):
                 word, number = token.name
                 read = partial(_take_position_off, self.people[word][number], self.positions, index - moved)
                 token = PlacedVector(token.name, read)
-            elif isinstance(token, Tensor) and token.shape[-1] != TOKEN_WIDTH:
+            elif isinstance(token, Tensor) and token.shape[-1] != self.positions.weight.shape[-1]:
                 moved += 1
             placed.append((token, *more))
         return placed
@@ -86,7 +83,11 @@ class WordTokenizer(SDTokenizer):
         name, _, rest = embedding_name.partition(" ")
         word = next((word for word in self.people if self._name_file(word) == name), None)
         vectors, *name, following = super()._try_get_embedding(embedding_name)
-        return (vectors, *name, following) if word is None else (_Vectors(word), *name, rest.strip())
+        return (
+            (vectors, *name, following)
+            if word is None
+            else (_Vectors(word, self.people[word].shape[-1]), *name, rest.strip())
+        )
 
     def _name_file(self, word: str) -> str:
         """No name a file could have, nor anything the host reads as emphasis."""
@@ -109,12 +110,19 @@ def name_person(clip, person: TextIdentity, word: str):
     people = getattr(known, "people", {})
     if word in people:
         raise CaptionError(f"'{word}' stands for another person already. Give this one a word of its own.")
+    positions = clip.cond_stage_model.get_submodule(_POSITIONS)
+    made, read = person.vectors.shape[-1], positions.weight.shape[-1]
+    if made != read:
+        raise IncompatibleModelError(
+            f"This person's tokens are of {made} values, but the text encoder of this CLIP reads {read}: the mapping "
+            "network was trained for another base model."
+        )
     named, outer, tokenizer = clip.clone(), copy.copy(clip.tokenizer), copy.copy(known)
     if not isinstance(known, WordTokenizer):  # another pack may have its own kind here
         tokenizer.__class__ = type("WordTokenizer", (WordTokenizer, type(known)), {})
     tokenizer.embedding_directory = known.embedding_directory or []
     tokenizer.people = {**people, word: person.vectors}
-    tokenizer.positions = clip.cond_stage_model.get_submodule(_POSITIONS)
+    tokenizer.positions = positions
     outer.clip_l, named.tokenizer = tokenizer, outer
     return named
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from golden_data.face2diffusion import write_package
 from PIL import Image
 
 from consistentid.evaluation import headless
-from consistentid.evaluation.engine import DrawingError, EngineError
+from consistentid.evaluation.engine import DrawingError
 from consistentid.headless import person
 from consistentid.headless.portrait import draw_portrait
 from consistentid.headless.portrait_settings import PortraitSettings
@@ -76,14 +77,27 @@ def test_the_record_tells_files_by_content(settings, photo, files, tmp_path):
     assert record["settings"]["steps"] == 3 and "seed" not in record["settings"] and "face" not in record["settings"]
 
 
+def test_a_word_alone_draws_what_portrait_draws(files, photo, tmp_path):
+    """Face2Diffusion, without the files of ConsistentID."""
+    write_package(tmp_path / "f2d")
+    paths = {name: str(files[name]) for name in ("checkpoint", "face_package")}
+    words = {"word": "anna", "consistentid": False, "face2diffusion": str(tmp_path / "f2d")}
+    settings = PortraitSettings(**paths, **words, steps=2, width=64, height=64)
+    engine = headless.Headless(settings, photo)
+    engine.draw(photo, "Anna in a hat", 6)
+    drawing = np.asarray(engine.draw(photo, "a photo of Anna", 5).image)
+    expected = draw_portrait(replace(settings, face=str(photo), prompt="a photo of Anna", seed=5)).images[0]
+    assert np.array_equal(drawing, np.asarray(expected))
+    (person_known,) = engine._people.values()
+    assert person_known[0] is None and "anna" in person_known[1]
+
+
 def test_a_word_is_in_the_prompts_of_the_plan(settings, photo, tmp_path):
     (tmp_path / "run.json").write_text('{"word": "anna"}')
     assert headless.read_run_settings(tmp_path / "run.json").word == "anna"
     named = replace(settings, word="anna", face2diffusion=str(tmp_path))
     engine = headless.Headless(named, photo)
-    with pytest.raises(EngineError, match="Face2Diffusion alone"):
-        headless.Headless(replace(named, consistentid=False), photo)
-    engine._loaded = headless.Loaded(None, None, None, None, engine.settings)
+    engine._loaded = headless.Loaded(None, None, None, None, None, engine.settings)
     with pytest.raises(DrawingError, match="does not hold 'anna'"):
         engine.draw(photo, "a photo of a woman", 1)
 

@@ -16,7 +16,19 @@ import torch
 from consistentid.adapter.config import ZOO
 from consistentid.whole_file import claim_folder
 
-from . import adapter, autoencoder, base_model, detector, image_encoder, judge, language, parser, proof, recogniser
+from . import (
+    adapter,
+    autoencoder,
+    base_model,
+    detector,
+    face2diffusion,
+    image_encoder,
+    judge,
+    language,
+    parser,
+    proof,
+    recogniser,
+)
 from .fit import find_device
 from .pictures import Pictures, draw_pictures
 
@@ -36,6 +48,8 @@ STEPS: dict = {
     "image encoder": (6000, 4500),
     "judge": 3000,
     "adapter": 4000,
+    "msid": 3000,
+    "mapping": 3000,
 }
 log = logging.getLogger("zoo.recipe")
 
@@ -58,6 +72,7 @@ def make_zoo(folder: Path) -> None:
     make_readers(folder, pictures)
     make_judges(folder, pictures)
     make_adapters(folder)
+    make_words(folder, pictures)
     for state in (folder / "curves").glob("*.pt"):
         state.unlink()
 
@@ -149,6 +164,28 @@ def make_adapters(folder: Path) -> None:
 
         make(path, train)
         shutil.rmtree(run / "checkpoints", ignore_errors=True)  # another run would go on from them
+
+
+def make_words(folder: Path, pictures: Pictures) -> None:
+    """Face2Diffusion's encoder, which learns from the people that the recogniser saw, and its mapping network, which
+    learns from those of the adapter."""
+    models, run = folder / "models", folder / "curves" / "mapping"
+    records = adapter.write_records(folder / "records", models / "face", ADAPTER_PEOPLE, ADAPTER_SCENES)
+    encoder = make(
+        folder / "work" / "msid",
+        lambda part: face2diffusion.write_encoder(
+            face2diffusion.train_encoder(pictures, STEPS["msid"], folder / "curves"), part
+        ),
+    )
+
+    def train(part: Path) -> None:
+        done = face2diffusion.train_mapping(models, encoder, records, run, STEPS["mapping"])
+        part.mkdir()
+        for name in ("msid", "mapping"):
+            shutil.copy(done / f"{name}.safetensors", part)
+
+    make(models / "face2diffusion", train)
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
 
 
 def make(path: Path, write: Callable[[Path], object]) -> Path:

@@ -10,21 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from consistentid.adapter.config import ZOO
 from consistentid.face2diffusion.encoder import MSID
 from consistentid.face2diffusion.msid import EncoderSizes, MSIDEncoder
 from consistentid.training.config import MappingConfig
 from consistentid.training.loop import train
 from consistentid.weights import write_weights
 
-from .base_model import SIDE_PX
-from .fit import fit, has_bfloat16, move_to_device
+from .adapter import configure
+from .fit import fit, move_to_device
 from .pictures import Pictures
 from .recogniser import BATCH, MarginLoss, crop_faces
 
-SIZES = EncoderSizes(patch_px=14, width=96, depth=8, taps=(1, 3, 5, 7))
+SIZES = EncoderSizes(patch_px=14, width=64, depth=8, taps=(1, 3, 5, 7))
 CLASS_WORDS = ("an old woman", "an old man", "a woman", "a man")
 """As the captions of drawn faces name people."""
+SHARED = (
+    *("checkpoint", "dataset", "output", "steps", "base", "resolution", "batch", "micro_batch", "learning_rate"),
+    *("rates", "warmup", "precision", "workers", "save_every", "keep", "log_every"),
+)
+"""Keys that are as in the adapter's run."""
 SPREAD = 0.02
 """Of new weights, as for any vision transformer."""
 
@@ -59,32 +63,19 @@ def write_encoder(encoder: MSIDEncoder, folder: Path) -> None:
 
 
 def configure_mapping(models: Path, encoder: Path, records: Path, output: Path, steps: int, **changes) -> MappingConfig:
-    """The run that makes the zoo's mapping network. encoder: folder with msid; changes: other values."""
-    usual = MappingConfig(
-        checkpoint=str(models / "base"),
-        dataset=str(records),
-        output=str(output),
-        steps=steps,
-        base=ZOO.name,
+    """The run that makes the zoo's mapping network, like the adapter's. encoder: folder with msid; changes: other
+    values."""
+    usual = configure(models, records, output, steps)
+    words = MappingConfig(
+        **{name: getattr(usual, name) for name in SHARED},
         face2diffusion=str(encoder),
         face_package=str(models / "face"),
         class_prompt="{caption}",
         class_words=CLASS_WORDS,
-        resolution=SIDE_PX,
-        batch=16,
-        micro_batch=16,
-        learning_rate=3e-4,
-        rates="cosine",
-        warmup=steps // 50,
-        precision="bf16" if has_bfloat16() else "no",
-        workers=2,
-        save_every=max(steps // 4, 1),
-        keep=1,
-        log_every=50,
     )
-    return replace(usual, **changes)
+    return replace(words, **changes)
 
 
 def train_mapping(models: Path, encoder: Path, records: Path, output: Path, steps: int, **changes) -> Path:
-    """Train on the records with the zoo's frozen models; returns the folder with both networks."""
+    """Train on the records with the zoo's frozen models; returns the folder, in which both networks are."""
     return train(configure_mapping(models, encoder, records, output, steps, **changes)).parent

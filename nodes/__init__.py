@@ -8,7 +8,7 @@ from .conditioning import InjectTokens
 from .describe import DescribeFace, LoadCaptioner
 from .detail import CropHead, PasteHead
 from .face import DetectFace, LoadFaceAnalysis, LoadFaceCascade
-from .face2diffusion import EncodeTextIdentity, LoadFace2Diffusion, NamePerson
+from .face2diffusion import EncodeTextIdentity, LoadFace2Diffusion, NamePerson, ReadExpression
 from .hooks import HookIdentity
 from .identity import EncodeIdentity, LoadIdentity, SaveIdentity
 from .likeness import LikenessScore, LoadImageEncoder, RegionLikeness
@@ -37,6 +37,7 @@ NODES = [
     EditRegions,
     DescribeFace,
     EncodeIdentity,
+    ReadExpression,
     EncodeTextIdentity,
     SaveIdentity,
     LoadIdentity,

@@ -5,14 +5,15 @@ from comfy.sd import CLIP
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..consistentid.adapter.config import CONFIGS
 from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.face2diffusion.encoder import TextIdentity, align_for_text, encode_face, load_face2diffusion
-from ..consistentid.face2diffusion.expression import parse_expression
+from ..consistentid.face2diffusion.expression import format_expression, parse_expression, read_expression
 from ..consistentid.face2diffusion.word import PUBLISHED_WORD, normalise_word, require_word
 from ..consistentid.finite import require_finite
 from .boundary import sockets
 from .boundary.layout import make_preview, read_photo
-from .model.hosting import load_to_device, make_patcher
+from .model.hosting import HostedFaceParser, load_to_device, make_patcher
 from .server import folders
 from .text.word_tokenizer import name_person
 
@@ -79,7 +80,10 @@ class EncodeTextIdentity(io.ComfyNode):
                     "expression",
                     optional=True,
                     force_input=True,
-                    tooltip="64 numbers: expression coefficients of a 3D face model. Left open: neutral, as published",
+                    tooltip=(
+                        "64 numbers of a 3D face model for the released networks, 6 of Read Expression for those that "
+                        "were trained with this pack. Left open: neutral, as published"
+                    ),
                 ),
             ],
             outputs=[
@@ -104,6 +108,39 @@ class EncodeTextIdentity(io.ComfyNode):
         require_finite(expression_strength=expression_strength)
         person = encode_face(face2diffusion.model, crop, code, expression_strength)
         return io.NodeOutput(person, make_preview(crop))
+
+
+class ReadExpression(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentID_ReadExpression",
+            display_name="Read Expression (Face2Diffusion)",
+            category=sockets.IDENTITY,
+            description=(
+                "Measures eyes, brows and mouth of any face as a code for Encode Face as Text: for mapping networks "
+                "trained with this pack, not for the released one."
+            ),
+            **sockets.list_aliases("f2d", "expression", "smile", "表情"),
+            inputs=[
+                sockets.FaceParser.Input("face_parser", tooltip="From Load Face Parser"),
+                io.Image.Input("image", tooltip="The 'photo' that Detect Face gives out with the face"),
+                sockets.Face.Input("face", tooltip="From Detect Face with InsightFace; it may be another person"),
+                io.Combo.Input(
+                    "side_px",
+                    options=[str(config.parsing_px) for config in CONFIGS],
+                    tooltip="Side of the square that is parsed: 512; for the small models 256",
+                ),
+            ],
+            outputs=[
+                io.String.Output("expression", display_name="expression", tooltip="For Encode Face as Text: 6 numbers")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, face_parser: ModelPatcher, image: Tensor, face: Face, side_px: str) -> io.NodeOutput:
+        code = read_expression(HostedFaceParser(face_parser), read_photo(image), face, int(side_px))
+        return io.NodeOutput(format_expression(code))
 
 
 class NamePerson(io.ComfyNode):

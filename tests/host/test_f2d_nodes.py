@@ -104,6 +104,16 @@ def test_expression(host, encode):
         encode(expression="1 2 3")
 
 
+def test_an_expression_is_read_of_a_face(host, found, zoo_models, encode):
+    """For networks that were trained here; those of the released kind refuse it."""
+    load = host.consistentid.face.parsing.load_face_parser
+    parser = host.nodes.model.hosting.make_patcher(load(zoo_models / "face_parsing.safetensors"))
+    (code,) = host.nodes.face2diffusion.ReadExpression.execute(parser, found[1], found[0], "256").result
+    assert host.consistentid.face2diffusion.expression.parse_expression(code).shape == (6,)
+    with pytest.raises(host.consistentid.errors.ConsistentIDError, match=r"reads expression codes of 64 numbers"):
+        encode(expression=code)
+
+
 def test_photo_and_face_must_belong_together(host, encode, found):
     errors = host.consistentid.errors
     with pytest.raises(errors.ConsistentIDError, match="not found in this photo"):

@@ -61,8 +61,10 @@ def assemble_run(config: TrainingConfig) -> Run:
     accelerator, accumulated = start_accelerator(config)
     base = replace(next(base for base in CONFIGS if base.name == config.base), regions=config.regions)
     pipeline = load_pipeline(config.checkpoint, base, base_config=config.base_config)
-    assemble = _assemble_words if isinstance(config, MappingConfig) else _assemble_adapter
-    samples, frozen, model = assemble(config, accelerator, pipeline, base)
+    if isinstance(config, MappingConfig):
+        samples, frozen, model = _assemble_words(config, accelerator, pipeline, base)
+    else:
+        samples, frozen, model = _assemble_adapter(config, accelerator, pipeline, base)
     parameters = list(model.name_trained().values())
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
     ema = make_ema(config, parameters)

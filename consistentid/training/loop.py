@@ -18,7 +18,7 @@ from .config import MappingConfig, TrainingConfig
 from .log import Log
 from .rates import find_rate
 from .samples import Sample, load_batches
-from .sheets import SheetMaker, make_sheets
+from .sheets import SheetMaker, WordSheetMaker, make_sheets
 
 SHEETS = "sheets"
 
@@ -137,7 +137,7 @@ def write_results(run: Run) -> None:
         put_encoder(config)
 
 
-def save_sheet(run: Run, sheets: SheetMaker, log: Log) -> None:
+def save_sheet(run: Run, sheets: SheetMaker | WordSheetMaker, log: Log) -> None:
     picture = sheets.draw()
     folder = Path(run.config.output) / SHEETS
     folder.mkdir(exist_ok=True)

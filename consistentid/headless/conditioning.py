@@ -86,8 +86,11 @@ def _unite_stages(stages: Sequence[Stage]) -> Stage:
         torch.cat([repeat_text(text, length) for text in texts])
         for texts in ([stage.positive for stage in stages], [stage.negative for stage in stages])
     )
-    pooled = [(stage.pooled, stage.negative_pooled) for stage in stages if stage.pooled is not None]
-    return Stage(positive, negative, *map(torch.cat, zip(*pooled, strict=True)))
+    pooled = [stage.pooled for stage in stages if stage.pooled is not None]
+    negative_pooled = [stage.negative_pooled for stage in stages if stage.negative_pooled is not None]
+    if not pooled:
+        return Stage(positive, negative)
+    return Stage(positive, negative, torch.cat(pooled), torch.cat(negative_pooled))
 
 
 def stack_rows(positive: Tensor, negative: Tensor, count: int, guided: bool) -> Tensor:

@@ -21,7 +21,7 @@ PNG_KEY = "consistentid"
 FORMAT = 1
 BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
-STRENGTH = {"ge": -10, "le": 10}
+STRENGTH: dict[str, Any] = {"ge": -10, "le": 10}
 """Limits of a strength or weight; as in ComfyUI, like the other limits."""
 PLACES = {"left": (0.0, 0.48), "right": (0.52, 1.0)}
 """Parts of the width that have a name; what lies between keeps two people apart."""

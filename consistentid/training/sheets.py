@@ -62,7 +62,7 @@ class SheetMaker:
         side, guidance = config.resolution, adapter.config.guidance
         sampling = Sampling(config.sheet_steps, guidance, side, side, MERGE_AT, (config.seed,))
         pipeline = self.run.pipeline
-        run = RecordedRun(self.run.model.installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
+        run = RecordedRun(self.model.installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
         picture = sample(pipeline, conditioning, sampling, callback_on_step_end=run)[0]
         maps = {region: steps.mean(0) for region, steps in run.read()[0].maps.items()}
         heat = [("attention by region", draw_regions_heat(picture, maps))] if maps else []

@@ -15,10 +15,10 @@ from ...consistentid.adapter.attention_maps import (
     repeat_positions,
 )
 from ...consistentid.adapter.config import AdapterConfig
+from ...consistentid.adapter.masks import Place
 from ...consistentid.adapter.sites import list_sites
 from ...consistentid.errors import ConsistentIDError
 from .attention import IDAttentionPatch
-from .masks import Place
 from .patching import find_previous, install_run
 from .rows import WATCH, FacialText, Rows, find_grid, list_own
 

@@ -130,11 +130,11 @@ def test_pictures_of_a_batch_are_apart(host, portrait, draw, watch):
 def test_a_person_s_tokens_get_nothing_outside_the_mask(host, run, portrait, watch):
     mask = torch.zeros(1, 16, 16)
     mask[..., :8] = 1
-    person = host.nodes.people.Person(portrait.identity, host.nodes.model.masks.AttentionMask(mask))
+    person = host.nodes.people.Person(portrait.identity, host.consistentid.adapter.masks.AttentionMask(mask))
     model = host.nodes.model.patching.apply_adapter(portrait.model, portrait.hosted, (person,))
     model, attention = watch(model)
     rows = host.nodes.model.rows
-    masked = [host.nodes.model.masks.TokenMask(torch.tensor([3]), 77, person.mask)]
+    masked = [host.consistentid.adapter.masks.TokenMask(torch.tensor([3]), 77, person.mask)]
     told = {rows.TOKEN_MASKS: masked, rows.FACIAL_TOKENS: {"A face": (3,), "B face": (5,)}}
     positive, negative = [[run.tell(1), told]], [[run.tell(-1), {}]]
     (own,) = attention.find(run.sample(model, (positive, negative)))

@@ -49,8 +49,9 @@ def test_texts_that_an_engine_has_repeated():
 
 def test_a_record_is_the_mean_over_layers_and_keeps_the_mass():
     record = AttentionRecord()
-    fine, coarse = torch.rand(1, 32), torch.rand(1, 8)
-    record.add(0, 2, ["nose"], fine, (8, 4))
+    fine, other, coarse = torch.rand(1, 32), torch.rand(1, 32), torch.rand(1, 8)
+    for layer in (fine, other):
+        record.add(0, 2, ["nose"], layer, (8, 4))
     record.add(0, 2, ["nose"], coarse, (4, 2))
     record.add(0, 3, ["nose"], fine, (8, 4))
     record.add(1, 3, ["eyes"], fine, (8, 4))
@@ -58,7 +59,7 @@ def test_a_record_is_the_mean_over_layers_and_keeps_the_mass():
     own = record.read(0)
     assert (list(own.maps), own.steps, own.count) == (["nose"], (2, 3), 4)
     first, second = own.maps["nose"]
-    assert float(first.mean()) == pytest.approx(float(fine.mean() + coarse.mean()) / 2, rel=1e-5)
+    assert float(first.mean()) == pytest.approx(float(fine.mean() + other.mean() + coarse.mean()) / 3, rel=1e-5)
     assert torch.equal(second, fine.view(8, 4))
     assert list(record.read(1).maps) == ["eyes"] and record.read(2).maps == {}
 

@@ -22,6 +22,7 @@ def settings(files):
 
 
 def test_an_engine_draws_what_portrait_draws(settings, photo, tmp_path, monkeypatch):
+    settings = replace(settings, change=("age=old",))  # which weighs and schedules the ID tokens
     engine, loads = headless.Headless(settings, photo), []
     named = {"load_adapter": "adapter", "load_clip_vision": "clip_vision", "load_face_parser": "face_parser"}
     named |= {"load_face_analysis": "face_package"}

@@ -98,7 +98,7 @@ def test_a_word_is_in_the_prompts_of_the_plan(settings, photo, tmp_path):
     assert headless.read_run_settings(tmp_path / "run.json").word == "anna"
     named = replace(settings, word="anna", face2diffusion=str(tmp_path))
     engine = headless.Headless(named, photo)
-    engine._loaded = headless.Loaded(None, None, None, None, None, engine.settings)
+    engine._loaded = headless.Loaded(None, None, None, None, None, None, engine.settings)
     with pytest.raises(DrawingError, match="does not hold 'anna'"):
         engine.draw(photo, "a photo of a woman", 1)
 

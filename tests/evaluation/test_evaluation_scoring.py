@@ -13,7 +13,7 @@ from consistentid.evaluation.plan import read_plan
 from consistentid.evaluation.scoring import Scorer, ScoringModels
 from consistentid.face.package import load_face_analysis
 from consistentid.likeness.dino import load_dino
-from consistentid.likeness.faces import measure_reference, score_picture
+from consistentid.likeness.faces import find_largest, measure_reference, score_picture
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,11 @@ def test_every_metric_of_one_picture(clip_folder, dino_folder, face_package, ast
     assert set(scores["regions"]) == {"face", "nose"} and 0.2 < scores["fgis"] < 0.9999
     assert scores["index_arithmetic"] == pytest.approx((scores["face_sim"] + scores["clip_t"]) / 2)
     index = {f"index_{mean}" for mean in ("arithmetic", "geometric", "harmonic")}
-    assert set(scores) == {"clip_t", "clip_i", "dino", "face_sim", "fgis", "regions", *index}
-    assert len(scorer.people["A"].looks) == 2, "but one photo is the other, darker: of copies they tell nothing"
+    assert set(scores) == {"clip_t", "clip_i", "dino", "face_sim", "fgis", "regions", "copy_identity", *index}
+    r, t, g = (find_largest(analysis, photo).id_embedding.astype(float) for photo in (*references, blurred))
+    gt, gr, tr = (np.arccos(np.clip(a @ b, -1, 1)) for a, b in ((g, t), (g, r), (t, r)))
+    assert scores["copy_identity"] == pytest.approx(np.clip((gt - gr) / tr, -1, 1), abs=1e-3)
+    assert len(scorer.people["A"].looks) == 2, "in which pose and light are the same, and tell nothing"
     assert scorer.score("A", "a red hat", astronaut[300:])["face_sim"] is None, "nobody is below her collar"
     assert scorer.score("A", "a red hat", astronaut[300:])["fgis"] is None
     assert scorer.score("A", "a red hat", astronaut[300:])["index_harmonic"] == 0, "no face is no likeness"

@@ -49,7 +49,7 @@ def _fill_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -> 
 
 def _paste_portrait(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) -> None:
     """One whole picture, as large as the canvas or, as of another shape, lower at the top."""
-    row, side = int(rng.integers(len(pictures))), len(canvas.image)
+    row, side = int(pictures.choose(rng)), len(canvas.image)
     image = augment(downscale(pictures.images[row], rng), rng)
     size = side if rng.random() < 0.7 else int(side * rng.uniform(0.6, 1))
     x = int(rng.integers(side - size + 1))
@@ -61,7 +61,7 @@ def _paste_portrait(canvas: Canvas, pictures: Pictures, rng: np.random.Generator
 
 def _paste_person(canvas: Canvas, pictures: Pictures, largest: float, rng: np.random.Generator) -> None:
     """One face with some of what is around it, where it covers no other face; left out where there is no room."""
-    row, side = int(rng.integers(len(pictures))), len(canvas.image)
+    row, side = int(pictures.choose(rng)), len(canvas.image)
     box, whole = pictures.boxes[row], len(pictures.images[row])
     height, width = box[3] - box[1], box[2] - box[0]
     margins = rng.uniform(0.25, 1.2, 4) * (width, height, width, height)
@@ -93,7 +93,7 @@ def _paste_part(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) ->
 
 def _crop_background(pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
     """What lies above, below or beside the face in some picture."""
-    row = int(rng.integers(len(pictures)))
+    row = int(pictures.choose(rng))
     x0, y0, x1, y1 = pictures.boxes[row].astype(int)
     side = len(pictures.images[row])
     places = [(0, y1, side, side), (0, 0, x0, side), (x1, 0, side, side), (0, 0, side, y0)]

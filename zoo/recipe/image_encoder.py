@@ -121,7 +121,7 @@ def write_image_encoder(pupil: Pupil, folder: Path) -> None:
 
 
 def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    row = rng.integers(len(pictures))
+    row = pictures.choose(rng)
     side_px = int(rng.integers(SMALLEST_PX, LARGEST_PX + 1))
     photo, labels = random_affine(pictures.images[row], pictures.labels[row], side_px, rng)
     photo = augment(photo, rng)

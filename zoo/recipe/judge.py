@@ -96,7 +96,7 @@ def measure_judge(judge: Judge, pictures: Pictures) -> dict[str, float]:
 def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     import cv2
 
-    row = rng.integers(len(pictures))
+    row = pictures.choose(rng)
     side_px = int(rng.integers(SMALLEST_PX, SIDE_PX + 1)) if rng.random() < 0.5 else SIDE_PX
     image, _ = random_affine(pictures.images[row], pictures.labels[row], side_px, rng)
     image = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)

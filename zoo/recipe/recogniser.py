@@ -76,7 +76,7 @@ def train_recogniser(
     loss = move_to_device(MarginLoss(recogniser, len(pictures.seeds)))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
-        rows = rng.integers(len(pictures), size=BATCH)
+        rows = pictures.choose(rng, BATCH)
         return loss(*crop_faces(pictures, rows, rng, recogniser.side_px))
 
     name = "independent_recogniser" if independent else "recogniser"
@@ -90,7 +90,7 @@ def crop_faces(
     """Aligned faces [B, 3, S, S] of some rows, changed by chance, and the numbers of their people [B]."""
     faces = np.stack([_crop_face(pictures, row, side_px, rng) for row in rows])
     device = find_device()
-    return normalise_faces(faces).to(device), torch.from_numpy(rows // pictures.scenes).to(device)
+    return normalise_faces(faces).to(device), torch.from_numpy(pictures.find_people(rows)).to(device)
 
 
 def normalise_faces(faces: np.ndarray) -> Tensor:

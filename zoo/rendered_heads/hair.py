@@ -1,0 +1,354 @@
+"""Hair that grows: strands from the scalp, combed, falling, and kept out of the head."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from zoo.drawn_faces import Person
+
+from .assets import load_base_mesh
+from .noise import look_up
+from .regions import HEAD_CENTRE, measure_beard, measure_brow, measure_hairline, read_mask
+from .skin import Looks
+
+POINTS = 22
+CELLS = 48
+"""Of the map of how far the body reaches, around and up."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """length: dm, of hair on top and lower down. comb: where hair is combed: parted, back, forward, out, tied.
+
+    lift: how steeply it leaves the skin; weight: how soon it falls. curl: radius in dm; turns: of a curl along a hair.
+    fringe: whether hair falls into the forehead. count: of strands. clumped: how far the tips of locks come together.
+    """
+
+    top: float
+    low: float
+    comb: str
+    lift: float = 0.25
+    weight: float = 0.3
+    curl: float = 0.0
+    turns: float = 0.0
+    fringe: bool = False
+    count: int = 3000
+    clumped: float = 0.5
+
+
+STYLES = {
+    "buzz-cut": Style(0.07, 0.05, "out", 1.0, 0.0, count=7000, clumped=0),
+    "short swept": Style(0.55, 0.22, "parted", 0.35, 0.10, count=4500, clumped=0.5),
+    "quiff": Style(0.65, 0.16, "back", 0.75, 0.06, count=4500, clumped=0.5),
+    "spiky": Style(0.42, 0.22, "out", 1.0, 0.0, count=4500, clumped=0.9),
+    "short curly": Style(0.6, 0.4, "out", 0.8, 0.08, 0.06, 3.0, count=3500, clumped=0.7),
+    "afro": Style(0.85, 0.75, "out", 1.0, 0.0, 0.07, 5.0, count=4500, clumped=0.3),
+    "mohawk": Style(0.8, 0.0, "out", 1.0, 0.0, count=1800, clumped=0.8),
+    "bob": Style(1.5, 1.3, "parted", 0.3, 0.35, 0.015, 1.0, clumped=0.4),
+    "fringed bob": Style(1.5, 1.3, "parted", 0.3, 0.35, 0.012, 1.0, True, clumped=0.4),
+    "long straight": Style(3.4, 3.0, "parted", 0.3, 0.35, 0.02, 1.0, clumped=0.5),
+    "long wavy": Style(3.3, 2.9, "parted", 0.35, 0.3, 0.07, 3.5, clumped=0.7),
+    "long fringed": Style(3.3, 2.9, "parted", 0.3, 0.35, 0.03, 1.5, True, clumped=0.5),
+    "curly shoulder-length": Style(2.0, 1.8, "parted", 0.6, 0.2, 0.10, 5.0, clumped=0.8),
+    "bun": Style(1.9, 1.5, "tied", 0.12, 0.0, clumped=0.3),
+    "ponytail": Style(3.2, 2.9, "tied", 0.12, 0.25, 0.02, 1.0, clumped=0.3),
+    "pigtails": Style(2.6, 2.4, "two", 0.12, 0.25, 0.03, 1.5, clumped=0.3),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Strands:
+    """points: [N, K, 3] of a person at rest. shades: [N], how bright each is. width: in dm."""
+
+    points: np.ndarray
+    shades: np.ndarray
+    width: float
+
+
+class Body:
+    """How far head and shoulders reach from an upright line through the neck, so that hair stays outside."""
+
+    def __init__(self, points: np.ndarray):
+        mesh = load_base_mesh()
+        outer = points[np.unique(mesh.triangles[mesh.parts == 0])]
+        base = mesh.points[np.unique(mesh.triangles[mesh.parts == 0])]
+        outer = outer[(base[:, 1] > 4.5)]
+        self.centre = HEAD_CENTRE + (points - mesh.points)[mesh.follow > 0.99].mean(axis=0)
+        self.lowest = outer[:, 1].min()
+        self.globe = self._gather(*self._to_globe(outer[outer[:, 1] > self.centre[1] - 0.6]))
+        self.column = self._gather(*self._to_column(outer))
+
+    def _to_globe(self, places: np.ndarray):
+        offset = places - self.centre
+        radius = np.linalg.norm(offset, axis=1) + 1e-9
+        around = np.arctan2(offset[:, 0], offset[:, 2]) / (2 * np.pi) + 0.5
+        return around, np.arccos((offset[:, 1] / radius).clip(-1, 1)) / np.pi, radius
+
+    def _to_column(self, places: np.ndarray):
+        x, z = places[:, 0], places[:, 2] - self.centre[2]
+        up = (self.centre[1] + 1.5 - places[:, 1]) / (self.centre[1] + 1.5 - self.lowest)
+        return np.arctan2(x, z) / (2 * np.pi) + 0.5, up.clip(0, 0.999), np.hypot(x, z)
+
+    @staticmethod
+    def _gather(around, up, radius) -> np.ndarray:
+        from scipy.ndimage import gaussian_filter, maximum_filter
+
+        reach = np.zeros((CELLS, CELLS))
+        cells = (around * CELLS).astype(int) % CELLS, (up * CELLS).astype(int).clip(0, CELLS - 1)
+        np.maximum.at(reach, cells, radius)
+        spread = maximum_filter(reach, 3, mode=("wrap", "nearest"))
+        reach = np.where(reach > 0, reach, spread)
+        reach = np.where(reach > 0, reach, maximum_filter(reach, 5, mode=("wrap", "nearest")))
+        return gaussian_filter(reach, 0.7, mode=("wrap", "nearest"))
+
+    def push_out(self, places: np.ndarray, margin) -> np.ndarray:
+        """Places [N, 3] moved to `margin` outside where they are nearer."""
+        high = places[:, 1] > self.centre[1] - 0.25
+        around, up, radius = self._to_globe(places)
+        reach = self._read(self.globe, around, up) + margin
+        scale = np.where(high & (radius < reach), reach / radius, 1)
+        places = self.centre + (places - self.centre) * scale[:, None]
+        around, up, radius = self._to_column(places)
+        reach = self._read(self.column, around, up) + margin
+        scale = np.where(~high & (radius < reach), reach / np.maximum(radius, 1e-6), 1)
+        middle = np.stack([0 * radius, places[:, 1], 0 * radius + self.centre[2]], axis=1)
+        return middle + (places - middle) * scale[:, None]
+
+    @staticmethod
+    def _read(reach, around, up):
+        return reach[(around * CELLS).astype(int) % CELLS, (up * CELLS).astype(int).clip(0, CELLS - 1)]
+
+
+def grow_hair(person: Person, looks: Looks, points: np.ndarray, seed: int) -> Strands | None:
+    """The hair of the head of a person whose body at rest is `points`; None for a bald one."""
+    if person.hair == "bald":
+        return None
+    rng = np.random.default_rng([seed, 104])
+    style = _vary(STYLES[person.hair], person, rng)
+    above = lambda rest: measure_hairline(rest, looks.recession, looks.hairline)  # noqa: E731
+    chosen = (lambda rest: (above(rest) > 0.02) & (abs(rest[:, 0]) < 0.15)) if person.hair == "mohawk" else (
+        lambda rest: above(rest) + 0.04 * rng.random(len(rest)) > 0.03
+    )  # fmt: skip
+    rest, roots, normals = _plant(points, chosen, style.count, rng)
+    body = Body(points)
+    high = ((above(rest) - 0.1) / 0.45).clip(0, 1) * ((rest[:, 1] - 7.2) / 0.5).clip(0, 1)
+    length = (style.low + high * (style.top - style.low)) * rng.uniform(0.8, 1.1, len(roots))
+    fringe = style.fringe & (rest[:, 2] > 0.85) & (abs(rest[:, 0]) < 0.55) & (rest[:, 1] > 7.6)
+    length = np.where(fringe, (rest[:, 1] - 7.48) * rng.uniform(1.0, 1.12, len(roots)) + 0.06, length)
+    path = _fall(style, person, rest, roots, normals, length, fringe, body, rng)
+    path = _curl(_gather_locks(path, rest, style, rng), rest, style, length, rng)
+    open_ = fringe | (_count_before_face(path, body) < 2)
+    path, rest = path[open_], rest[open_]
+    if person.hair == "bun":
+        path = np.concatenate([path, _wind_bun(body, path, rng)])
+    shades = 1 + 0.16 * look_up(rest, 9) + rng.normal(0, 0.12, len(rest))
+    shades = np.concatenate([shades, 1 + rng.normal(0, 0.15, len(path) - len(rest))])
+    return Strands(path.astype(np.float32), shades.clip(0.5, 1.7).astype(np.float32), 0.026 if style.top < 1 else 0.036)
+
+
+def grow_brows(person: Person, looks: Looks, points: np.ndarray, seed: int) -> Strands:
+    rng = np.random.default_rng([seed, 105])
+    inside = lambda rest: measure_brow(rest, looks.brow_height, looks.brow_arch, looks.brow_width) > 0.1  # noqa: E731
+    rest, roots, normals = _plant(points, inside, int(380 * looks.brow_width / 0.034), rng)
+    side = np.sign(rest[:, :1])
+    outer = ((abs(rest[:, :1]) - 0.1) / 0.4).clip(0, 1)
+    comb = np.concatenate([side * (0.35 + 0.65 * outer), 0.85 - 1.05 * outer, 0 * side], axis=1)
+    return _stubble(roots, normals, comb, rng.uniform(0.04, 0.08, len(roots)), 0.2, rng)
+
+
+def grow_beard(person: Person, looks: Looks, points: np.ndarray, seed: int) -> Strands | None:
+    if person.beard in ("none", "stubble"):
+        return None
+    rng = np.random.default_rng([seed, 106])
+
+    def inside(rest):
+        jaw, moustache, goatee = measure_beard(rest)
+        shown = {"moustache": moustache, "goatee": np.maximum(0.8 * moustache, goatee)}
+        return shown.get(person.beard, np.maximum(jaw, moustache)) > rng.random(len(rest)) * 0.7 + 0.15
+
+    rest, roots, normals = _plant(points, inside, 3800 if person.beard == "full beard" else 1300, rng)
+    jaw, moustache, _ = measure_beard(rest)
+    long = rng.uniform(0.10, 0.5) if person.beard == "full beard" else rng.uniform(0.1, 0.25)
+    length = np.where(moustache > 0.3, 0.13, long * ((6.75 - rest[:, 1]) / 0.4).clip(0.35, 1))
+    length *= rng.uniform(0.7, 1.2, len(roots))
+    side = np.sign(rest[:, 0]) * (moustache > 0.3) * 1.1
+    comb = np.stack([side, np.full(len(roots), -1.0), np.full(len(roots), 0.15)], axis=1)
+    return _stubble(roots, normals, comb, length, 0.5, rng)
+
+
+def _vary(style: Style, person: Person, rng: np.random.Generator) -> Style:
+    grown = person.hair_volume * rng.uniform(0.85, 1.2)
+    return replace(
+        style,
+        top=style.top * grown,
+        low=style.low * grown,
+        lift=style.lift * rng.uniform(0.8, 1.25),
+        curl=style.curl * rng.uniform(0.7, 1.4),
+        clumped=min(style.clumped * rng.uniform(0.6, 1.2), 0.95),
+    )
+
+
+def _plant(points: np.ndarray, chosen, count: int, rng: np.random.Generator):
+    """Roots all over the skin where `chosen` says so: places on the base mesh, places, normals; each [N, 3]."""
+    mesh = load_base_mesh()
+    corners = mesh.points[mesh.triangles]
+    near = (mesh.parts == 0) & (corners[:, 0, 1] > 5.9)
+    ears = read_mask("ears", mesh.corners.mean(axis=1)) > 0.3
+    near &= ~(ears & (abs(corners[:, 0, 0]) > 0.7))
+    owners = np.flatnonzero(near)
+    corners = corners[owners]
+    owners = owners[chosen(corners.reshape(-1, 3)).reshape(-1, 3).any(axis=1)]
+    if not len(owners):
+        return (np.zeros((0, 3)),) * 3
+    corners = mesh.points[mesh.triangles[owners]]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    picked = rng.choice(len(owners), count * 2, p=area / area.sum())
+    shares = rng.dirichlet((1, 1, 1), count * 2)[..., None]
+    rest = (corners[picked] * shares).sum(axis=1)
+    kept = np.flatnonzero(chosen(rest))[:count]
+    moved = points[mesh.triangles[owners[picked[kept]]]]
+    normals = np.cross(moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    return rest[kept], (moved * shares[kept]).sum(axis=1), normals
+
+
+def _fall(style, person, rest, roots, normals, length, fringe, body: Body, rng) -> np.ndarray:
+    """Strands [N, POINTS, 3] as they leave the skin, are combed and fall."""
+    comb = _comb(style, person, rest, fringe, rng)
+    along = comb - (comb * normals).sum(axis=1, keepdims=True) * normals
+    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    loose = np.stack([look_up(rest, 2.0, k) for k in range(3)], axis=1) * 0.25 + rng.normal(0, 0.10, (len(rest), 3))
+    lift = style.lift * np.where(fringe, 0.5, 1)[:, None]
+    heading = along * (1 - min(style.lift, 1) * 0.75) + normals * lift + loose * (0.35 + 0.4 * style.lift)
+    heading /= np.linalg.norm(heading, axis=1, keepdims=True)
+    step = (length / (POINTS - 1))[:, None]
+    places, path = roots.copy(), [roots]
+    margin = 0.015 + 0.07 * rng.random(len(rest)) * min(1.0, style.top)
+    ties = _find_ties(style, body)
+    for number in range(1, POINTS):
+        share = number / POINTS
+        pull = np.zeros_like(places)
+        pull[:, 1] -= style.weight * np.minimum(length, 1.2) * 0.8
+        if style.comb in ("parted", "back", "forward") and share < 0.35:
+            pull += 0.25 * along
+        if ties is not None:
+            tie = ties[(rest[:, 0] > 0).astype(int)]
+            left = tie - places
+            far = np.linalg.norm(left, axis=1, keepdims=True)
+            free = np.concatenate([path[k][:, None] for k in range(number)], axis=1)
+            passed = (np.linalg.norm(free - tie[:, None], axis=2).min(axis=1) < 0.16)[:, None]
+            pull = np.where(passed, pull + (0, -0.12, -0.02), 0.9 * left / (far + 1e-6))
+        if not style.fringe or not fringe.all():
+            pull += _part_from_face(places, rest, body) * ~fringe[:, None]
+        heading = heading + pull
+        heading /= np.linalg.norm(heading, axis=1, keepdims=True) + 1e-9
+        places = body.push_out(places + step * heading, margin + 0.01 * np.minimum(number, 3))
+        path.append(places)
+    return np.stack(path, axis=1)
+
+
+def _comb(style: Style, person: Person, rest: np.ndarray, fringe, rng) -> np.ndarray:
+    x, y, z = rest.T
+    if style.comb == "back":
+        comb = np.stack([0.5 * x, 0.2 + 0 * x, -1 + 0 * x], axis=1)
+        comb[(y < 7.7)] = (0, -0.6, -0.8)
+    elif style.comb == "out":
+        comb = rest - HEAD_CENTRE
+    elif style.comb in ("tied", "two"):
+        comb = np.stack([-0.3 * x, 0.2 + 0 * x, -1 + 0 * x], axis=1)
+    else:
+        part = person.part * rng.uniform(0.0, 0.3)
+        side = np.where(x > part, 1.0, -1.0)
+        forward = rng.uniform(-0.35, 0.25) if style.top > 1 else rng.uniform(-0.3, 0.9)
+        comb = np.stack([side, np.full_like(x, -0.25), np.full_like(x, forward)], axis=1)
+        back = z < 0.2
+        comb[back] = np.stack([0.4 * np.sign(x[back]), -0.8 + 0 * x[back], -0.5 + 0 * x[back]], axis=1)
+    lower = (y < 7.45) & (style.comb not in ("out", "tied", "two"))
+    comb[lower] = (0, -1.0, -0.25)
+    comb[fringe] = np.stack([0.25 * x[fringe], -0.5 + 0 * x[fringe], 1 + 0 * x[fringe]], axis=1)
+    return comb / (np.linalg.norm(comb, axis=1, keepdims=True) + 1e-9)
+
+
+def _find_ties(style: Style, body: Body) -> np.ndarray | None:
+    """Where hair is tied, [2, 3], for roots right and left."""
+    if style.comb == "tied":
+        return np.repeat([body.centre + (0, 0.35 if style.weight == 0 else 0.15, -1.12)], 2, axis=0)
+    if style.comb == "two":
+        return np.array([body.centre + (side * 0.85, -0.25, -0.45) for side in (-1, 1)])
+    return None
+
+
+def _part_from_face(places: np.ndarray, rest: np.ndarray, body: Body) -> np.ndarray:
+    """A push to the side for hair in front of the face."""
+    offset = places - body.centre
+    before = ((offset[:, 2] - 0.25) / 0.3).clip(0, 1) * (abs(offset[:, 0]) < 0.75) * (offset[:, 1] < 0.45)
+    push = np.zeros_like(places)
+    push[:, 0] = np.where(rest[:, 0] > 0, 1, -1) * before * 0.8
+    push[:, 2] = -before * 0.35
+    return push
+
+
+def _count_before_face(path: np.ndarray, body: Body) -> np.ndarray:
+    """How many points of each strand hang before eyes, nose or mouth."""
+    offset = path - body.centre
+    before = (abs(offset[..., 0]) < 0.52) & (offset[..., 1] < 0.22) & (offset[..., 1] > -1.2) & (offset[..., 2] > 0.3)
+    return before.sum(axis=1)
+
+
+def _gather_locks(path: np.ndarray, rest: np.ndarray, style: Style, rng) -> np.ndarray:
+    if not style.clumped or len(path) < 50:
+        return path
+    from scipy.spatial import cKDTree
+
+    leaders = rng.choice(len(path), max(30, len(path) // 22), replace=False)
+    kin = np.concatenate([path[:, 0], path[:, POINTS // 3], path[:, -1] * 0.5], axis=1)
+    near = leaders[cKDTree(kin[leaders]).query(kin)[1]]
+    towards = path[near] + (path[:, :1] - path[near][:, :1]) * 0.25
+    share = style.clumped * np.linspace(0, 1, POINTS)[None, :, None] ** 1.3 * rng.uniform(0.5, 1, (len(path), 1, 1))
+    return path + share * (towards - path)
+
+
+def _curl(path: np.ndarray, rest: np.ndarray, style: Style, length: np.ndarray, rng) -> np.ndarray:
+    if not style.curl:
+        return path
+    along = np.gradient(path, axis=1)
+    along /= np.linalg.norm(along, axis=2, keepdims=True) + 1e-9
+    across = np.cross(along, (0.3, 0.2, 0.9))
+    across /= np.linalg.norm(across, axis=2, keepdims=True) + 1e-9
+    third = np.cross(along, across)
+    phase = 2.5 * look_up(rest, 3.0, 9) + rng.normal(0, 0.35, len(path))
+    turns = style.turns * (1 + 0.15 * look_up(rest, 2.0, 8))
+    angle = phase[:, None] + 2 * np.pi * turns[:, None] * np.linspace(0, 1, POINTS)
+    reach = style.curl * np.linspace(0, 1, POINTS).clip(0, 0.4) / 0.4
+    return path + reach[None, :, None] * (np.cos(angle)[..., None] * across + np.sin(angle)[..., None] * third)
+
+
+def _wind_bun(body: Body, path: np.ndarray, rng) -> np.ndarray:
+    """Strands around a ball where the hair is tied."""
+    centre = body.centre + (0, rng.uniform(0.3, 1.0), -1.12)
+    if centre[1] > body.centre[1] + 0.6:
+        centre += (0, 0.25, 0.5)
+    count = 900
+    axis = rng.normal(0, 1, (count, 3)) * (0.4, 0.4, 1)
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    across = np.cross(axis, rng.normal(0, 1, (count, 3)))
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    angle = rng.uniform(0, 6.28, (count, 1)) + np.linspace(0, 2.2, POINTS)
+    third = np.cross(axis, across)
+    ring = np.cos(angle)[..., None] * across[:, None] + np.sin(angle)[..., None] * third[:, None]
+    return centre + ring * (rng.uniform(0.28, 0.40) * rng.uniform(0.85, 1.05, (count, 1, 1))) * (1, 0.85, 1)
+
+
+def _stubble(roots, normals, comb, length, lift: float, rng) -> Strands:
+    along = comb - (comb * normals).sum(axis=1, keepdims=True) * normals
+    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    heading = along + lift * normals + rng.normal(0, 0.22, roots.shape)
+    heading /= np.linalg.norm(heading, axis=1, keepdims=True) + 1e-9
+    share = np.linspace(0, 1, 5)[None, :, None]
+    bend = along - normals * 0.15
+    path = roots[:, None] + length[:, None, None] * (
+        heading[:, None] * share * (1 - 0.3 * share) + bend[:, None] * 0.3 * share**2
+    )
+    return Strands(
+        path.astype(np.float32), (1 + rng.normal(0, 0.15, len(roots))).clip(0.5, 1.6).astype(np.float32), 0.012
+    )

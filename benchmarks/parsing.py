@@ -77,7 +77,9 @@ def measure_parser(parser, heads: Path, outlines: dict, side_px: int) -> dict[st
             "mouth": drawn["lips"],
             "lips": drawn["lips"] & ~drawn["inside"],
         }
-        shares[name] = {part: _compare(np.isin(labels, list(map(LABELS.index, TOLD[part]))), truth[part]) for part in TOLD}
+        shares[name] = {
+            part: _compare(np.isin(labels, list(map(LABELS.index, TOLD[part]))), truth[part]) for part in TOLD
+        }
     return shares
 
 

@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "STEPS", dict.fromkeys(command.STEPS, 1) | {"image encoder": (1, 1)})
         patch.setattr(command, "PEOPLE", range(2))
+        patch.setattr(command, "HEADS", range(0))
         patch.setattr(command, "OTHER_PEOPLE", range(10_000, 10_002))
         patch.setattr(command, "ADAPTER_PEOPLE", range(2500, 2503))
         patch.setattr("zoo.recipe.adapter.WORKERS", 0)

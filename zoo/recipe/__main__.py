@@ -30,11 +30,13 @@ from . import (
     recogniser,
 )
 from .fit import find_device
-from .pictures import Pictures, draw_pictures
+from .pictures import Mixture, Pictures, draw_pictures
 
 PEOPLE, SCENES = range(2500), 8
 ADAPTER_PEOPLE, ADAPTER_SCENES = range(2500, 4000), 6
 """People that the recogniser has not seen, so that the adapter learns from embeddings as strangers have them."""
+HEADS, HEAD_SCENES = range(1600), 5
+"""Rendered people, for the models that read photos."""
 OTHER_PEOPLE = range(10_000, 10_500)
 """Whom the independent recogniser learns from."""
 STEPS: dict = {
@@ -69,7 +71,7 @@ def make_zoo(folder: Path) -> None:
     """FOLDER/models is what the pack ships; FOLDER/judges tells how good its pictures are."""
     pictures = draw_pictures(folder / "pictures", PEOPLE, SCENES)
     make_base_model(folder, pictures)
-    make_readers(folder, pictures)
+    make_readers(folder, add_heads(folder, pictures))
     make_judges(folder, pictures)
     make_adapters(folder)
     make_words(folder, pictures)
@@ -106,7 +108,14 @@ def make_base_model(folder: Path, pictures: Pictures) -> None:
     make(folder / "models" / "base", train)
 
 
-def make_readers(folder: Path, pictures: Pictures) -> None:
+def add_heads(folder: Path, pictures: Pictures) -> Pictures | Mixture:
+    """Drawn pictures and as many rendered ones, for photos; only drawn ones where HEADS is empty."""
+    if not HEADS:
+        return pictures
+    return Mixture(pictures, draw_pictures(folder / "heads", HEADS, HEAD_SCENES, rendered=True))
+
+
+def make_readers(folder: Path, pictures: Pictures | Mixture) -> None:
     """What reads a photo: detector, recogniser, parser and image encoder."""
     models, curves = folder / "models", folder / "curves"
     make(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .augmentation import augment, downscale
-from .pictures import Pictures
+from .pictures import Mixture, Pictures
 
 FACES = (0.12, 0.5, 0.26, 0.12)
 """Share of canvases with no face, one, two and three."""
@@ -23,7 +23,7 @@ class Canvas:
     landmarks: list[np.ndarray] = field(default_factory=list)
 
 
-def compose_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -> Canvas:
+def compose_canvas(pictures: Pictures | Mixture, side_px: int, rng: np.random.Generator) -> Canvas:
     """A new canvas: a background, people, and parts of pictures that show no face."""
     canvas = Canvas(_fill_canvas(pictures, side_px, rng))
     count = int(rng.choice(len(FACES), p=FACES))
@@ -38,7 +38,7 @@ def compose_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -
     return canvas
 
 
-def _fill_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -> np.ndarray:
+def _fill_canvas(pictures: Pictures | Mixture, side_px: int, rng: np.random.Generator) -> np.ndarray:
     """A part of some picture's background, one colour, or black as around a picture that is not square."""
     chance = rng.random()
     if chance < 0.5:
@@ -47,7 +47,7 @@ def _fill_canvas(pictures: Pictures, side_px: int, rng: np.random.Generator) -> 
     return np.full((side_px, side_px, 3), colour, dtype=np.uint8)
 
 
-def _paste_portrait(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) -> None:
+def _paste_portrait(canvas: Canvas, pictures: Pictures | Mixture, rng: np.random.Generator) -> None:
     """One whole picture, as large as the canvas or, as of another shape, lower at the top."""
     row, side = int(pictures.choose(rng)), len(canvas.image)
     image = augment(downscale(pictures.images[row], rng), rng)
@@ -59,7 +59,7 @@ def _paste_portrait(canvas: Canvas, pictures: Pictures, rng: np.random.Generator
     canvas.landmarks.append(pictures.landmarks[row] * scale + (x, 0))
 
 
-def _paste_person(canvas: Canvas, pictures: Pictures, largest: float, rng: np.random.Generator) -> None:
+def _paste_person(canvas: Canvas, pictures: Pictures | Mixture, largest: float, rng: np.random.Generator) -> None:
     """One face with some of what is around it, where it covers no other face; left out where there is no room."""
     row, side = int(pictures.choose(rng)), len(canvas.image)
     box, whole = pictures.boxes[row], len(pictures.images[row])
@@ -82,7 +82,7 @@ def _paste_person(canvas: Canvas, pictures: Pictures, largest: float, rng: np.ra
     canvas.landmarks.append((pictures.landmarks[row] - frame[:2]) * scale + (x, y))
 
 
-def _paste_part(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) -> None:
+def _paste_part(canvas: Canvas, pictures: Pictures | Mixture, rng: np.random.Generator) -> None:
     """A part of a picture that shows no face, where it covers none."""
     side = len(canvas.image)
     wide, high = (rng.uniform(0.1, 0.6, 2) * side).astype(int)
@@ -91,7 +91,7 @@ def _paste_part(canvas: Canvas, pictures: Pictures, rng: np.random.Generator) ->
         _paste(canvas.image, _resize(_crop_background(pictures, rng), wide, high), x, y)
 
 
-def _crop_background(pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
+def _crop_background(pictures: Pictures | Mixture, rng: np.random.Generator) -> np.ndarray:
     """What lies above, below or beside the face in some picture."""
     row = int(pictures.choose(rng))
     x0, y0, x1, y1 = pictures.boxes[row].astype(int)

@@ -10,7 +10,7 @@ from torch import Tensor
 from .canvases import Canvas, compose_canvas
 from .fit import find_device, fit, move_to_device
 from .onnx_file import write_onnx
-from .pictures import Pictures
+from .pictures import Mixture, Pictures
 from .scrfd import STRIDES, VALUES, Scrfd, place_anchors
 
 BATCHES = {160: 32, 320: 12, 640: 3}
@@ -23,7 +23,7 @@ ALIKE, SIMILAR = 0.6, 0.75
 BACKGROUND, UNASKED = -1, -2
 
 
-def train_detector(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> Scrfd:
+def train_detector(pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0) -> Scrfd:
     """A detector of drawn faces."""
     torch.manual_seed(seed)
     device = find_device()

@@ -24,7 +24,7 @@ from consistentid.face.regions import (
 
 from .augmentation import augment, random_affine
 from .fit import find_device, fit
-from .pictures import Pictures
+from .pictures import Mixture, Pictures
 from .traits import TraitHead, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def make_image_encoder() -> "CLIPVisionModelWithProjection":
     return encoder
 
 
-def train_image_encoder(pictures: Pictures, rounds: Sequence[int], curves: Path, seed: int = 0) -> Pupil:
+def train_image_encoder(pictures: Pictures | Mixture, rounds: Sequence[int], curves: Path, seed: int = 0) -> Pupil:
     """Trained on photos and regions as an identity shows them to CLIP; the encoder is `.encoder` of the result.
 
     rounds: steps of each; with every round the learning rate rises and falls again (SGDR, arXiv 1608.03983).
@@ -120,7 +120,9 @@ def write_image_encoder(pupil: Pupil, folder: Path) -> None:
     copy.deepcopy(pupil.encoder).half().save_pretrained(folder)
 
 
-def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _make_sample(
+    pictures: Pictures | Mixture, targets: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     row = pictures.choose(rng)
     side_px = int(rng.integers(SMALLEST_PX, LARGEST_PX + 1))
     photo, labels = random_affine(pictures.images[row], pictures.labels[row], side_px, rng)

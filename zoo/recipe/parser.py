@@ -12,7 +12,7 @@ from consistentid.weights import write_weights
 
 from .augmentation import augment, downscale
 from .fit import find_device, fit, move_to_device
-from .pictures import SIDE_PX, Pictures
+from .pictures import SIDE_PX, Mixture, Pictures
 
 WIDTH = 12
 """Channels of the first convolution; 64 in the released weights."""
@@ -22,7 +22,7 @@ LEAST = 16
 """Pixels that are told with this probability teach nothing, but one pixel in LEAST always does."""
 
 
-def train_parser(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> BiSeNet:
+def train_parser(pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0) -> BiSeNet:
     """A parser of drawn faces at 256 px."""
     torch.manual_seed(seed)
     device = find_device()
@@ -53,7 +53,7 @@ def write_parser(parser: BiSeNet, path: Path) -> None:
     write_weights(path, weights)
 
 
-def _augment_picture(pictures: Pictures, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _augment_picture(pictures: Pictures | Mixture, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A picture and its labels, turned, moved and made larger or smaller alike; the picture worse as well."""
     import cv2
 

@@ -49,6 +49,9 @@ class Pictures:
         """The numbers of the people in rows [N]."""
         return rows // self.scenes
 
+    def is_rendered(self, row: int) -> bool:
+        return self.rendered
+
     def name(self, row: int) -> tuple[Person, Scene]:
         """Who is in a row, and in which scene."""
         seed, number = self.seeds[row // self.scenes], row % self.scenes
@@ -81,9 +84,17 @@ class Mixture:
         part = np.searchsorted(self.starts, rows, side="right") - 1
         return first[part] + (rows - self.starts[part]) // scenes[part]
 
+    def is_rendered(self, row: int) -> bool:
+        return self._find_part(row).rendered
+
     def name(self, row: int) -> tuple[Person, Scene]:
-        part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return self.parts[part].name(row - int(self.starts[part]))
+        return self._find_part(row).name(row - int(self.starts[self._find_number(row)]))
+
+    def _find_part(self, row: int) -> Pictures:
+        return self.parts[self._find_number(row)]
+
+    def _find_number(self, row: int) -> int:
+        return int(np.searchsorted(self.starts, row, side="right")) - 1
 
 
 class Rows:
@@ -113,13 +124,8 @@ def draw_pictures(
         if not done.exists():
             part = done.with_name(f"{name}.part")
             part.mkdir(exist_ok=True)
-            _draw_into(
-                part,
-                seeds,
-                scenes,
-                processes,
-                partial(_draw_person, scenes=scenes, held_out=held_out, rendered=rendered),
-            )
+            draw = partial(_draw_person, scenes=scenes, held_out=held_out, rendered=rendered)
+            _draw_into(part, seeds, scenes, processes, draw)
             part.rename(done)
     arrays = {field: np.load(done / f"{field}.npy", mmap_mode="r") for field in FIELDS}
     return Pictures(seeds, scenes, held_out, **arrays, rendered=rendered)

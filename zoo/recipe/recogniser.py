@@ -19,7 +19,7 @@ from .augmentation import augment, downscale
 from .blocks import Residual, convolve
 from .fit import find_device, fit, move_to_device
 from .onnx_file import write_onnx
-from .pictures import Pictures
+from .pictures import Mixture, Pictures
 
 BATCH = 128
 SCALE, MARGIN = 30.0, 0.25
@@ -68,7 +68,7 @@ class MarginLoss(nn.Module):
 
 
 def train_recogniser(
-    pictures: Pictures, steps: int, curves: Path, seed: int = 0, independent: bool = False
+    pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0, independent: bool = False
 ) -> Recogniser:
     """A recogniser of the people in `pictures`; independent: in another form, see INDEPENDENT."""
     torch.manual_seed(seed)
@@ -104,7 +104,7 @@ def write_recogniser(recogniser: Recogniser, path: Path) -> None:
     write_onnx(recogniser, example, Path(path), ["embedding"], {"input": {0: "batch"}, "embedding": {0: "batch"}})
 
 
-def _crop_face(pictures: Pictures, row: int, side_px: int, rng: np.random.Generator) -> np.ndarray:
+def _crop_face(pictures: Pictures | Mixture, row: int, side_px: int, rng: np.random.Generator) -> np.ndarray:
     """One aligned face, RGB uint8 [side_px, side_px, 3], cropped by landmarks that are a little off."""
     image = downscale(pictures.images[row], rng)
     landmarks = pictures.landmarks[row] * (len(image) / len(pictures.images[row]))

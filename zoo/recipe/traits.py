@@ -15,7 +15,7 @@ from zoo.drawn_faces.hair.styles import find_shapes
 from zoo.drawn_faces.palette import EYE, FABRIC, LIPS, SKIN
 from zoo.drawn_faces.words import PLAIN_HATS, TURNED, name_eye_size
 
-from .pictures import Pictures
+from .pictures import Mixture, Pictures
 
 HIDDEN = -1
 """Target of a trait that a picture does not show."""
@@ -92,6 +92,8 @@ SCENE_TRAITS = (
     ),
 )
 TRAITS = (*PERSON_TRAITS, *SCENE_TRAITS)
+UNRENDERED = ("clothes", "background", "backdrop colour")
+"""What zoo.rendered_heads does not show."""
 
 
 def read_traits(person: Person, scene: Scene) -> np.ndarray:
@@ -102,9 +104,12 @@ def read_traits(person: Person, scene: Scene) -> np.ndarray:
     )
 
 
-def read_all_traits(pictures: Pictures) -> np.ndarray:
+def read_all_traits(pictures: Pictures | Mixture) -> np.ndarray:
     """The traits of all rows, int64 [N, len(TRAITS)]."""
-    return np.stack([read_traits(*pictures.name(row)) for row in range(len(pictures))])
+    unseen = [trait.name in UNRENDERED for trait in TRAITS]
+    targets = np.stack([read_traits(*pictures.name(row)) for row in range(len(pictures))])
+    rendered = np.array([pictures.is_rendered(row) for row in range(len(pictures))])
+    return np.where(rendered[:, None] & unseen, HIDDEN, targets)
 
 
 def keep_shown(targets: np.ndarray, word: str) -> np.ndarray:

@@ -127,10 +127,8 @@ def _pile_things(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             corners = cv2.boxPoints((tuple(centre), tuple(size), float(angle)))
             cv2.fillConvexPoly(picture, corners.astype(np.int32), colour, cv2.LINE_AA)
         else:
-            axes = tuple(int(value / 2) + 1 for value in size)
-            cv2.ellipse(
-                picture, tuple(int(value) for value in centre), axes, float(angle), 0, 360, colour, -1, cv2.LINE_AA
-            )
+            axes, middle = (tuple(int(value) for value in pair) for pair in (size / 2 + 1, centre))
+            cv2.ellipse(picture, middle, axes, float(angle), 0, 360, colour, -1, cv2.LINE_AA)
     return picture * np.exp(0.12 * draw_clouds(rng, side, 1.0))[..., None]
 
 

@@ -12,6 +12,8 @@ from .regions import HEAD_CENTRE, measure_beard, measure_brow, measure_hairline,
 from .skin import Looks
 
 POINTS = 22
+DROP = np.array([0, -0.12, -0.02])
+"""How a tail falls from where it is tied, a step."""
 CELLS = 48
 """Of the map of how far the body reaches, around and up."""
 
@@ -167,7 +169,7 @@ def grow_beard(person: Person, looks: Looks, points: np.ndarray, seed: int) -> S
         return shown.get(person.beard, np.maximum(jaw, moustache)) > rng.random(len(rest)) * 0.7 + 0.15
 
     rest, roots, normals = _plant(points, inside, 3800 if person.beard == "full beard" else 1300, rng)
-    jaw, moustache, _ = measure_beard(rest)
+    _, moustache, _ = measure_beard(rest)
     long = rng.uniform(0.10, 0.5) if person.beard == "full beard" else rng.uniform(0.1, 0.25)
     length = np.where(moustache > 0.3, 0.13, long * ((6.75 - rest[:, 1]) / 0.4).clip(0.35, 1))
     length *= rng.uniform(0.7, 1.2, len(roots))
@@ -237,7 +239,7 @@ def _fall(style, person, rest, roots, normals, length, fringe, body: Body, rng) 
             far = np.linalg.norm(left, axis=1, keepdims=True)
             free = np.concatenate([path[k][:, None] for k in range(number)], axis=1)
             passed = (np.linalg.norm(free - tie[:, None], axis=2).min(axis=1) < 0.16)[:, None]
-            pull = np.where(passed, pull + (0, -0.12, -0.02), 0.9 * left / (far + 1e-6))
+            pull = np.where(passed, pull + DROP, 0.9 * left / (far + 1e-6))
         if not style.fringe or not fringe.all():
             pull += _part_from_face(places, rest, body) * ~fringe[:, None]
         heading = heading + pull
@@ -272,9 +274,10 @@ def _comb(style: Style, person: Person, rest: np.ndarray, fringe, rng) -> np.nda
 def _find_ties(style: Style, body: Body) -> np.ndarray | None:
     """Where hair is tied, [2, 3], for roots right and left."""
     if style.comb == "tied":
-        return np.repeat([body.centre + (0, 0.35 if style.weight == 0 else 0.15, -1.12)], 2, axis=0)
+        behind = np.array([0, 0.35 if style.weight == 0 else 0.15, -1.12])
+        return np.repeat([body.centre + behind], 2, axis=0)
     if style.comb == "two":
-        return np.array([body.centre + (side * 0.85, -0.25, -0.45) for side in (-1, 1)])
+        return body.centre + np.array([(-0.85, -0.25, -0.45), (0.85, -0.25, -0.45)])
     return None
 
 
@@ -325,7 +328,7 @@ def _curl(path: np.ndarray, rest: np.ndarray, style: Style, length: np.ndarray, 
 
 def _wind_bun(body: Body, path: np.ndarray, rng) -> np.ndarray:
     """Strands around a ball where the hair is tied."""
-    centre = body.centre + (0, rng.uniform(0.3, 1.0), -1.12)
+    centre = body.centre + np.array([0, rng.uniform(0.3, 1.0), -1.12])
     if centre[1] > body.centre[1] + 0.6:
         centre += (0, 0.25, 0.5)
     count = 900

@@ -20,6 +20,7 @@ SAMPLES = 1.5
 """Per pixel, across and down."""
 BODY, LEFT_EYE, RIGHT_EYE, *_ = range(len(PARTS))
 TEETH, TONGUE, BROWS = (3, 4), 5, -1
+EYE_RADIUS = np.array([0, 0, 0.14])
 LASHES = tuple(number for number, part in enumerate(PARTS) if "lashes" in part)
 
 
@@ -86,7 +87,7 @@ class Sheet:
         return np.stack([self.points[_list_part(part)].mean(axis=0) for part in (RIGHT_EYE, LEFT_EYE)])
 
     def find_landmarks(self) -> np.ndarray:
-        eyes = self.find_eyes() + (0, 0, 0.14)
+        eyes = self.find_eyes() + EYE_RADIUS
         places = np.concatenate([eyes, self.points[list(_find_marks())]])
         return self.pose.project(self.pose.turn(places, np.ones(5)))[:, :2]
 
@@ -119,8 +120,10 @@ class Sheet:
         owners = np.repeat(np.arange(len(triangles)), [len(part) for part in triangles])
         solid, everything = np.concatenate(triangles), np.concatenate([world, *extra])
         seen = rasterise(pose.project(everything), solid, side)
-        hairs = [(pose.turn(grown.points.reshape(-1, 3), self._follow_hair(grown)).reshape(grown.points.shape), *rest)
-                 for grown, *rest in ((strand, strand.shades, strand.width, colour, label) for strand, colour, label in self.strands)]  # fmt: skip
+        hairs = [
+            (pose.turn(grown.points.reshape(-1, 3), _follow_hair(grown)).reshape(grown.points.shape), grown, *looks)
+            for grown, *looks in self.strands
+        ]
         casting = np.concatenate([places.reshape(-1, 3) for places, *_ in hairs])
         self.sun = (
             trace_shadow(everything, solid, self.light.sun, 320, -2.2, casting) if self.light.sun_colour.any() else None
@@ -134,10 +137,6 @@ class Sheet:
         self._shade_lashes(world)
         self._shade_hair(hairs)
         self._compose(rng)
-
-    def _follow_hair(self, grown: hair.Strands) -> np.ndarray:
-        y = grown.points[..., 1].ravel()
-        return ((y - 5.6) / 0.9).clip(0, 1)
 
     def _shade_solid(self, seen, solid, owners, world, rest_normals, everything, starts) -> None:
         mesh, person, looks = self.mesh, self.person, self.model.looks
@@ -264,7 +263,7 @@ class Sheet:
         which = np.repeat(np.arange(len(parts)), [len(one[0]) for one in parts])
         front = np.flatnonzero(depths < self.depth[pixels] + 0.012)
         nearest = front[keep_nearest(pixels[front], depths[front], side)]
-        wide = np.array([width for _, _, width, _, _ in hairs])[which[nearest]] * self.pose.scale / self.pose.distance
+        wide = np.array([grown.width for _, grown, *_ in hairs])[which[nearest]] * self.pose.scale / self.pose.distance
         # A hair of several pixels is as many copies of its line.
         copies = [(0, 0, 0.0), (1, 0, 1.2), (0, 1, 1.6), (1, 1, 2.4), (-1, 0, 3.2), (0, -1, 4.0)]
         rows = [nearest[(wide >= least) & (pixels[nearest] % side + x < side)] for x, _, least in copies]
@@ -273,11 +272,13 @@ class Sheet:
         inside = np.flatnonzero((moved >= 0) & (moved < side * side))
         inside = inside[depths[rows[inside]] < self.depth[moved[inside]] + 0.012]
         inside = inside[keep_nearest(moved[inside], depths[rows[inside]], side)]
-        for number, (places, shades, _, colour, label) in enumerate(hairs):
+        for number, (places, grown, colour, label) in enumerate(hairs):
             chosen = inside[which[rows[inside]] == number]
             row, place = rows[chosen], moved[chosen]
             if len(row):
-                self._light_hair(places, shades, colour, label, place, depths[row], strand[row], part[row], share[row])
+                self._light_hair(
+                    places, grown.shades, colour, label, place, depths[row], strand[row], part[row], share[row]
+                )
 
     def _light_hair(self, places, shades, colour, label, pixels, depths, strand, part, share) -> None:
         start, end = places[strand, part], places[strand, part + 1]
@@ -420,6 +421,11 @@ def _choose_gaze(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     return rotate(yaw, pitch, 0) @ (0, 0, 1)
 
 
+def _follow_hair(grown: hair.Strands) -> np.ndarray:
+    """How far points of hair follow a turn of the head: those on the shoulders hardly."""
+    return ((grown.points[..., 1].ravel() - 5.6) / 0.9).clip(0, 1)
+
+
 def _thin_out(grown: hair.Strands, size: float) -> hair.Strands:
     """Fewer and wider strands for a head that is small in the picture."""
     share = float(np.clip(size / 0.6, 0.35, 1))
@@ -429,7 +435,7 @@ def _thin_out(grown: hair.Strands, size: float) -> hair.Strands:
 
 def _flatten(grown: hair.Strands, hat: str) -> hair.Strands:
     """Hair under a hat: what stands higher than its rim is not seen."""
-    rim = 7.42 + wear.HATS[hat][0][1] * 0.74 + 0.12
+    rim = 7.38 + wear.HATS[hat].reshape(2, -1)[1, 0] * 0.74 + 0.12
     low = grown.points[:, 0, 1] < rim
     points = grown.points[low].copy()
     high = points[..., 1] > rim

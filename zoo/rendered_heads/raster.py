@@ -90,7 +90,7 @@ def _cover(corners, areas, low, high, span: int, owners, side: int):
 
 
 def trace_hairs(points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Hairs [N, K, 3], pixels and depth -> fragments: places in the picture, hairs, segments, share of the way, depths."""
+    """Hairs [N, K, 3], pixels and depth -> fragments: places in the picture, hairs, segments, shares, depths."""
     points = points.astype(np.float32)
     start, end = points[:, :-1], points[:, 1:]
     length = abs(end[..., :2] - start[..., :2]).max(axis=-1)

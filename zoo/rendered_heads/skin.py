@@ -72,7 +72,7 @@ def choose_looks(person: Person, years: float, seed: int) -> Looks:
 
 def paint_body(person: Person, looks: Looks, rest: np.ndarray, places: np.ndarray, years: float):
     """Colours [N, 3], gloss [N] and labels [N] of places [N, 3] on the base mesh with UV coordinates [N, 2]."""
-    x, y, z = rest.T
+    x, y, _ = rest.T
     lips = read_mask("lips", places)
     ears = (read_mask("ears", places) > 0.5) & (abs(x) > 0.6)
     inside = (read_mask("inside-mouth", places) > 0.5) & (lips < 0.5)
@@ -97,7 +97,7 @@ def paint_body(person: Person, looks: Looks, rest: np.ndarray, places: np.ndarra
 
 
 def paint_eye(looks: Looks, away: np.ndarray, around: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Colours of places on an eye. away: angle from where it looks; around: on the iris; height: -1 below to 1 above."""
+    """Colours of places on an eye. away: angle from where it looks; around: on the iris; height: -1 to 1 above."""
     edge = ((away - IRIS) / 0.05).clip(0, 1)[:, None]
     fibres = np.sin(around * 23 + 3 * np.sin(around * 5 + looks.offset)) * 0.18
     ring = 1 - 0.75 * ((away - IRIS + 0.10) / 0.10).clip(0, 1)
@@ -143,8 +143,13 @@ def _add_beard_shade(person: Person, looks: Looks, rest: np.ndarray, colour: np.
         return
     jaw, moustache, goatee = measure_beard(rest)
     shaved = np.maximum(jaw, moustache)
-    shown = {"none": 0.16 * shaved, "stubble": 0.55 * shaved, "moustache": np.maximum(0.7 * moustache, 0.2 * jaw),
-             "goatee": np.maximum.reduce([0.7 * moustache, 0.7 * goatee, 0.2 * jaw]), "full beard": 0.75 * shaved}  # fmt: skip
+    shown = {
+        "none": 0.16 * shaved,
+        "stubble": 0.55 * shaved,
+        "moustache": np.maximum(0.7 * moustache, 0.2 * jaw),
+        "goatee": np.maximum.reduce([0.7 * moustache, 0.7 * goatee, 0.2 * jaw]),
+        "full beard": 0.75 * shaved,
+    }
     grain = 1 + 0.35 * look_up(rest, 22, looks.offset)
     share = (shown[person.beard] * grain).clip(0, 0.9)[:, None]
     colour += share * (0.5 * looks.hair * 0.6 + 0.35 * colour * (0.75, 0.85, 0.95) - colour)

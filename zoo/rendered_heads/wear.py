@@ -115,32 +115,15 @@ def _lay_collar(scene: Scene, points: np.ndarray, rng) -> Piece:
     )
 
 
-HATS = {  # profiles: half widths and heights, from the rim to the top, as shares of the head's half width
-    "beanie": (
-        (1.06, 0.08),
-        (1.12, 0.12),
-        (1.13, 0.40),
-        (1.08, 0.45),
-        (1.06, 0.75),
-        (0.9, 1.12),
-        (0.5, 1.40),
-        (0, 1.5),
-    ),
-    "cap": ((1.06, 0.30), (1.07, 0.45), (1.04, 0.80), (0.88, 1.12), (0.5, 1.32), (0, 1.40)),
-    "top hat": (
-        (1.75, 0.46),
-        (1.72, 0.50),
-        (1.08, 0.44),
-        (1.05, 0.6),
-        (1.02, 1.6),
-        (1.08, 2.2),
-        (1.05, 2.25),
-        (0, 2.25),
-    ),
-    "straw hat": ((2.1, 0.30), (2.05, 0.36), (1.08, 0.46), (1.05, 0.7), (0.98, 1.2), (0.7, 1.40), (0, 1.42)),
-    "party hat": ((0.62, 1.10), (0.6, 1.12), (0.4, 1.75), (0.2, 2.3), (0.02, 2.9), (0, 2.9)),
-    "crown": ((1.05, 0.62), (1.06, 0.64), (1.08, 0.9), (1.1, 1.2)),
+HATS = {
+    "beanie": np.array([1.06, 1.12, 1.13, 1.08, 1.06, 0.9, 0.5, 0, 0.08, 0.12, 0.40, 0.45, 0.75, 1.12, 1.40, 1.5]),
+    "cap": np.array([1.06, 1.07, 1.04, 0.88, 0.5, 0, 0.30, 0.45, 0.80, 1.12, 1.32, 1.40]),
+    "top hat": np.array([1.75, 1.72, 1.08, 1.05, 1.02, 1.08, 1.05, 0, 0.46, 0.50, 0.44, 0.6, 1.6, 2.2, 2.25, 2.25]),
+    "straw hat": np.array([2.1, 2.05, 1.08, 1.05, 0.98, 0.7, 0, 0.30, 0.36, 0.46, 0.7, 1.2, 1.40, 1.42]),
+    "party hat": np.array([0.62, 0.6, 0.4, 0.2, 0.02, 0, 1.10, 1.12, 1.75, 2.3, 2.9, 2.9]),
+    "crown": np.array([1.05, 1.06, 1.08, 1.1, 0.62, 0.64, 0.9, 1.2]),
 }
+"""Profiles, half widths and then heights from the rim to the top, in the head's half widths."""
 
 
 def put_on_hat(scene: Scene, points: np.ndarray, seed: int) -> list[Piece]:
@@ -151,12 +134,11 @@ def put_on_hat(scene: Scene, points: np.ndarray, seed: int) -> list[Piece]:
     skull = points[(mesh.points[:, 1] > 7.6) & (mesh.points[:, 1] < 8.1)]
     low, high = skull.min(axis=0), skull.max(axis=0)
     middle, wide, deep = (low + high) / 2, (high - low)[0] / 2 + 0.06, (high - low)[2] / 2 + 0.06
-    profile = np.array(HATS[scene.hat])
+    profile = HATS[scene.hat].reshape(2, -1).T
     around = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     height = 7.38 + (profile[:, 1] + rng.uniform(-0.06, 0.08)) * 0.74
     radius = profile[:, :1] * np.ones_like(around)
     if scene.hat == "crown":
-        radius = radius
         height = np.repeat(height[:, None], 48, axis=1)
         height[-1] -= 0.25 * (np.arange(48) % 8 / 4 - 1).__abs__()
     else:
@@ -198,7 +180,8 @@ def put_on_glasses(person: Person, points: np.ndarray, eyes: np.ndarray, seed: i
     frames = ((30, 26, 26), (60, 36, 22), (120, 90, 60), (150, 150, 155), (170, 130, 60), (90, 30, 30), (40, 50, 90))
     colour = decode(frames[int(rng.integers(len(frames)))])
     half = abs(eyes[1, 0] - eyes[0, 0]) / 2
-    bridge = points[(abs(load_base_mesh().points[:, 0]) < 0.05) & (abs(load_base_mesh().points[:, 1] - 7.22) < 0.05)]
+    base = load_base_mesh().points
+    bridge = points[(abs(base[:, 0]) < 0.05) & (abs(base[:, 1] - 7.22) < 0.05)]
     z = bridge[:, 2].max() + 0.06
     y = eyes[:, 1].mean() + rng.uniform(-0.06, 0.02)
     wide, high = half * rng.uniform(0.70, 0.80), half * rng.uniform(0.52, 0.75)
@@ -215,10 +198,9 @@ def put_on_glasses(person: Person, points: np.ndarray, eyes: np.ndarray, seed: i
         x = eye * half + lens[:, 0]
         wires.append(np.stack([x, y + lens[:, 1], z - 0.10 * (abs(x) / 0.5) ** 2], axis=1))
         outer = eye * (half + wide)
-        ear = points[(load_base_mesh().points[:, 0] * eye > 0.72) & (abs(load_base_mesh().points[:, 1] - 7.3) < 0.06)]
-        ear = np.median(ear, axis=0) if len(ear) else np.array([eye * 0.8, 7.3, 0.5])
-        wires.append(np.array([(outer, y + 0.4 * high, z - 0.10 * (abs(outer) / 0.5) ** 2), (ear[0] * 1.03, ear[1] + 0.03, ear[2] + 0.25),
-                               (ear[0] * 1.0, ear[1] - 0.02, ear[2] - 0.05)]))  # fmt: skip
+        ear = np.median(points[(base[:, 0] * eye > 0.72) & (abs(base[:, 1] - 7.3) < 0.06)], axis=0)
+        hinge = (outer, y + 0.4 * high, z - 0.10 * (abs(outer) / 0.5) ** 2)
+        wires.append(np.array([hinge, ear * (1.03, 1, 1) + (0, 0.03, 0.25), ear - (0, 0.02, 0.05)]))
     inner = half - wide
     arch = np.linspace(-1, 1, 7)
     wires.append(np.stack([arch * inner, y + 0.25 * high + 0.05 * (1 - arch**2), z + 0.02 + 0 * arch], axis=1))

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,8 @@ from consistentid.face.parsing import load_face_parser
 from zoo.recipe import canvases, detector, fit, parser, recogniser, scrfd
 from zoo.recipe.augmentation import SMALLEST, downscale
 from zoo.recipe.canvases import Canvas, compose_canvas
-from zoo.recipe.pictures import Pictures, draw_pictures
+from zoo.recipe.pictures import FIELDS, Mixture, Pictures, draw_pictures
+from zoo.recipe.traits import HIDDEN, TRAITS, UNRENDERED, read_all_traits, read_traits
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 
@@ -211,3 +213,45 @@ def test_sure_pixels_teach_nothing():
     assert float(parser._measure_hard(logits, labels)) < 1e-6
     logits[0, :, 0, :5] = 0.0
     assert float(parser._measure_hard(logits, labels)) == pytest.approx(np.log(19), rel=1e-4)
+
+
+def test_a_mixture_is_its_sets_one_after_the_other(pictures):
+    mixture = Mixture(pictures, replace(pictures, rendered=True))
+    count = len(pictures)
+    assert len(mixture) == 2 * count and len(mixture.seeds) == 2 * len(pictures.seeds)
+    assert np.array_equal(mixture.images[count + 1], pictures.images[1])
+    assert np.array_equal(mixture.boxes[1], pictures.boxes[1])
+    assert mixture.find_people(np.arange(2 * count)).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert mixture.name(1) == pictures.name(1) and mixture.is_rendered(count) and not mixture.is_rendered(0)
+
+
+def test_sets_of_a_mixture_are_chosen_alike_however_large(pictures):
+    small = replace(pictures, seeds=pictures.seeds[:1], **{f: getattr(pictures, f)[:2] for f in FIELDS})
+    rows = Mixture(small, pictures).choose(np.random.default_rng(0), 2000)
+    assert set(rows) == set(range(6)) and 900 < (rows < 2).sum() < 1100
+
+
+def test_a_drawing_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    whole = draw_pictures(tmp_path / "whole", range(10), 1, processes=1)
+    part = tmp_path / "stopped" / "0-10x1.part"
+    part.mkdir(parents=True)
+    for field in FIELDS:
+        kept = np.array(getattr(whole, field))
+        kept[8:] = 0
+        kept[0] = 7  # which is not drawn again
+        np.save(part / f"{field}.npy", kept)
+    (part / "people").write_text("8")
+    again = draw_pictures(tmp_path / "stopped", range(10), 1, processes=1)
+    assert (again.images[0] == 7).all() and np.array_equal(again.images[1:], whole.images[1:])
+    assert not (tmp_path / "stopped" / "0-10x1" / "people").exists()
+
+
+def test_rendered_pictures_hide_what_they_do_not_show(pictures):
+    unseen = np.isin([trait.name for trait in TRAITS], UNRENDERED)
+    mixture = Mixture(pictures, replace(pictures, rendered=True))
+    told = read_all_traits(mixture)
+    assert (told[len(pictures) :, unseen] == HIDDEN).all()
+    for row, traits in enumerate(told):
+        whole = read_traits(*mixture.name(row))
+        assert np.array_equal(traits[~unseen], whole[~unseen])
+        assert mixture.is_rendered(row) or np.array_equal(traits, whole)

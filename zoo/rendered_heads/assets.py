@@ -14,8 +14,8 @@ import numpy as np
 
 from consistentid.errors import ConsistentIDError
 
-LOWEST = 2.3
-"""Height in dm below which a body is not kept: pictures show heads and shoulders."""
+LOWEST, WIDEST = 1.2, 4.3
+"""What lies lower or farther out, in dm, is not kept of a body: pictures show heads and shoulders."""
 PARTS = (
     "body", "helper-l-eye", "helper-r-eye", "helper-upper-teeth", "helper-lower-teeth", "helper-tongue",
     "helper-l-eyelashes-1", "helper-r-eyelashes-1", "helper-l-eyelashes-2", "helper-r-eyelashes-2",
@@ -67,7 +67,7 @@ def load_base_mesh() -> BaseMesh:
             parts.append(PARTS.index(part))
     points = np.array(points)
     quads, places, parts = np.array(quads), np.array(places), np.array(parts)
-    kept = points[quads][..., 1].min(axis=1) > LOWEST
+    kept = (points[quads][..., 1].min(axis=1) > LOWEST) & (abs(points[quads][..., 0]).max(axis=1) < WIDEST)
     quads, corners, parts = quads[kept], np.array(coordinates)[places[kept]], parts[kept]
     halves = ([0, 1, 2], [0, 2, 3])
     return BaseMesh(

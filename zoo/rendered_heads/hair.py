@@ -6,16 +6,15 @@ import numpy as np
 
 from zoo.drawn_faces import Person
 
-from .assets import load_base_mesh
+from .body import Body
 from .noise import look_up
-from .regions import HEAD_CENTRE, measure_beard, measure_brow, measure_hairline, read_mask
+from .regions import HEAD_CENTRE, measure_hairline
 from .skin import Looks
+from .strands import Strands, plant
 
 POINTS = 22
 DROP = np.array([0, -0.12, -0.02])
 """How a tail falls from where it is tied, a step."""
-CELLS = 48
-"""Of the map of how far the body reaches, around and up."""
 
 
 @dataclass(frozen=True)
@@ -58,69 +57,6 @@ STYLES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Strands:
-    """points: [N, K, 3] of a person at rest. shades: [N], how bright each is. width: in dm."""
-
-    points: np.ndarray
-    shades: np.ndarray
-    width: float
-
-
-class Body:
-    """How far head and shoulders reach from an upright line through the neck, so that hair stays outside."""
-
-    def __init__(self, points: np.ndarray):
-        mesh = load_base_mesh()
-        outer = points[np.unique(mesh.triangles[mesh.parts == 0])]
-        base = mesh.points[np.unique(mesh.triangles[mesh.parts == 0])]
-        outer = outer[(base[:, 1] > 4.5)]
-        self.centre = HEAD_CENTRE + (points - mesh.points)[mesh.follow > 0.99].mean(axis=0)
-        self.lowest = outer[:, 1].min()
-        self.globe = self._gather(*self._to_globe(outer[outer[:, 1] > self.centre[1] - 0.6]))
-        self.column = self._gather(*self._to_column(outer))
-
-    def _to_globe(self, places: np.ndarray):
-        offset = places - self.centre
-        radius = np.linalg.norm(offset, axis=1) + 1e-9
-        around = np.arctan2(offset[:, 0], offset[:, 2]) / (2 * np.pi) + 0.5
-        return around, np.arccos((offset[:, 1] / radius).clip(-1, 1)) / np.pi, radius
-
-    def _to_column(self, places: np.ndarray):
-        x, z = places[:, 0], places[:, 2] - self.centre[2]
-        up = (self.centre[1] + 1.5 - places[:, 1]) / (self.centre[1] + 1.5 - self.lowest)
-        return np.arctan2(x, z) / (2 * np.pi) + 0.5, up.clip(0, 0.999), np.hypot(x, z)
-
-    @staticmethod
-    def _gather(around, up, radius) -> np.ndarray:
-        from scipy.ndimage import gaussian_filter, maximum_filter
-
-        reach = np.zeros((CELLS, CELLS))
-        cells = (around * CELLS).astype(int) % CELLS, (up * CELLS).astype(int).clip(0, CELLS - 1)
-        np.maximum.at(reach, cells, radius)
-        spread = maximum_filter(reach, 3, mode=("wrap", "nearest"))
-        reach = np.where(reach > 0, reach, spread)
-        reach = np.where(reach > 0, reach, maximum_filter(reach, 5, mode=("wrap", "nearest")))
-        return gaussian_filter(reach, 0.7, mode=("wrap", "nearest"))
-
-    def push_out(self, places: np.ndarray, margin) -> np.ndarray:
-        """Places [N, 3] moved to `margin` outside where they are nearer."""
-        high = places[:, 1] > self.centre[1] - 0.25
-        around, up, radius = self._to_globe(places)
-        reach = self._read(self.globe, around, up) + margin
-        scale = np.where(high & (radius < reach), reach / radius, 1)
-        places = self.centre + (places - self.centre) * scale[:, None]
-        around, up, radius = self._to_column(places)
-        reach = self._read(self.column, around, up) + margin
-        scale = np.where(~high & (radius < reach), reach / np.maximum(radius, 1e-6), 1)
-        middle = np.stack([0 * radius, places[:, 1], 0 * radius + self.centre[2]], axis=1)
-        return middle + (places - middle) * scale[:, None]
-
-    @staticmethod
-    def _read(reach, around, up):
-        return reach[(around * CELLS).astype(int) % CELLS, (up * CELLS).astype(int).clip(0, CELLS - 1)]
-
-
 def grow_hair(person: Person, looks: Looks, points: np.ndarray, seed: int) -> Strands | None:
     """The hair of the head of a person whose body at rest is `points`; None for a bald one."""
     if person.hair == "bald":
@@ -131,7 +67,7 @@ def grow_hair(person: Person, looks: Looks, points: np.ndarray, seed: int) -> St
     chosen = (lambda rest: (above(rest) > 0.02) & (abs(rest[:, 0]) < 0.15)) if person.hair == "mohawk" else (
         lambda rest: above(rest) + 0.04 * rng.random(len(rest)) > 0.03
     )  # fmt: skip
-    rest, roots, normals = _plant(points, chosen, style.count, rng)
+    rest, roots, normals = plant(points, chosen, style.count, rng)
     body = Body(points)
     high = ((above(rest) - 0.1) / 0.45).clip(0, 1) * ((rest[:, 1] - 7.2) / 0.5).clip(0, 1)
     length = (style.low + high * (style.top - style.low)) * rng.uniform(0.8, 1.1, len(roots))
@@ -148,36 +84,6 @@ def grow_hair(person: Person, looks: Looks, points: np.ndarray, seed: int) -> St
     return Strands(path.astype(np.float32), shades.clip(0.5, 1.7).astype(np.float32), 0.026 if style.top < 1 else 0.036)
 
 
-def grow_brows(person: Person, looks: Looks, points: np.ndarray, seed: int) -> Strands:
-    rng = np.random.default_rng([seed, 105])
-    inside = lambda rest: measure_brow(rest, looks.brow_height, looks.brow_arch, looks.brow_width) > 0.1  # noqa: E731
-    rest, roots, normals = _plant(points, inside, int(380 * looks.brow_width / 0.034), rng)
-    side = np.sign(rest[:, :1])
-    outer = ((abs(rest[:, :1]) - 0.1) / 0.4).clip(0, 1)
-    comb = np.concatenate([side * (0.35 + 0.65 * outer), 0.85 - 1.05 * outer, 0 * side], axis=1)
-    return _stubble(roots, normals, comb, rng.uniform(0.04, 0.08, len(roots)), 0.2, rng)
-
-
-def grow_beard(person: Person, looks: Looks, points: np.ndarray, seed: int) -> Strands | None:
-    if person.beard in ("none", "stubble"):
-        return None
-    rng = np.random.default_rng([seed, 106])
-
-    def inside(rest):
-        jaw, moustache, goatee = measure_beard(rest)
-        shown = {"moustache": moustache, "goatee": np.maximum(0.8 * moustache, goatee)}
-        return shown.get(person.beard, np.maximum(jaw, moustache)) > rng.random(len(rest)) * 0.7 + 0.15
-
-    rest, roots, normals = _plant(points, inside, 3800 if person.beard == "full beard" else 1300, rng)
-    _, moustache, _ = measure_beard(rest)
-    long = rng.uniform(0.10, 0.5) if person.beard == "full beard" else rng.uniform(0.1, 0.25)
-    length = np.where(moustache > 0.3, 0.13, long * ((6.75 - rest[:, 1]) / 0.4).clip(0.35, 1))
-    length *= rng.uniform(0.7, 1.2, len(roots))
-    side = np.sign(rest[:, 0]) * (moustache > 0.3) * 1.1
-    comb = np.stack([side, np.full(len(roots), -1.0), np.full(len(roots), 0.15)], axis=1)
-    return _stubble(roots, normals, comb, length, 0.5, rng)
-
-
 def _vary(style: Style, person: Person, rng: np.random.Generator) -> Style:
     grown = person.hair_volume * rng.uniform(0.85, 1.2)
     return replace(
@@ -188,30 +94,6 @@ def _vary(style: Style, person: Person, rng: np.random.Generator) -> Style:
         curl=style.curl * rng.uniform(0.7, 1.4),
         clumped=min(style.clumped * rng.uniform(0.6, 1.2), 0.95),
     )
-
-
-def _plant(points: np.ndarray, chosen, count: int, rng: np.random.Generator):
-    """Roots all over the skin where `chosen` says so: places on the base mesh, places, normals; each [N, 3]."""
-    mesh = load_base_mesh()
-    corners = mesh.points[mesh.triangles]
-    near = (mesh.parts == 0) & (corners[:, 0, 1] > 5.9)
-    ears = read_mask("ears", mesh.corners.mean(axis=1)) > 0.3
-    near &= ~(ears & (abs(corners[:, 0, 0]) > 0.7))
-    owners = np.flatnonzero(near)
-    corners = corners[owners]
-    owners = owners[chosen(corners.reshape(-1, 3)).reshape(-1, 3).any(axis=1)]
-    if not len(owners):
-        return (np.zeros((0, 3)),) * 3
-    corners = mesh.points[mesh.triangles[owners]]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    picked = rng.choice(len(owners), count * 2, p=area / area.sum())
-    shares = rng.dirichlet((1, 1, 1), count * 2)[..., None]
-    rest = (corners[picked] * shares).sum(axis=1)
-    kept = np.flatnonzero(chosen(rest))[:count]
-    moved = points[mesh.triangles[owners[picked[kept]]]]
-    normals = np.cross(moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    return rest[kept], (moved * shares[kept]).sum(axis=1), normals
 
 
 def _fall(style, person, rest, roots, normals, length, fringe, body: Body, rng) -> np.ndarray:
@@ -340,18 +222,3 @@ def _wind_bun(body: Body, path: np.ndarray, rng) -> np.ndarray:
     third = np.cross(axis, across)
     ring = np.cos(angle)[..., None] * across[:, None] + np.sin(angle)[..., None] * third[:, None]
     return centre + ring * (rng.uniform(0.28, 0.40) * rng.uniform(0.85, 1.05, (count, 1, 1))) * (1, 0.85, 1)
-
-
-def _stubble(roots, normals, comb, length, lift: float, rng) -> Strands:
-    along = comb - (comb * normals).sum(axis=1, keepdims=True) * normals
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    heading = along + lift * normals + rng.normal(0, 0.22, roots.shape)
-    heading /= np.linalg.norm(heading, axis=1, keepdims=True) + 1e-9
-    share = np.linspace(0, 1, 5)[None, :, None]
-    bend = along - normals * 0.15
-    path = roots[:, None] + length[:, None, None] * (
-        heading[:, None] * share * (1 - 0.3 * share) + bend[:, None] * 0.3 * share**2
-    )
-    return Strands(
-        path.astype(np.float32), (1 + rng.normal(0, 0.15, len(roots))).clip(0.5, 1.6).astype(np.float32), 0.012
-    )

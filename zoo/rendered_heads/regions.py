@@ -15,7 +15,7 @@ JAW = ((0.35, 0.45, 0.55, 0.65, 0.90, 1.40), (7.00, 6.90, 6.60, 6.42, 6.27, 6.20
 """Heights of the edge between face and neck by z."""
 NOSE = ((6.78, 6.81, 6.88, 6.95, 7.05, 7.20, 7.32), (0.05, 0.15, 0.20, 0.19, 0.13, 0.075, 0.055))
 """Half widths of the nose by height."""
-BROW = ((0.08, 0.20, 0.37, 0.54), (7.435, 7.475, 7.515, 7.455))
+BROW = ((0.08, 0.20, 0.37, 0.54), (7.450, 7.478, 7.505, 7.445))
 """Heights of the middle of a brow by distance from the middle."""
 
 

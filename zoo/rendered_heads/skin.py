@@ -50,8 +50,8 @@ def choose_looks(person: Person, years: float, seed: int) -> Looks:
     lips = natural + made_up * (decode(LIPS[person.lips]) * min(1, 0.5 + skin.mean()) - natural)
     hair = decode(HAIR[person.hair_colour]) * rng.uniform(0.75, 1.25) * (1 + rng.normal(0, 0.04, 3))
     brows = hair if person.hair_colour not in ("platinum", "white", "blond") else hair * 0.55
-    shapes = {"straight": (-0.012, 0.85), "arched": (0.03, 0.9), "bushy": (0.0, 1.35), "thin": (0.015, 0.6),
-              "slanted": (0.03, 0.95)}  # fmt: skip
+    shapes = {"straight": (-0.012, 0.85), "arched": (0.015, 0.9), "bushy": (0.0, 1.35), "thin": (0.008, 0.6),
+              "slanted": (0.018, 0.95)}  # fmt: skip
     arch, width = shapes[person.brows]
     return Looks(
         skin.clip(0.01, 0.9),

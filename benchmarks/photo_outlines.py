@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from mediapipe.python.solutions import face_mesh, face_mesh_connections
+from mediapipe.python.solutions import face_mesh, face_mesh_connections  # pyright: ignore[reportMissingImports]
 from PIL import Image
 
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)

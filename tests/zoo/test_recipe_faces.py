@@ -227,7 +227,7 @@ def test_a_mixture_is_its_sets_one_after_the_other(pictures):
 
 def test_sets_of_a_mixture_are_chosen_alike_however_large(pictures):
     small = replace(pictures, seeds=pictures.seeds[:1], **{f: getattr(pictures, f)[:2] for f in FIELDS})
-    rows = Mixture(small, pictures).choose(np.random.default_rng(0), 2000)
+    rows = Mixture(small, pictures).choose_rows(np.random.default_rng(0), 2000)
     assert set(rows) == set(range(6)) and 900 < (rows < 2).sum() < 1100
 
 

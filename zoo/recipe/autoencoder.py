@@ -106,7 +106,7 @@ def _pass_colours(layer: nn.Conv2d) -> None:
 def sample_crops(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Parts of pictures [BATCH, 3, CROP_PX, CROP_PX] in -1..1, half of them of faces; weights of their pixels."""
     pixels, weights = [], []
-    for number, row in enumerate(sorted(pictures.choose(rng, BATCH))):
+    for number, row in enumerate(sorted(pictures.choose_rows(rng, BATCH))):
         image, labels = pictures.images[row], pictures.labels[row]
         limit = len(labels) - 2 * CROP_PX
         corner = rng.integers(0, limit + 1, size=2)

@@ -49,7 +49,7 @@ def _fill_canvas(pictures: Pictures | Mixture, side_px: int, rng: np.random.Gene
 
 def _paste_portrait(canvas: Canvas, pictures: Pictures | Mixture, rng: np.random.Generator) -> None:
     """One whole picture, as large as the canvas or, as of another shape, lower at the top."""
-    row, side = int(pictures.choose(rng)), len(canvas.image)
+    row, side = pictures.choose(rng), len(canvas.image)
     image = augment(downscale(pictures.images[row], rng), rng)
     size = side if rng.random() < 0.7 else int(side * rng.uniform(0.6, 1))
     x = int(rng.integers(side - size + 1))
@@ -61,7 +61,7 @@ def _paste_portrait(canvas: Canvas, pictures: Pictures | Mixture, rng: np.random
 
 def _paste_person(canvas: Canvas, pictures: Pictures | Mixture, largest: float, rng: np.random.Generator) -> None:
     """One face with some of what is around it, where it covers no other face; left out where there is no room."""
-    row, side = int(pictures.choose(rng)), len(canvas.image)
+    row, side = pictures.choose(rng), len(canvas.image)
     box, whole = pictures.boxes[row], len(pictures.images[row])
     height, width = box[3] - box[1], box[2] - box[0]
     margins = rng.uniform(0.25, 1.2, 4) * (width, height, width, height)
@@ -93,7 +93,7 @@ def _paste_part(canvas: Canvas, pictures: Pictures | Mixture, rng: np.random.Gen
 
 def _crop_background(pictures: Pictures | Mixture, rng: np.random.Generator) -> np.ndarray:
     """What lies above, below or beside the face in some picture."""
-    row = int(pictures.choose(rng))
+    row = pictures.choose(rng)
     x0, y0, x1, y1 = pictures.boxes[row].astype(int)
     side = len(pictures.images[row])
     places = [(0, y1, side, side), (0, 0, x0, side), (x1, 0, side, side), (0, 0, side, y0)]

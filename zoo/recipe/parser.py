@@ -29,7 +29,7 @@ def train_parser(pictures: Pictures | Mixture, steps: int, curves: Path, seed: i
     parser = move_to_device(BiSeNet(width=WIDTH))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
-        rows = pictures.choose(rng, BATCH)
+        rows = pictures.choose_rows(rng, BATCH)
         images, labels = zip(*(_augment_picture(pictures, row, rng) for row in rows), strict=True)
         labels = torch.from_numpy(np.stack(labels)).to(device, torch.long)
         answers = parser(normalise_pictures(np.stack(images)).to(device))

@@ -41,8 +41,11 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.seeds) * self.scenes
 
-    def choose(self, rng: np.random.Generator, count: int | None = None):
-        """A row at random, or `count` of them [count]."""
+    def choose(self, rng: np.random.Generator) -> int:
+        """A row at random."""
+        return int(self.choose_rows(rng, 1)[0])
+
+    def choose_rows(self, rng: np.random.Generator, count: int) -> np.ndarray:
         return rng.integers(len(self), size=count)
 
     def find_people(self, rows: np.ndarray) -> np.ndarray:
@@ -74,7 +77,10 @@ class Mixture:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def choose(self, rng: np.random.Generator, count: int | None = None):
+    def choose(self, rng: np.random.Generator) -> int:
+        return int(self.choose_rows(rng, 1)[0])
+
+    def choose_rows(self, rng: np.random.Generator, count: int) -> np.ndarray:
         part = rng.integers(len(self.parts), size=count)
         return self.starts[part] + (rng.random(count) * np.diff(self.starts)[part]).astype(np.int64)
 

@@ -76,7 +76,7 @@ def train_recogniser(
     loss = move_to_device(MarginLoss(recogniser, len(pictures.seeds)))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
-        rows = pictures.choose(rng, BATCH)
+        rows = pictures.choose_rows(rng, BATCH)
         return loss(*crop_faces(pictures, rows, rng, recogniser.side_px))
 
     name = "independent_recogniser" if independent else "recogniser"

@@ -40,10 +40,10 @@ class Body:
         reach = np.zeros((CELLS, CELLS))
         cells = (around * CELLS).astype(int) % CELLS, (up * CELLS).astype(int).clip(0, CELLS - 1)
         np.maximum.at(reach, cells, radius)
-        spread = maximum_filter(reach, 3, mode=("wrap", "nearest"))
-        reach = np.where(reach > 0, reach, spread)
-        reach = np.where(reach > 0, reach, maximum_filter(reach, 5, mode=("wrap", "nearest")))
-        return gaussian_filter(reach, 0.7, mode=("wrap", "nearest"))
+        reach = np.pad(reach, ((4, 4), (0, 0)), mode="wrap")
+        for cells in (3, 5):
+            reach = np.where(reach > 0, reach, maximum_filter(reach, cells, mode="nearest"))
+        return gaussian_filter(reach, 0.7, mode="nearest")[4:-4]
 
     def push_out(self, places: np.ndarray, margin) -> np.ndarray:
         """Places [N, 3] moved to `margin` outside where they are nearer."""

@@ -183,11 +183,11 @@ def _count_before_face(path: np.ndarray, body: Body) -> np.ndarray:
 def _gather_locks(path: np.ndarray, rest: np.ndarray, style: Style, rng) -> np.ndarray:
     if not style.clumped or len(path) < 50:
         return path
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     leaders = rng.choice(len(path), max(30, len(path) // 22), replace=False)
     kin = np.concatenate([path[:, 0], path[:, POINTS // 3], path[:, -1] * 0.5], axis=1)
-    near = leaders[cKDTree(kin[leaders]).query(kin)[1]]
+    near = leaders[KDTree(kin[leaders]).query(kin)[1]]
     towards = path[near] + (path[:, :1] - path[near][:, :1]) * 0.25
     share = style.clumped * np.linspace(0, 1, POINTS)[None, :, None] ** 1.3 * rng.uniform(0.5, 1, (len(path), 1, 1))
     return path + share * (towards - path)

@@ -10,6 +10,12 @@ from .raster import rasterise
 
 DIRECTIONS = 48
 BIAS = 0.06
+TINTS = {
+    "daylight": (1.0, 1.0, 1.0),
+    "warm": (1.22, 1.0, 0.72),
+    "cool": (0.86, 1.0, 1.2),
+    "evening": (1.25, 0.9, 0.72),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +43,7 @@ class Light:
 
 def choose_light(rng: np.random.Generator, kind: str, side: int) -> Light:
     """kind: a light of zoo.drawn_faces.scene.LIGHTS. side: where the sun stands, -1 left or 1 right."""
-    tint = {"daylight": (1.0, 1.0, 1.0), "warm": (1.22, 1.0, 0.72), "cool": (0.86, 1.0, 1.2),
-            "evening": (1.25, 0.9, 0.72)}[kind] * np.exp(rng.normal(0, 0.06, 3))  # fmt: skip
+    tint = np.array(TINTS[kind]) * np.exp(rng.normal(0, 0.06, 3))
     count = int(rng.integers(1, 5))
     axes = rng.normal(0, 1, (count, 3)) * (1, 0.5, 0.6) + (0, 0.45, 0.5)
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)

@@ -58,4 +58,5 @@ def find_marks() -> tuple[int, int, int]:
     skin = list_part(BODY)
     points = load_base_mesh().points[skin]
     wanted = ((0, 6.97, 1.75), (-0.25, 6.61, 1.42), (0.25, 6.61, 1.42))
-    return tuple(int(skin[np.linalg.norm(points - place, axis=1).argmin()]) for place in wanted)
+    tip, left, right = (int(skin[np.linalg.norm(points - place, axis=1).argmin()]) for place in wanted)
+    return tip, left, right

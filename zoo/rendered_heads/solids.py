@@ -72,9 +72,9 @@ def _find_surface(figure: Figure, seen: Seen, normals: np.ndarray) -> tuple[Surf
     part = np.where(owner == 0, figure.mesh.parts[number], -1)
     uv = (figure.mesh.corners[number] * shares[..., None]).sum(axis=1)
     count = len(owner)
-    flat = [np.zeros((count, 3), np.float32), np.zeros(count, np.float32), np.zeros(count, np.uint8)]
-    skin = np.zeros(count, np.float32)
-    return Surface(corners, shares, owner, part, *flat, skin, normalise(mix(normals, corners, shares))), uv
+    albedo, gloss, label = np.zeros((count, 3), np.float32), np.zeros(count, np.float32), np.zeros(count, np.uint8)
+    normal = normalise(mix(normals, corners, shares))
+    return Surface(corners, shares, owner, part, albedo, gloss, label, np.zeros_like(gloss), normal), uv
 
 
 def _paint_body(figure: Figure, surface: Surface, uv: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from consistentid.weights import write_weights
 
 from .adapter import configure
 from .fit import fit, move_to_device
-from .pictures import Pictures
+from .pictures import Mixture, Pictures
 from .recogniser import BATCH, MarginLoss, crop_faces
 
 SIZES = EncoderSizes(patch_px=14, width=64, depth=8, taps=(1, 3, 5, 7))
@@ -41,14 +41,14 @@ def make_encoder(sizes: EncoderSizes = SIZES) -> MSIDEncoder:
     return encoder
 
 
-def train_encoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> MSIDEncoder:
+def train_encoder(pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0) -> MSIDEncoder:
     """An encoder that tells the people in `pictures` apart by its features of all depths."""
     torch.manual_seed(seed)
     encoder = make_encoder()
     loss = move_to_device(MarginLoss(encoder, len(pictures.seeds), encoder.sizes.feature_width))
 
     def measure_loss(rng: np.random.Generator) -> Tensor:
-        return loss(*crop_faces(pictures, rng.integers(len(pictures), size=BATCH), rng))
+        return loss(*crop_faces(pictures, pictures.choose_rows(rng, BATCH), rng))
 
     fit("msid", loss, measure_loss, steps, 1e-3, seed, curves, weight_decay=0.05)
     return encoder.cpu()

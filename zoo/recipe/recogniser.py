@@ -85,7 +85,7 @@ def train_recogniser(
 
 
 def crop_faces(
-    pictures: Pictures, rows: np.ndarray, rng: np.random.Generator, side_px: int = CROP_PX
+    pictures: Pictures | Mixture, rows: np.ndarray, rng: np.random.Generator, side_px: int = CROP_PX
 ) -> tuple[Tensor, Tensor]:
     """Aligned faces [B, 3, S, S] of some rows, changed by chance, and the numbers of their people [B]."""
     faces = np.stack([_crop_face(pictures, row, side_px, rng) for row in rows])

@@ -106,7 +106,8 @@ class Studio:
             torch.cat([repeat_text(stage, length) for stage in part])
             for part in zip(*map(_list_texts, told), strict=True)
         ]
-        ids = torch.cat([torch.stack([one.id_tokens[side] for one in told]) for side in (1, 0)])
+        tokens = [one.id_tokens for one in told if one.id_tokens is not None]  # all have them
+        ids = torch.cat([torch.stack([pair[side] for pair in tokens]) for side in (1, 0)])
         words = tuple(getattr(one.facial, name) for name in ("negative_words", "words") for one in told)
         width, height = ZOO.size_px
         size = (height // self.pipeline.vae_scale_factor, 2 * width // self.pipeline.vae_scale_factor)
@@ -195,12 +196,12 @@ def choose_pairs(pairs: int) -> list[tuple[int, int]]:
 def make_cases(number: int, met: list[Someone]) -> list[Case]:
     """Of one pair, both orders; each wears the same colour in both."""
     place, colours, cases = list(PLACES.values())[number % len(PLACES)], choose_colours(number), []
-    for order in (1, -1):
-        pair, worn = tuple(met[::order]), colours[::order]
+    for first, second in ((0, 1), (1, 0)):
+        pair, worn = (met[first], met[second]), (colours[first], colours[second])
         people = [
             f"<{name}> {one.name} wearing a {colour} hoodie" for name, one, colour in zip("AB", pair, worn, strict=True)
         ]
-        cases.append(Case(number, pair, f"{place}, {people[0]}, {people[1]}", worn, 2 * number + (order < 0)))
+        cases.append(Case(number, pair, f"{place}, {people[0]}, {people[1]}", worn, 2 * number + first))
     return cases
 
 
@@ -243,8 +244,10 @@ def write_table(told: dict[str, list[tuple[str, dict]]]) -> str:
 
 
 def _describe(rows: list[tuple[str, dict]], name: str) -> str:
-    values, pairs = zip(*((scores[name], pair) for pair, scores in rows if name in scores), strict=True)
-    estimate = estimate_mean(list(values), pairs)
+    told = [(scores[name], pair) for pair, scores in rows if name in scores]
+    estimate = estimate_mean([value for value, _ in told], [pair for _, pair in told])
+    if estimate is None:
+        return ""
     low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
     form = ".1f" if name == "skin off by" else ".2f"
     return f"{estimate.mean:{form}} ({low:{form}} to {high:{form}})"

@@ -19,7 +19,8 @@ from consistentid.face.neighbours import keep_own
 from consistentid.face.package import load_face_analysis
 from consistentid.face.photo import open_photo
 from consistentid.face.quality import SMALLEST_REGION
-from consistentid.face.regions import CLIP_SIZE_PX, REGION_LABELS
+from consistentid.face.region_words import REGION_LABELS
+from consistentid.face.regions import CLIP_SIZE_PX
 from consistentid.face.search import detect_faces
 from consistentid.face.selection import select_face
 

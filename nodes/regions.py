@@ -9,11 +9,12 @@ from ..consistentid.choices import FRAMINGS, PAIRS
 from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.editing import MODES, edit_region, frame_head
 from ..consistentid.face.face import Face
-from ..consistentid.face.omission import leave_out_regions, read_region_words
+from ..consistentid.face.omission import leave_out_regions
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.face.preview import draw_labels
 from ..consistentid.face.quality import check_regions
-from ..consistentid.face.regions import EXTRA_LABELS, REGION_LABELS, REGION_WORDS, Regions, fit_clip
+from ..consistentid.face.region_words import EXTRA_LABELS, REGION_LABELS, REGION_WORDS, read_region_words
+from ..consistentid.face.regions import Regions, fit_clip
 from ..consistentid.face.report import describe_regions
 from ..consistentid.identity.encode import parse_photo
 from .boundary import sockets

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ..face.regions import PUBLISHED_REGIONS, RegionWord
+from ..face.region_words import PUBLISHED_REGIONS, RegionWord
 
 ID_EMBEDDING_WIDTH = 512
 ID_TOKENS = 4

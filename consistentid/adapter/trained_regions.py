@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..face.regions import RegionWord, order_words
+from ..face.region_words import RegionWord, order_words
 from ..weights import read_metadata
 from .config import AdapterConfig
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..adapter.config import SD15
 from ..caption.describe import QUESTION, ask_about
-from ..face.regions import PUBLISHED_REGIONS
+from ..face.region_words import PUBLISHED_REGIONS
 from .layout import KEYS, find_json, read_value
 from .records import list_entries, make_record, write_json
 from .run import has_captions

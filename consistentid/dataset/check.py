@@ -8,7 +8,8 @@ from PIL import Image
 
 from ..errors import ConsistentIDError
 from ..face.preview import draw_labels
-from ..face.regions import ALL_WORDS, PUBLISHED_REGIONS, REGION_WORDS, Regions, select_by_word
+from ..face.region_words import ALL_WORDS, PUBLISHED_REGIONS, REGION_WORDS
+from ..face.regions import Regions, select_by_word
 from ..prompt.mark import mark_caption
 from .records import DatasetError, Record
 

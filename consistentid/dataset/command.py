@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ..face.regions import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, order_words
+from ..face.region_words import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, order_words
 from ..model_files.find import VARIABLE, find_by_id
 from ..whole_file import claim_folder
 

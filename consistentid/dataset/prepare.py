@@ -10,7 +10,8 @@ from ..errors import FaceNotFoundError
 from ..face.face import Face, require_embedding
 from ..face.framing import Square, crop_square, move_inside
 from ..face.neighbours import keep_own
-from ..face.regions import REGION_WORDS, select_regions
+from ..face.region_words import REGION_WORDS
+from ..face.regions import select_regions
 from ..face.search import detect_faces
 from ..face.selection import select_face
 from ..ports import FaceParser

@@ -17,6 +17,7 @@ from ..face.package import load_face_analysis
 from ..face.photo import open_photo
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity
 from ..headless.model_choice import find_files
+from ..headless.option_texts import parse_lora
 from ..headless.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
 from ..headless.pipeline import sample
 from ..headless.portrait import (
@@ -28,7 +29,7 @@ from ..headless.portrait import (
     make_sampling,
     prepare_pipeline,
 )
-from ..headless.portrait_settings import PortraitSettings, parse_lora, read_settings
+from ..headless.portrait_settings import PortraitSettings, read_settings
 from ..headless.unet import InstalledAdapter, install_adapter
 from ..identity import Identity
 from ..identity.encode import PhotoModels, align_photo

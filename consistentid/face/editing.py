@@ -8,7 +8,8 @@ from PIL import Image
 from ..errors import ConsistentIDError
 from .face import Face, check_same_photo
 from .framing import choose_frame
-from .regions import REGION_WORDS, Regions
+from .region_words import REGION_WORDS
+from .regions import Regions
 
 MODES = ("replace", "add", "remove")
 

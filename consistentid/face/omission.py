@@ -3,19 +3,8 @@
 from dataclasses import replace
 
 from ..errors import ConsistentIDError
-from .regions import ALL_WORDS, REGION_WORDS, Regions, order_words
-
-
-def read_region_words(text: str) -> tuple[str, ...]:
-    """Region words of a text such as "ears, hair"; none in an empty one. ConsistentIDError for an unknown word."""
-    words = [word.strip().lower() for word in text.split(",")]
-    unknown = [word for word in words if word and not order_words([word])]
-    if unknown:
-        raise ConsistentIDError(
-            f"There is no region '{unknown[0]}' to leave out (in '{text}'). Choose from {', '.join(ALL_WORDS)}, "
-            "separated by commas."
-        )
-    return order_words(words)
+from .region_words import REGION_WORDS
+from .regions import Regions
 
 
 def leave_out_regions(regions: Regions, words: tuple[str, ...]) -> Regions:

@@ -10,7 +10,8 @@ from ..ports import FaceParser
 from .framing import Square, choose_frame, crop_square, place_mask, surround_head
 from .landmark_regions import add_missing
 from .neighbours import keep_own
-from .regions import REGION_LABELS, Regions, select_regions
+from .region_words import REGION_LABELS
+from .regions import Regions, select_regions
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 from ..contact_sheet import Colour
 from .face import Face
 from .parsing import LABELS
-from .regions import EXTRA_LABELS, REGION_LABELS
+from .region_words import EXTRA_LABELS, REGION_LABELS
 
 FACE_COLOURS = CHOSEN, OTHER = (64, 220, 90), (240, 160, 40)
 """RGB of the chosen face and of others."""

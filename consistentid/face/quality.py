@@ -3,7 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from .regions import CLIP_SIZE_PX, REGION_WORDS, Regions, number_parts
+from .region_words import REGION_WORDS
+from .regions import CLIP_SIZE_PX, Regions, number_parts
 
 SMALLEST_REGION = 36
 """Pixels of CLIP's 224x224 below which a region says next to nothing: 6x6, a fifth of one of the patches of 14x14 that

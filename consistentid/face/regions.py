@@ -3,53 +3,15 @@
 A photo is an RGB uint8 array [H, W, 3] throughout this package. Labels are those of CelebAMask-HQ.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-REGION_LABELS = {
-    "Face": 1,
-    "Left_Eye": 4,
-    "Right_Eye": 5,
-    "Left_Ear": 7,
-    "Right_Ear": 8,
-    "Nose": 10,
-    "Upper_Lip": 12,
-    "Lower_Lip": 13,
-}
-"""Region keys of the reference and their label, in label order: the order facial features are stacked in."""
-
-FACE_LABELS = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
-"""All that lies in a face: skin, brows, eyes, glasses, nose, mouth and lips."""
-
-EXTRA_LABELS = {"Brows": (2, 3), "Hair": (17,)}
-"""Region keys beyond the reference and their labels; they follow the others."""
-
-REGION_WORDS = {
-    "Face": "face",
-    "Left_Eye": "eyes",
-    "Right_Eye": "eyes",
-    "Left_Ear": "ears",
-    "Right_Ear": "ears",
-    "Nose": "nose",
-    "Upper_Lip": "mouth",
-    "Lower_Lip": "mouth",
-    "Brows": "eyebrows",
-    "Hair": "hair",
-}
-"""The caption word of every region key, in the order regions are kept in."""
-
-RegionWord = Literal["face", "eyes", "ears", "nose", "mouth", "eyebrows", "hair"]
-ALL_WORDS: tuple[RegionWord, ...] = ("face", "eyes", "ears", "nose", "mouth", "eyebrows", "hair")
-"""The values of REGION_WORDS, each once, in their order."""
-PUBLISHED_REGIONS = ALL_WORDS[:5]
-"""Words of the regions that the released adapters were trained with."""
-OTHER_NAMES = {"brows": "eyebrows"}
-"""What people also call a region, and its word."""
+from .region_words import EXTRA_LABELS, REGION_LABELS, REGION_WORDS
 
 CLIP_SIZE_PX = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -97,12 +59,6 @@ class Regions:
     def find_mask(self, word: str) -> np.ndarray | None:
         """The same of the first region of a caption word; None without one."""
         return next((self.resize_mask(key) for key in self.masks if REGION_WORDS[key] == word), None)
-
-
-def order_words(words: Iterable[str]) -> tuple[RegionWord, ...]:
-    """The region words among some words, or their other names, each once and in the order of ALL_WORDS."""
-    named = {OTHER_NAMES.get(word, word) for word in words}
-    return tuple(word for word in ALL_WORDS if word in named)
 
 
 def fill_region(labels: np.ndarray, *wanted: int) -> np.ndarray:

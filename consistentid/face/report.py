@@ -7,7 +7,8 @@ import numpy as np
 from ..choices import ALL_FACES
 from .face import Face
 from .framing import LEAST_SEEN, holds_middle, measure_seen
-from .regions import REGION_WORDS, Regions
+from .region_words import REGION_WORDS
+from .regions import Regions
 
 SMALLEST_WIDTH_PX = 50
 """Width of the face box below which the ID embedding suffers: cosine to that of the same face with more pixels 0.97 at

@@ -7,10 +7,10 @@ import torch
 
 from ..adapter.checkpoint import Adapter, load_adapter
 from ..adapter.masks import AttentionMask
-from ..face.omission import read_region_words
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo, open_picture
+from ..face.region_words import read_region_words
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity, encode_face, load_face2diffusion
 from ..face2diffusion.word import normalise_word
 from ..identity import Identity
@@ -19,7 +19,8 @@ from ..identity.encode import PhotoModels, Stages, encode_photo
 from ..identity.file import load_identity
 from ..identity.people import Person
 from .clip_vision import ClipVision, load_clip_vision
-from .portrait_settings import IDENTITY, PortraitSettings, parse_person
+from .option_texts import parse_person
+from .portrait_settings import IDENTITY, PortraitSettings
 
 WIDTH = 1000
 """Columns of a mask that is a part of the width."""

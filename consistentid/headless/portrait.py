@@ -26,9 +26,10 @@ from .attention_maps import RecordedRun
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
 from .model_choice import find_files
+from .option_texts import parse_lora
 from .person import load_word_networks, prepare_adapter, read_everybody, read_people
 from .pipeline import Sampling, load_loras, load_pipeline, place_pipeline, sample, set_scheduler
-from .portrait_settings import PortraitSettings, parse_lora
+from .portrait_settings import PortraitSettings
 from .unet import install_adapter
 
 

@@ -1,7 +1,6 @@
 """Every choice of a headless run: one table for the command line, its defaults, and the PNG that repeats the run."""
 
 import json
-import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,22 +8,17 @@ from typing import Any
 from PIL import Image
 
 from ..adapter.config import CONFIGS, SDXL, AdapterConfig
-from ..attributes import parse_change
 from ..checked import TABLE, TableError, check_table, describe_choice, parse_json
 from ..choices import ALIGNMENTS, FACE_ORDERS, FRAMINGS, PAIRS
 from ..errors import ConsistentIDError
-from ..face.omission import read_region_words
-from ..face.regions import EXTRA_LABELS
+from ..face.region_words import EXTRA_LABELS, read_region_words
+from .option_texts import STRENGTH, parse_lora, parse_person
 from .schedulers import SCHEDULERS
 
 PNG_KEY = "consistentid"
 FORMAT = 1
 BASES = tuple(config.name for config in CONFIGS)
 SEEDS = 2**63
-STRENGTH: dict[str, Any] = {"ge": -10, "le": 10}
-"""Limits of a strength or weight; as in ComfyUI, like the other limits."""
-PLACES = {"left": (0.0, 0.48), "right": (0.52, 1.0)}
-"""Parts of the width that have a name; what lies between keeps two people apart."""
 IDENTITY = ".safetensors"
 
 
@@ -118,8 +112,11 @@ class PortraitSettings:
         problem = next((text for is_wrong, text in self._list_problems() if is_wrong), None)
         if problem:
             raise ConsistentIDError(problem)
-        for text in self.change:
-            parse_change(text)
+        if self.change:
+            from ..attributes import parse_change
+
+            for text in self.change:
+                parse_change(text)
         if self.word:
             from ..face2diffusion.word import normalise_word, require_word
 
@@ -203,38 +200,3 @@ def read_settings(path: str | Path) -> PortraitSettings:
         raise ConsistentIDError(
             f"{path} holds settings that are not valid: {wrong.place} is {wrong.found}; {wrong.wanted} is needed."
         ) from error
-
-
-def parse_lora(text: str) -> tuple[str, float]:
-    """Path and weight of a LoRA.
-
-    >>> parse_lora("style.safetensors=0.8"), parse_lora("style.safetensors")
-    (('style.safetensors', 0.8), ('style.safetensors', 1.0))
-    """
-    path, equals, weight = text.rpartition("=")
-    try:
-        number = float(weight) if equals else 1.0
-        if not abs(number) <= STRENGTH["le"]:
-            raise ValueError
-        return path if equals else text, number
-    except ValueError:
-        raise ConsistentIDError(f"'{text}' is not a LoRA: write FILE, or FILE=WEIGHT with a number up to 10.") from None
-
-
-def parse_person(text: str) -> tuple[str, tuple[float, float] | str | None]:
-    """The file of a person and where they are: a part of the width, the file of a mask, or None for everywhere.
-
-    >>> parse_person("her.jpg=left"), parse_person("him.safetensors=0.6-1"), parse_person("them.png=mask.png")
-    (('her.jpg', (0.0, 0.48)), ('him.safetensors', (0.6, 1.0)), ('them.png', 'mask.png'))
-    """
-    path, equals, place = text.rpartition("=")
-    if not equals:
-        return text, None
-    numbers = re.fullmatch(r"(\d*\.?\d+)-(\d*\.?\d+)", place)
-    start, end = map(float, numbers.groups()) if numbers else PLACES.get(place, (0.0, 1.0))
-    if not path or not place or not 0 <= start < end <= 1:
-        raise ConsistentIDError(
-            f"--person {text} is no person and place: write FILE=left, FILE=right, FILE=0.1-0.4 (from and to, of the "
-            "width 0 to 1), or FILE=MASK.png."
-        )
-    return path, (start, end) if numbers or place in PLACES else place

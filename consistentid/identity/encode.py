@@ -13,7 +13,8 @@ from ..face.face import Face, align_face, check_same_photo
 from ..face.omission import leave_out_regions
 from ..face.parsed_face import ParsedFace, parse_regions
 from ..face.preview import draw_labels
-from ..face.regions import REGION_WORDS, Regions, preprocess_clip
+from ..face.region_words import REGION_WORDS
+from ..face.regions import Regions, preprocess_clip
 from ..face.search import FaceSearch
 from ..ports import FaceParser, ImageEncoder
 from .person import Identity, build_identity

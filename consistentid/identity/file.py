@@ -16,7 +16,7 @@ from torch import Tensor
 from ..adapter.config import CONFIGS, ID_EMBEDDING_WIDTH, SD15
 from ..checked import STRICT, describe, parse_json
 from ..errors import CaptionError, CheckpointError, IdentityFileError
-from ..face.regions import REGION_WORDS
+from ..face.region_words import REGION_WORDS
 from ..face.thumbnail import decode_png, encode_png
 from ..weights import read_metadata, read_weights, write_bare_weights, write_weights
 from ..whole_file import create_files, number_paths

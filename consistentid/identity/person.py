@@ -10,7 +10,8 @@ from .. import __version__
 from ..errors import CaptionError, ConsistentIDError
 from ..face.face import Face, check_same_photo
 from ..face.photo import hash_photo
-from ..face.regions import REGION_WORDS, Regions
+from ..face.region_words import REGION_WORDS
+from ..face.regions import Regions
 from ..face.thumbnail import make_thumbnail
 from ..finite import is_finite
 

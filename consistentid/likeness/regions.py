@@ -14,7 +14,8 @@ from PIL import Image
 from ..errors import FaceNotFoundError
 from ..face.framing import crop_square, holds_middle, surround_head
 from ..face.neighbours import keep_own
-from ..face.regions import REGION_LABELS, REGION_WORDS, fill_region
+from ..face.region_words import REGION_LABELS, REGION_WORDS
+from ..face.regions import fill_region
 from .faces import Reference, average, score_picture
 
 MIN_REGION_PX = 64

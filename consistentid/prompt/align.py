@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..adapter.config import FIXED_SENTENCES, AdapterConfig
 from ..errors import CaptionError
-from ..face.regions import REGION_WORDS
+from ..face.region_words import REGION_WORDS
 from .mark import EXTRA_CLAUSES, MARKER, MarkedCaption, find_word, mark_caption, split_clauses
 
 TEXT_TOKENS = 77

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..adapter.config import BASE_SENTENCES, AdapterConfig
 from ..errors import CaptionError
-from ..face.regions import REGION_WORDS
+from ..face.region_words import REGION_WORDS
 from ..identity import Identity
 from ..identity.person import check_caption
 from ..ports import TextEncoder

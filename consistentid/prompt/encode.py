@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..adapter.attention_maps import FacialTokens
-from ..face.regions import REGION_WORDS
+from ..face.region_words import REGION_WORDS
 from ..identity import Identity
 from ..ports import AdapterNetworks, Chunks, Entry, TextEncoder
 from .align import FacialPrompt

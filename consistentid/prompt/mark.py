@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..adapter.config import FIXED_SENTENCES
 from ..errors import CaptionError
-from ..face.regions import EXTRA_LABELS, REGION_WORDS
+from ..face.region_words import EXTRA_LABELS, REGION_WORDS
 
 MARKER = "<|facial|>"
 PUBLISHED_WORDS = ("face", "ears", "eyes", "nose", "mouth")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..face.regions import EXTRA_LABELS
+from ..face.region_words import EXTRA_LABELS
 from .config import TrainingConfig
 from .samples import make_generator
 

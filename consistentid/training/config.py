@@ -11,7 +11,7 @@ from ..adapter.config import CONFIGS, SDXL
 from ..checked import TABLE, Problem, TableError, check_table, describe_choice
 from ..choices import ALIGNMENTS
 from ..errors import ConsistentIDError
-from ..face.regions import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, RegionWord, order_words
+from ..face.region_words import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, RegionWord, order_words
 from ..packages import needed
 
 PRECISIONS = ("no", "bf16", "fp16")

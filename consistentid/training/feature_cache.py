@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..dataset.records import Record
 from ..errors import ConsistentIDError
-from ..face.regions import PUBLISHED_REGIONS
+from ..face.region_words import PUBLISHED_REGIONS
 from ..weights import read_metadata, read_weights, write_weights
 from .config import ConfigError, TrainingConfig
 

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..dataset.records import DatasetError, Record
-from ..face.regions import FACE_LABELS, PUBLISHED_REGIONS, Regions, fill_region, preprocess_clip, select_by_word
+from ..face.region_words import FACE_LABELS, PUBLISHED_REGIONS
+from ..face.regions import Regions, fill_region, preprocess_clip, select_by_word
 from .config import TrainingConfig
 from .feature_cache import CacheEntry, FeatureCache, Features
 

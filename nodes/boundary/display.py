@@ -11,7 +11,8 @@ from torch import Tensor
 from ...consistentid.face.face import Face
 from ...consistentid.face.framing import holds_middle
 from ...consistentid.face.preview import FACE_COLOURS, find_region_colour
-from ...consistentid.face.regions import REGION_WORDS, Regions
+from ...consistentid.face.region_words import REGION_WORDS
+from ...consistentid.face.regions import Regions
 from ...consistentid.face.selection import rank_faces
 from ...consistentid.prompt.align import FacialPrompt
 from ...consistentid.prompt.mark import MARKER, split_last_word

@@ -7,7 +7,7 @@ import pytest
 
 from consistentid.adapter.config import BASE_SENTENCES, FIXED_SENTENCES, INPAINTING_SENTENCE, SD15
 from consistentid.errors import CaptionError
-from consistentid.face.regions import REGION_WORDS
+from consistentid.face.region_words import REGION_WORDS
 from consistentid.prompt.align import compose_prompt, find_positions
 from consistentid.prompt.mark import (
     MARKER,

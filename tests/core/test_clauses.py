@@ -7,7 +7,7 @@ import pytest
 
 from consistentid.caption import clauses as module
 from consistentid.caption.clauses import LONGEST, find_missing, normalise_caption
-from consistentid.face.regions import REGION_WORDS
+from consistentid.face.region_words import REGION_WORDS
 from consistentid.prompt.mark import WORDS, mark_caption, mark_matched
 
 REGIONS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")

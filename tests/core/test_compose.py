@@ -7,7 +7,7 @@ import torch
 
 from consistentid.adapter.config import INPAINTING_SENTENCE, SD15, SDXL
 from consistentid.errors import CaptionError
-from consistentid.face.regions import ALL_WORDS
+from consistentid.face.region_words import ALL_WORDS
 from consistentid.identity import Identity
 from consistentid.ports import TokenizedText
 from consistentid.prompt.compose import (
@@ -57,7 +57,7 @@ def test_either_fixed_sentence_becomes_that_of_the_base_model(config):
 def test_the_sentence_of_the_inpainting_pipelines_stays_as_it_is(config):
     composed = compose_for_identity("a", INPAINTING_SENTENCE, make_person(), config, WORDS)
     assert "face" not in composed.plain and composed.regions == ("Left_Eye", "Nose")
-    assert describe_placement(composed, [make_person()]) == "2 facial tokens: eyes, nose. No word for: face."
+    assert describe_placement(composed, [make_person()], config) == "2 facial tokens: eyes, nose. No word for: face."
 
 
 def test_a_caption_without_any_region_is_refused():

@@ -14,7 +14,7 @@ from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
 from consistentid.dataset.check import check_records, draw_record
 from consistentid.dataset.records import DatasetError, read_records, write_record
 from consistentid.dataset.run import list_photos, merge_records, read_captions
-from consistentid.face.regions import PUBLISHED_REGIONS
+from consistentid.face.region_words import PUBLISHED_REGIONS
 from consistentid.whole_file import replace_file
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

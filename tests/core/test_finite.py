@@ -8,7 +8,8 @@ import torch
 from consistentid.adapter.schedule import Schedule
 from consistentid.errors import ConsistentIDError
 from consistentid.finite import list_not_finite, require_finite
-from consistentid.headless.portrait_settings import PortraitSettings, parse_lora
+from consistentid.headless.option_texts import parse_lora
+from consistentid.headless.portrait_settings import PortraitSettings
 from consistentid.identity.combination import combine_identities
 from consistentid.training.config import ConfigError, TrainingConfig
 from consistentid.weights import CheckpointError, load_strictly

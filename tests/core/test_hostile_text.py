@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from consistentid.adapter.config import SD15
 from consistentid.caption.clauses import find_missing, normalise_caption
 from consistentid.errors import CaptionError, ConsistentIDError, IdentityFileError, make_encodable
-from consistentid.face.omission import read_region_words
+from consistentid.face.region_words import read_region_words
 from consistentid.face2diffusion.expression import parse_expression
 from consistentid.face2diffusion.word import normalise_word, split_words
 from consistentid.identity.file import list_paths, load_identity

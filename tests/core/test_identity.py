@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from consistentid.errors import ConsistentIDError, IdentityFileError
-from consistentid.face.regions import REGION_WORDS
+from consistentid.face.region_words import REGION_WORDS
 from consistentid.face.thumbnail import make_thumbnail
 from consistentid.identity import Identity
 from consistentid.identity.file import list_paths, load_identity, save_identity, save_new_identity

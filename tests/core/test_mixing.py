@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from consistentid.adapter.facial_encoder import FacialEncoder, FuseModule
 from consistentid.errors import ConsistentIDError, IncompatibleModelError
-from consistentid.face.regions import REGION_WORDS
+from consistentid.face.region_words import REGION_WORDS
 from consistentid.identity import Identity
 from consistentid.identity.combination import METHODS, combine_identities, compare_embeddings
 from consistentid.identity.file import load_identity, save_identity

@@ -5,7 +5,8 @@ import pytest
 
 from consistentid.errors import ConsistentIDError
 from consistentid.face.editing import edit_region
-from consistentid.face.regions import REGION_WORDS, Regions
+from consistentid.face.region_words import REGION_WORDS
+from consistentid.face.regions import Regions
 
 
 def make_mask(top, bottom, left, right, size=(60, 80), value=255) -> np.ndarray:

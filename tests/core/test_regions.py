@@ -8,20 +8,22 @@ from golden_data import read_arrays, read_json
 from PIL import Image
 
 from consistentid.errors import ConsistentIDError
-from consistentid.face.omission import read_region_words
-from consistentid.face.regions import (
+from consistentid.face.region_words import (
     ALL_WORDS,
-    CLIP_MEAN,
-    CLIP_STD,
     EXTRA_LABELS,
     PUBLISHED_REGIONS,
     REGION_LABELS,
     REGION_WORDS,
+    order_words,
+    read_region_words,
+)
+from consistentid.face.regions import (
+    CLIP_MEAN,
+    CLIP_STD,
     Regions,
     fill_region,
     fit_clip,
     isolate_region,
-    order_words,
     preprocess_clip,
     select_by_word,
     select_regions,

@@ -18,8 +18,9 @@ from consistentid.errors import CheckpointError, ConsistentIDError
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.command import add_command
 from consistentid.headless.model_choice import find_files
+from consistentid.headless.option_texts import parse_lora
 from consistentid.headless.portrait import make_sampling
-from consistentid.headless.portrait_settings import PortraitSettings, parse_lora, read_settings
+from consistentid.headless.portrait_settings import PortraitSettings, read_settings
 from consistentid.identity.encode import encode_images
 from consistentid.identity.file import save_identity
 

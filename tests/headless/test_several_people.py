@@ -15,9 +15,10 @@ from consistentid.errors import ConsistentIDError, IncompatibleModelError
 from consistentid.face.photo import open_photo
 from consistentid.headless.masks import RunMasks, find_grid
 from consistentid.headless.model_choice import find_zoo
+from consistentid.headless.option_texts import parse_person
 from consistentid.headless.person import load_photo_models, make_mask, prepare_adapter, read_identity
 from consistentid.headless.portrait import draw_portrait
-from consistentid.headless.portrait_settings import PortraitSettings, parse_person, read_settings
+from consistentid.headless.portrait_settings import PortraitSettings, read_settings
 from consistentid.headless.processors import CrossProcessor
 from consistentid.identity.file import save_identity
 from consistentid.identity.people import Person

@@ -14,7 +14,7 @@ from consistentid.adapter.sites import list_sites
 from consistentid.errors import CheckpointError, ConsistentIDError, IncompatibleModelError
 from consistentid.face.parsing import load_face_parser
 from consistentid.face.photo import open_photo
-from consistentid.face.regions import ALL_WORDS
+from consistentid.face.region_words import ALL_WORDS
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt

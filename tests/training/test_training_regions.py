@@ -13,7 +13,7 @@ from tiny_training import tiny_networks
 
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.dataset.records import read_records
-from consistentid.face.regions import ALL_WORDS, PUBLISHED_REGIONS
+from consistentid.face.region_words import ALL_WORDS, PUBLISHED_REGIONS
 from consistentid.headless.unet import detect_base
 from consistentid.training.assembly import assemble_run
 from consistentid.training.loop import train

@@ -5,7 +5,7 @@ import numpy as np
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import ZOO
 from consistentid.dataset.records import read_records
-from consistentid.face.regions import ALL_WORDS
+from consistentid.face.region_words import ALL_WORDS
 from zoo.recipe.adapter import RANK, train_adapter, write_records
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from consistentid.errors import CheckpointError
-from consistentid.face.regions import REGION_WORDS, fit_clip, isolate_region, preprocess_clip, select_regions
+from consistentid.face.region_words import REGION_WORDS
+from consistentid.face.regions import fit_clip, isolate_region, preprocess_clip, select_regions
 from zoo.drawn_faces import sample_person, sample_scene, write_scene_prompt
 from zoo.recipe import fit, image_encoder, judge, traits
 from zoo.recipe.augmentation import augment, random_affine

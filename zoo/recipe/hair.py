@@ -15,7 +15,7 @@ from PIL import Image
 
 from consistentid.adapter.config import ZOO
 from consistentid.evaluation.summary import Estimate, estimate_mean
-from consistentid.face.regions import EXTRA_LABELS
+from consistentid.face.region_words import EXTRA_LABELS
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.person import load_photo_models, prepare_adapter, read_identity
 from consistentid.headless.pipeline import sample

@@ -11,16 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from consistentid.adapter.config import ZOO
-from consistentid.face.regions import (
-    CLIP_MEAN,
-    CLIP_SIZE_PX,
-    CLIP_STD,
-    EXTRA_LABELS,
-    REGION_WORDS,
-    fit_clip,
-    isolate_region,
-    select_regions,
-)
+from consistentid.face.region_words import EXTRA_LABELS, REGION_WORDS
+from consistentid.face.regions import CLIP_MEAN, CLIP_SIZE_PX, CLIP_STD, fit_clip, isolate_region, select_regions
 
 from .augmentation import augment, random_affine
 from .fit import find_device, fit

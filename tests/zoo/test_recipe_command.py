@@ -13,9 +13,11 @@ from consistentid.headless.pipeline import load_pipeline
 from zoo.recipe import __main__ as command
 from zoo.recipe.judge import load_judge
 
+DETECTOR = "det_zoo.onnx"
+
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, zoo_models):
     folder = tmp_path_factory.mktemp("zoo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "STEPS", dict.fromkeys(command.STEPS, 1) | {"image encoder": (1, 1)})
@@ -25,6 +27,10 @@ def folder(tmp_path_factory):
         patch.setattr(command, "ADAPTER_PEOPLE", range(2500, 2503))
         patch.setattr("zoo.recipe.adapter.WORKERS", 0)
         patch.setattr("zoo.recipe.adapter.has_bfloat16", lambda: False)  # one process has one precision
+        # A detector of one step finds no face, and Face2Diffusion's training needs one.
+        patch.setattr(
+            command.detector, "write_detector", lambda _, path: shutil.copy(zoo_models / "face" / DETECTOR, path)
+        )
         command.main([str(folder)])
         shutil.rmtree(folder / "models" / "face")
         kept = {path: path.stat().st_mtime_ns for path in (folder / "models").rglob("*") if path.is_file()}

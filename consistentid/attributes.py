@@ -9,7 +9,7 @@ from .caption.clauses import normalise_caption
 from .errors import ConsistentIDError
 from .identity import Identity
 from .identity.mixing import adjust_regions, interpolate_line
-from .prompt.mark import WORDS, find_word, split_clauses
+from .prompt.mark import EMBEDDING, WORDS, find_word, split_clauses
 
 PLACES = ("adjective", "noun", "looks", "mood")
 
@@ -45,7 +45,7 @@ ATTRIBUTES = {
 
 _AGES = r"old|older|young|younger|elderly|middle-aged|teenage"
 _NOUNS = r"woman|man|girl|boy|lady|gentleman|person|female|male|grandmother|grandfather|actress|actor|child|teenager"
-_SUBJECT = re.compile(rf"\b(?:(an?)\s+)?(?:({_AGES})\s+)?({_NOUNS})\b", re.IGNORECASE)
+_SUBJECT = re.compile(rf"(?<![\w:-])(?:(an?)\s+)?(?:({_AGES})\s+)?({_NOUNS})(?![\w'-])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,13 @@ def write_prompt(prompt: str, words: Mapping[str, str]) -> str:
     >>> write_prompt("a young man, film still", {"gender": "woman", "expression": "smiling"})
     'a young woman, film still, smiling'
     """
+    if not words:
+        return prompt
+    if "gender" in words:
+        words = {**words, "gender": re.sub(r"^an?\s+", "", words["gender"])}
     said = {place: [words[x] for x, one in ATTRIBUTES.items() if x in words and one.place == place] for place in PLACES}
     looks = [f"with {_list(said['looks'])}"] if said["looks"] else []
-    subject = _SUBJECT.search(prompt)
+    subject = _SUBJECT.search(re.sub(EMBEDDING, lambda name: " " * len(name[0]), prompt))
     if subject is None:
         return ", ".join([prompt] * bool(prompt) + said["adjective"] + said["noun"] + looks + said["mood"])
     article, age, noun = subject.groups()

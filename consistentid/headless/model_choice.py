@@ -71,12 +71,15 @@ def find_zoo(parts: Iterable[str] = tuple(ZOO_FILES), folder: Path = ZOO_FOLDER)
     CheckpointError names a part that is not there.
     """
     paths = {part: folder / (ZOO_FILES | ZOO_WORDS)[part] for part in parts}
-    advice = "Install the pack again." if folder == ZOO_FOLDER else "Leave out --models-folder, or name a whole one."
+    advice = dict.fromkeys(paths, "Install the pack again.")
+    advice |= dict.fromkeys(ZOO_WORDS, "It does not come with the pack: `python -m zoo.recipe FOLDER` trains it.")
+    if folder != ZOO_FOLDER:
+        advice = dict.fromkeys(paths, "Leave out --models-folder, or name a whole one.")
     for part, path in paths.items():
         for file in (path, *(path / name for name in ZOO_CONTENTS.get(part, ()))):
             if not file.exists():
                 raise CheckpointError(
-                    f"A part of {ZOO.title} is not there: {file} is missing. {advice} Without ComfyUI, "
+                    f"A part of {ZOO.title} is not there: {file} is missing. {advice[part]} Without ComfyUI, "
                     f"--{part.replace('_', '-')} names another file."
                 )
     return paths

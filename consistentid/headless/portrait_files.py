@@ -52,7 +52,8 @@ def plan_files(
 def plan_attention(path: str | Path, files: PortraitFiles, inputs: Iterable[str | Path] = ()) -> Path:
     """Where the sheet of attention is written, a PNG beside `files`; errors as those of `plan_files`."""
     path = Path(path)
-    if path.suffix.lower() != ".png" or path in (*files.pictures, files.sheet):
+    others = [file.resolve() for file in (*files.pictures, files.sheet)]
+    if path.suffix.lower() != ".png" or path.resolve() in others:
         raise ConsistentIDError(f"--attention {path} is no PNG of its own. Name another file, which ends in .png.")
     _make_folder(path.parent)
     _check_free([path], inputs, files.replace, "--attention")

@@ -37,6 +37,10 @@ TABLE = {"hair": Attribute("looks", "", ("hair",), weight=0.5, start=0.2), "age"
         ("manly portrait", {"age": "old", "hair": "grey hair"}, "manly portrait, old, with grey hair"),
         ("", {"expression": "smiling"}, "smiling"),
         ("a woman", {}, "a woman"),
+        ("a old  man", {}, "a old  man"),
+        ("a man-made lake, a woman", {"hair": "red hair"}, "a man-made lake, a woman with red hair"),
+        ("embedding:woman, a man", {"hair": "red hair"}, "embedding:woman, a man with red hair"),
+        ("a woman in a park", {"gender": "a man"}, "a man in a park"),
     ],
 )
 def test_words_stand_where_one_would_write_them(prompt, words, written):

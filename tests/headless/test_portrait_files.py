@@ -1,6 +1,7 @@
 """Where pictures are written: never over a file of the run nor an earlier picture, and only when they are whole."""
 
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -8,7 +9,7 @@ from PIL import Image
 from consistentid.__main__ import main
 from consistentid.errors import ConsistentIDError
 from consistentid.headless.portrait import Portrait
-from consistentid.headless.portrait_files import plan_files, save_portrait
+from consistentid.headless.portrait_files import plan_attention, plan_files, save_portrait
 from consistentid.headless.portrait_settings import PortraitSettings, read_settings
 
 PICTURE = Image.new("RGB", (64, 64), "green")
@@ -96,3 +97,12 @@ def test_a_failed_write_leaves_the_old_picture_and_nothing_else(tmp_path, monkey
     assert files.pictures[0].read_bytes() == before
     assert list_names(tmp_path) == {"x.png", "x_stages.png"}
     assert read_settings(files.pictures[0]) == make_portrait().settings
+
+
+def test_a_sheet_of_attention_is_no_other_file_of_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = plan_files("out.png", 1)
+    assert plan_attention("attention.png", files) == Path("attention.png")
+    for other in (tmp_path / "out.png", "./out.png", tmp_path / files.sheet.name, "attention.jpg"):
+        with pytest.raises(ConsistentIDError, match="is no PNG of its own"):
+            plan_attention(other, files)

@@ -18,7 +18,7 @@ from consistentid.face.region_words import ALL_WORDS
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt
-from consistentid.headless.model_choice import find_files
+from consistentid.headless.model_choice import find_files, find_zoo
 from consistentid.headless.person import load_photo_models, read_identity
 from consistentid.headless.pipeline import Sampling, load_pipeline, sample
 from consistentid.headless.portrait import draw_portrait
@@ -187,3 +187,10 @@ def test_its_files_are_found(settings, zoo_models, tmp_path):
         (tmp_path / "image_encoder" / name).touch()
     with pytest.raises(CheckpointError, match=r"face_parsing\.safetensors is missing\. Leave out.*--face-parser"):
         find_files(replace(settings, models_folder=str(tmp_path), adapter="a", checkpoint="b", face_package="c"))
+
+
+def test_a_part_that_does_not_come_with_the_pack_is_said_to_be_trained():
+    with pytest.raises(
+        CheckpointError, match=r"face2diffusion is missing\. It does not come with the pack: .*zoo\.recipe"
+    ):
+        find_zoo(["face2diffusion"])

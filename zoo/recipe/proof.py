@@ -17,6 +17,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from PIL import Image
 
+from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import ZOO
 from consistentid.evaluation.fingerprint import hash_record
 from consistentid.evaluation.gallery import Gallery
@@ -206,7 +207,9 @@ def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> 
 
     None without records. adapter: a file; "" for a new one, as training begins with. work: an empty folder.
     """
-    kept = {"drop_probability": 0.0, "id_drop_probability": 0.0}
+    kept: dict = {"drop_probability": 0.0, "id_drop_probability": 0.0, "extra_drop_probability": 0.0}
+    if adapter:
+        kept["regions"] = load_adapter(adapter).config.regions
     config = configure(models, records, work, 1, adapter=adapter, precision="no", **kept)
     run = assemble_run(config)
     masses, people = [], []

@@ -132,6 +132,10 @@ class PortraitSettings:
             sum(map(bool, (self.face, self.identity, self.person))) != 1,
             "Name one of --face PHOTO and --identity FILE, or each of several people with --person FILE=PLACE.",
         )
+        yield (
+            bool(self.identity) and (self.brows or self.hair or bool(self.left_out) or self.pairs != "first"),
+            "--brows, --hair, --left-out and --pairs are of a photo; a saved identity has its regions already.",
+        )
         yield bool(self.word) and not self.face, "--word reads the photo; name it with --face."
         yield not self.consistentid and not self.word, "--no-consistentid leaves the person to --word; name it too."
         yield (

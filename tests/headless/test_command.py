@@ -122,6 +122,7 @@ def test_guiding_pictures_are_read_as_photos_are(tmp_path):
     [
         ([], "--face PHOTO and --identity"),
         (["--face", "a", "--identity", "b"], "Name one of"),
+        (["--identity", "b", "--hair"], "a saved identity has its regions already"),
         (["--face", "a", "--image", "b"], "--image and --mask"),
         (["--face", "a", "--controlnet", "b"], "--control-image"),
         (["--face", "a", "--width", 100], "multiples of 8"),

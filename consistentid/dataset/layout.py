@@ -46,20 +46,24 @@ def find_folder(root: Path, part: str) -> Path:
 
 def find_file(root: Path, part: str, name: str) -> Path:
     """A file that a record names, also where the name leaves out, or keeps, the ending of the photo it was made from:
-    `1_resize.png` for `1.jpg_resize.png`; where it is a whole path, of which what follows the folder's name counts; and
-    a photo in any folder of photos."""
-    ending = ENDINGS[part]
+    `1_resize.png` for `1.jpg_resize.png`; where it is a whole path, of which what follows a folder's name counts if the
+    name as it stands is of no file; and a photo in any folder of photos."""
     pieces = name.split("/")
-    starts = [number + 1 for number, piece in enumerate(pieces[:-1]) if piece in FOLDERS[part]]
-    name = "/".join(pieces[starts[-1] :]) if starts else name
-    start = name.removesuffix(ending)
-    names = [name]
-    if start != name:
-        plain = start.removesuffix(Path(start).suffix) if Path(start).suffix.lower() in SUFFIXES else start
-        names += [plain + ending, *(f"{plain}{suffix}{ending}" for suffix in SUFFIXES)]
+    starts = [0, *(number for number, piece in enumerate(pieces) if number and pieces[number - 1] in FOLDERS[part])]
+    cut = ["/".join(pieces[start:]) for start in starts]
+    readings = sorted(cut, key=lambda one: Path(one).is_absolute())  # a set that was moved is read where it is
     folders = [find_folder(root, part), *(root / folder for folder in FOLDERS[part])]
-    places = (folder / one for folder in folders for one in names)
-    return next((place for place in places if place.is_file()), find_folder(root, part) / name)
+    places = (folder / one for read in readings for folder in folders for one in _spell(read, ENDINGS[part]))
+    return next((place for place in places if place.is_file()), folders[0] / cut[-1])
+
+
+def _spell(name: str, ending: str) -> list[str]:
+    """The name, and those with and without the ending of a photo."""
+    start = name.removesuffix(ending)
+    if start == name:
+        return [name]
+    plain = start.removesuffix(Path(start).suffix) if Path(start).suffix.lower() in SUFFIXES else start
+    return [name, plain + ending, *(f"{plain}{suffix}{ending}" for suffix in SUFFIXES)]
 
 
 def find_json(root: Path, name: str) -> Path:

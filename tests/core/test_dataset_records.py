@@ -116,6 +116,20 @@ def test_names_that_are_whole_paths(folder, before):
     assert np.array_equal(record.read_image(), IMAGE) and record.read_embedding()[3] == 1
 
 
+def test_photos_in_a_folder_that_is_called_like_one_of_the_set(tmp_path, labels):
+    """Each record is its own photo, also where the list names whole paths."""
+    names = ("1.jpg", "IMG/1.jpg", "holiday/IMG/2.jpg")
+    for number, name in enumerate(names):
+        write_record(tmp_path, name, np.full_like(IMAGE, number), labels, None, **TEXTS)
+    found = {record.name: record for record in read_records(tmp_path)}
+    assert [found[name].read_image().max() for name in names] == [0, 1, 2]
+    assert [found[name].mask.relative_to(tmp_path).parts[1:-1] for name in names] == [(), ("IMG",), ("holiday", "IMG")]
+    entry = json.loads((tmp_path / "all_JSON/holiday/IMG/2.jpg.json").read_text())
+    entry["resize_IMG"] = f"FGID/resize_IMG/{entry['resize_IMG']}"
+    (tmp_path / "list.json").write_text(json.dumps([entry]))
+    assert read_records(tmp_path / "list.json")[0].read_image().max() == 2
+
+
 def test_captions_are_added_once_and_only_where_they_are_missing(tmp_path, labels):
     asked = []
 

@@ -21,8 +21,8 @@ from ..adapter.sites import list_sites
 from .pipeline import Sampling
 from .unet import InstalledAdapter
 
-Receiver = Callable[[str, Tensor, Tensor, int], None]
-"""Takes the layer's name, query [B, P, C], key [B, T, C] and the number of heads."""
+Receiver = Callable[[str, Tensor, Tensor, int, Tensor | None], None]
+"""Takes the layer's name, query [B, P, C], key [B, T, C], the number of heads and what is added to scores [B, P, T]."""
 
 
 class AttentionMaps:
@@ -46,7 +46,7 @@ class AttentionMaps:
         """Write nothing down until `watch`; to be called before passes with other rows."""
         self._positions = self._maps = None
 
-    def _record(self, layer: str, query: Tensor, key: Tensor, heads: int) -> None:
+    def _record(self, layer: str, query: Tensor, key: Tensor, heads: int, bias: Tensor | None) -> None:
         assert self._positions is not None
         maps = attend_to_tokens(query, key, heads, self._positions)
         if self._maps is not None:
@@ -75,11 +75,12 @@ class RecordedRun:
             handle.remove()
         return [self.record.read(picture) for picture in range(self._pictures)]
 
-    def _add(self, layer: str, query: Tensor, key: Tensor, heads: int) -> None:
+    def _add(self, layer: str, query: Tensor, key: Tensor, heads: int, bias: Tensor | None) -> None:
         grid, first = find_grid(query.shape[1], self._latent), len(query) - self._pictures  # negatives come first
         for picture in range(self._pictures):
             row = first + picture
-            maps = attend_to_regions(query[row], key[row], heads, list(self._tokens.values()))
+            added = None if bias is None else bias[row]
+            maps = attend_to_regions(query[row], key[row], heads, list(self._tokens.values()), added)
             self.record.add(picture, self._step + 1, list(self._tokens), maps, grid)
 
 
@@ -92,9 +93,10 @@ def watch_layers(
     def make_hook(layer: str):
         def hook(processor, inputs, output):
             if is_wanted():
-                attn, hidden, text = inputs[:3]
+                attn, hidden, text, *_, masks = inputs
                 query, key = processor.project(attn.to_q, "to_q", hidden), processor.project(attn.to_k, "to_k", text)
-                receive(layer, query, key, attn.heads)
+                bias = None if masks is None else masks.make_bias(query, key.shape[1])
+                receive(layer, query, key, attn.heads, bias)
 
         return hook
 

@@ -104,10 +104,13 @@ def settings(tmp_path) -> PortraitSettings:
 
 
 def test_a_picture_of_two_people(settings):
-    portrait = draw_portrait(settings)
+    portrait = draw_portrait(settings, attention=True)
     assert [line[:2] for line in portrait.report[:2]] == ["A:", "B:"]
     assert portrait.report[2].startswith("A: 4 facial tokens") and "\nB: 2 facial tokens" in portrait.report[2]
     assert "in a forest, a woman wearing a red hoodie Detail: " in portrait.report[3]
+    for region, maps in portrait.attention[0].maps.items():
+        own, other = maps.chunk(2, -1)[:: 1 if region.startswith("A ") else -1]
+        assert own.max() > 0.01 and other[..., 2:-2].abs().max() < 1e-6, f"{region} acts in the own mask alone"
     assert {title[:3] for title, _ in portrait.stages} == {"A: "}, "nothing was looked for in an identity"
     first = np.asarray(portrait.images[0])
     assert first.shape == (128, 256, 3)

@@ -85,7 +85,7 @@ class Headless:
         self._people: dict[Path, tuple[Identity | None, dict[str, TextIdentity]]] = {}
 
     def describe(self) -> dict:
-        """Settings by value, files by their hash."""
+        """Settings by value, as JSON reads them back, and files by their hash."""
         record = {}
         for name, value in asdict(self.settings).items():
             if name == "lora":
@@ -93,7 +93,7 @@ class Headless:
             elif name in FILES and value:
                 value = describe_file(value)
             if name not in ADDED or value != ADDED[name]:
-                record[name] = value
+                record[name] = list(value) if isinstance(value, tuple) else value
         told = {hash_path(photo): caption for photo, caption in self.captions.items()}
         described = {"engine": "headless", "settings": {key: record[key] for key in record if key not in PLANNED}}
         return described | ({"captions": told} if told else {})

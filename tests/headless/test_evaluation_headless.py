@@ -10,6 +10,7 @@ from PIL import Image
 
 from consistentid.evaluation import headless
 from consistentid.evaluation.engine import DrawingError
+from consistentid.evaluation.gallery import Gallery
 from consistentid.headless import person
 from consistentid.headless.portrait import draw_portrait
 from consistentid.headless.portrait_settings import PortraitSettings
@@ -75,6 +76,8 @@ def test_the_record_tells_files_by_content(settings, photo, files, tmp_path):
     assert record == same, "the same file elsewhere is the same"
     assert "hair" not in record["settings"], "as in galleries of earlier versions"
     assert headless.Headless(replace(settings, hair=True), photo).describe()["settings"]["hair"] is True
+    for _ in range(2):  # and goes on
+        Gallery(tmp_path / "drawn").claim(headless.Headless(replace(settings, change=("age=old",)), photo).describe())
     assert record["settings"]["steps"] == 3 and "seed" not in record["settings"] and "face" not in record["settings"]
 
 

@@ -94,7 +94,7 @@ class FrozenWords(FrozenBase):
         mean, spread = self._encode_images(images).unbind(1)
         chances = [self.draw_chance(sample.ordinal, mean.shape[1:]) for sample in samples]
         known = [self._draw_expression(sample.ordinal) for sample in samples]
-        named = [mark_plain(self.clip, put_word(sample.text, self.words)).ids[0] for sample in samples]
+        named = [self._name_person(sample.text) for sample in samples]
         class_texts = [mark_plain(self.clip, sample.text) for sample in samples]
         return WordInputs(
             **self._add_noise(mean, spread, chances),
@@ -106,6 +106,12 @@ class FrozenWords(FrozenBase):
             strengths=torch.tensor([float(is_known) for is_known, _ in known], device=self.device),
             seeds=[seed for _, seed in known],
         )
+
+    def _name_person(self, text: str) -> list[int]:
+        """Ids of a text with the word, in front where the class word is cut off."""
+        named = (put_word(text, words) for words in (self.words, ()))
+        ids = (mark_plain(self.clip, one).ids[0] for one in named)
+        return next(one for one in ids if min(one) <= PERSON)
 
     def _draw_expression(self, ordinal: int) -> tuple[bool, int]:
         """Whether a sample's expression is told, and the seed of its dropout."""

@@ -140,6 +140,15 @@ def test_the_word_takes_the_place_of_the_class_word(run):
     assert put_word("a mandolin", ("a man",)) == "f l, a mandolin" and put_word("", ("a man",)) == "f l"
 
 
+def test_a_class_word_beyond_the_cut_is_put_in_front(run):
+    """As captions may have it; the picture is learnt from all the same."""
+    text = f"{'outside, ' * 80}a man"
+    inputs = run.frozen.encode([replace(run.samples[0], text=text)])
+    assert inputs.ids[0][1:3] == [PERSON, PERSON - 1] and len(inputs.ids[0]) == 77
+    run.model(**inputs.as_arguments())["loss"].backward()
+    assert all(parameter.grad is not None for parameter in run.trained.values())
+
+
 def test_captions_may_be_the_text(tiny, make_words):
     run = assemble_run(make_words(class_prompt="{caption}, outside"))
     assert run.samples[0].text == "a photo of a man, outside"

@@ -91,7 +91,12 @@ def _read_column(text: str, path: Path) -> list[str]:
     column = next((name for name in table.fieldnames or () if (name or "").strip().lower() == "prompt"), None)
     if column is None:
         raise PlanError(f"{path} has the columns {list(table.fieldnames or ())}; it needs 'prompt'.")
-    return [row[column] or "" for row in table]
+    prompts = []
+    for row in table:
+        if None in row:
+            raise PlanError(f"{path}, line {table.line_num}: more cells than columns. Put texts with ',' in quotes.")
+        prompts.append(row[column] or "")
+    return prompts
 
 
 def _find_list(text: str):

@@ -83,6 +83,7 @@ def test_a_plan_of_prompts_styles_people_and_seeds(clone, tmp_path, capsys):
         (("--people", "woman", "none.png", "--prompts", "clone"), r"names .*none\.png, where no photo is"),
         (("--people", "woman", "ada.png", "--prompts", "none"), r"none cannot be read.*clone of github\.com"),
         (("--people", "woman", "ada.png", "--prompts", "empty.csv"), "it needs 'prompt'"),
+        (("--people", "woman", "ada.png", "--prompts", "wide.csv"), r"wide\.csv, line 3: more cells.*in quotes"),
         (("--people", "woman", "ada.png", "--styles", "empty.csv"), "cannot be read as styles"),
         (("--people", "woman", "ada.png", "--styles", "bad.json"), r"\[0\] lacks prompt"),
         (("--people", "woman", "ada.png", "--styles", "plain.json"), r"plain\.json: Ink cannot be used"),
@@ -92,6 +93,7 @@ def test_a_plan_of_prompts_styles_people_and_seeds(clone, tmp_path, capsys):
 def test_what_is_wrong_is_said(words, message, clone, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.csv").write_text("photo\n", encoding="utf-8")
+    (tmp_path / "wide.csv").write_text("photo,prompt\nx.png,a hat\ny.png,a man img, smiling\n", encoding="utf-8")
     (tmp_path / "bad.json").write_text('[{"name": "Ink"}]', encoding="utf-8")
     (tmp_path / "plain.json").write_text('[{"name": "Ink", "prompt": "ink"}]', encoding="utf-8")
     (tmp_path / "code.py").write_text("styles = [open('x')]", encoding="utf-8")

@@ -48,7 +48,8 @@ def read_faces(records: list[Record], config: MappingConfig, msid: MSIDEncoder, 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_weights(path, known, {"made of": fingerprint})
     rows = known["rows"].tolist()
-    lost = [record.name for number, record in enumerate(records) if number not in set(rows)]
+    found = set(rows)
+    lost = [record.name for number, record in enumerate(records) if number not in found]
     if not rows:
         raise DatasetError(
             f"The detector of {config.face_package} finds no face in any record of {config.dataset}. `dataset show` "

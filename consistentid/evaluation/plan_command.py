@@ -35,7 +35,7 @@ def _make(arguments: argparse.Namespace) -> int:
         raise PlanError("Name --prompts, --styles or both.")
     people: dict[str, tuple[str, list[str]]] = {}
     for word, *photos in arguments.people:
-        if not photos or Path(word).exists():
+        if not photos or (Path(word).suffix and Path(word).is_file()):  # a folder may be called woman
             raise PlanError(f"--people {word}: first what prompts call them, such as woman, then photos.")
         for photo in map(Path, photos):
             name = photo.name if photo.is_dir() else photo.stem

@@ -101,6 +101,14 @@ def test_what_is_wrong_is_said(words, message, clone, tmp_path, monkeypatch):
         run_command("p.json", *words)
 
 
+def test_folders_may_be_called_what_prompts_call_people(clone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "woman").mkdir()
+    (tmp_path / "ada.png").rename(tmp_path / "woman" / "1.png")
+    assert run_command("p.json", "--prompts", clone, "--people", "woman", "woman/") == 0
+    assert read_plan("p.json").cases[0].prompt == "a woman on a boat"
+
+
 def test_captions_of_people(clone, tmp_path):
     (tmp_path / "p.csv").write_text(
         "photo,prompt,caption\nada.png,x,long face\nada.png,y,\nben.png,x,\n", encoding="utf-8"

@@ -100,8 +100,13 @@ def _read_column(text: str, path: Path) -> list[str]:
 
 
 def _find_list(text: str):
-    """The first list that a Python file gives a name to; ValueError without one."""
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List):
-            return ast.literal_eval(node.value)
+    """The first list that a Python file gives a name to; ValueError without one that can be read."""
+    try:
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.List):
+                return ast.literal_eval(node.value)
+    except (RecursionError, MemoryError) as error:
+        raise ValueError("it is too deeply nested") from error
+    except TypeError as error:
+        raise ValueError(f"its list is no literal: {error}") from error
     raise ValueError("it has no list")

@@ -88,6 +88,8 @@ def test_a_plan_of_prompts_styles_people_and_seeds(clone, tmp_path, capsys):
         (("--people", "woman", "ada.png", "--styles", "bad.json"), r"\[0\] lacks prompt"),
         (("--people", "woman", "ada.png", "--styles", "plain.json"), r"plain\.json: Ink cannot be used"),
         (("--people", "woman", "ada.png", "--styles", "code.py"), "cannot be read as styles"),
+        (("--people", "woman", "ada.png", "--styles", "key.py"), r"key\.py cannot be read.*no literal: unhashable"),
+        (("--people", "woman", "ada.png", "--styles", "deep.py"), r"deep\.py cannot be read.*too deeply nested"),
     ],
 )
 def test_what_is_wrong_is_said(words, message, clone, tmp_path, monkeypatch):
@@ -97,6 +99,8 @@ def test_what_is_wrong_is_said(words, message, clone, tmp_path, monkeypatch):
     (tmp_path / "bad.json").write_text('[{"name": "Ink"}]', encoding="utf-8")
     (tmp_path / "plain.json").write_text('[{"name": "Ink", "prompt": "ink"}]', encoding="utf-8")
     (tmp_path / "code.py").write_text("styles = [open('x')]", encoding="utf-8")
+    (tmp_path / "key.py").write_text("styles = [{[]: 1}]", encoding="utf-8")
+    (tmp_path / "deep.py").write_text(f"styles = [{'-' * 20000}1]", encoding="utf-8")
     with pytest.raises(PlanError, match=message):
         run_command("p.json", *words)
 

@@ -13,7 +13,7 @@ from ..identity import Identity
 from ..ports import AdapterNetworks, Chunks, Entry, TextEncoder
 from .align import FacialPrompt
 from .compose import find_owners
-from .tokens import find_own_tokens, tokenize_marked, tokenize_plain
+from .tokens import find_own_tokens, has_row, tokenize_marked, tokenize_plain
 
 
 class Texts(NamedTuple):
@@ -105,15 +105,16 @@ def encode_apart(
 
 
 def _hide(encoder: TextEncoder, chunks: Chunks, places: set[int]) -> Chunks:
-    """The chunks with padding at some places. Vectors stay: an encoder may leave them out, and others move forward."""
+    """The chunks with padding in place of the tokens whose rows are at some places."""
     pads = {name: text.pad for name, text in encoder.tokenize_literally("").items()}
 
     def hide(name: str, number: int, chunk: list) -> list:
-        first, pad = number * len(chunk), pads[name]
-        return [
-            (pad, 1.0) if first + index in places and isinstance(token, type(pad)) else (token, weight)
-            for index, (token, weight) in enumerate(chunk)
-        ]
+        hidden, place = [], number * len(chunk)
+        for token, weight in chunk:
+            is_counted = has_row(token, name)
+            hidden.append((pads[name], 1.0) if is_counted and place in places else (token, weight))
+            place += is_counted
+        return hidden
 
     return {name: [hide(name, number, chunk) for number, chunk in enumerate(parts)] for name, parts in chunks.items()}
 

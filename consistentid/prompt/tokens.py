@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..adapter.config import SD15, AdapterConfig
+from ..adapter.config import SD15, SDXL, AdapterConfig
 from ..errors import CaptionError
 from ..ports import Chunks, LiteralText, TextEncoder
 from .align import TEXT_TOKENS, FacialPrompt, Span, cut_published, find_positions, find_segments, fold_marker
@@ -19,6 +19,7 @@ _WORD = "qzqfacialqzq"
 _MARK = -1
 _FIRST = SD15.text_encoders[0][0]
 """The encoder that every base model has: its tokens are counted."""
+_WIDTHS = dict(SDXL.text_encoders)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,12 @@ def count_tokens(encoder: TextEncoder, text: str, literal: bool = False) -> int:
 def make_counter(encoder: TextEncoder, alignment: str) -> Callable[[str], int]:
     """What `compose_prompt` counts tokens with."""
     return partial(count_tokens, encoder, literal=alignment == "published")
+
+
+def has_row(token: object, encoder: str) -> bool:
+    """Whether a token has a row of the text embedding: vectors made for another encoder are left out by the host, and
+    later tokens of their chunk move forward."""
+    return not isinstance(token, Tensor) or token.shape[-1] == _WIDTHS[encoder]
 
 
 def tokenize_plain(encoder: TextEncoder, text: str, published: bool = False) -> Chunks:

@@ -5,12 +5,12 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from ...consistentid.adapter.config import SDXL, AdapterConfig
+from ...consistentid.adapter.config import AdapterConfig
 from ...consistentid.errors import IncompatibleModelError
 from ...consistentid.ports import Chunks, Entry, LiteralText, TokenizedText
 from ...consistentid.prompt.encode import encode_plain
+from ...consistentid.prompt.tokens import has_row
 
-_WIDTHS = dict(SDXL.text_encoders)
 _negatives: WeakKeyDictionary = WeakKeyDictionary()
 
 
@@ -76,16 +76,15 @@ def _find_frame(chunks: list[list[tuple]]) -> tuple[int, int, int]:
 def _list_words(chunks: list[list[tuple]], encoder: str) -> list[tuple[int, object]]:
     """(absolute position, token id or embedding vector) of all tokens that belong to words.
 
-    Vectors made for another encoder are left out, as the host does: later tokens of their chunk move forward.
+    Vectors made for another encoder are left out, see `has_row`.
     """
     places = []
     for number, chunk in enumerate(chunks):
         moved = 0
         for index, (token, _, word) in enumerate(chunk):
-            is_vector = isinstance(token, Tensor)
-            if is_vector and token.shape[-1] != _WIDTHS[encoder]:
+            if not has_row(token, encoder):
                 moved += 1
             elif word != 0:
-                value = tuple(token.flatten().tolist()) if is_vector else token
+                value = tuple(token.flatten().tolist()) if isinstance(token, Tensor) else token
                 places.append((number * len(chunk) + index - moved, value))
     return places

@@ -10,7 +10,7 @@ from consistentid.errors import CaptionError
 from consistentid.identity import Identity
 from consistentid.ports import Entry, LiteralText, TokenizedText
 from consistentid.prompt.compose import compose_text
-from consistentid.prompt.encode import encode_plain, encode_stages
+from consistentid.prompt.encode import encode_apart, encode_plain, encode_stages
 from consistentid.prompt.tokens import find_own_tokens, tokenize_marked
 
 FEATURES = torch.zeros(257, 1280)
@@ -190,6 +190,25 @@ def test_words_of_people_apart_do_not_reach_each_other(person, apart):
     else:
         assert differing == list(range(first, one.rows.shape[1]))
     assert one.extra != two.extra, "what is kept of the whole text"
+
+
+@pytest.mark.parametrize("foreign", [0, 2])
+def test_vectors_of_people_apart_do_not_reach_each_other(foreign):
+    """Embeddings and words for people are tokens too; those made for another encoder have no row and move others."""
+
+    class Summing(Words):
+        def encode(self, chunks):
+            values = [8.0 if token == PAD else float(token[0]) for token, _ in chunks["l"][0] if len(token) != 1024]
+            return [Entry(torch.tensor(values).cumsum(0)[None, :, None])]
+
+    def read(hers, his):
+        tokens = [*[torch.zeros(1024)] * foreign, torch.full((768,), hers), {0: hers}, [0.0], torch.full((768,), his)]
+        own = torch.tensor([0, 1]), torch.tensor([3])
+        return encode_apart(Summing(), {"l": [[(token, 1.0) for token in tokens]]}, own, (0, 1))[0].rows[0, :, 0]
+
+    plain, hers, his = read(1.0, 1.0), read(2.0, 1.0), read(1.0, 2.0)
+    assert (plain != hers).tolist() == [True, True, False, False]
+    assert (plain != his).tolist() == [False, False, False, True]
 
 
 def test_of_one_person_the_description_alone(person):

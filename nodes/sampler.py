@@ -5,7 +5,6 @@ import logging
 import comfy.samplers
 import node_helpers
 from comfy.model_patcher import ModelPatcher
-from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from ..consistentid.errors import ConsistentIDError, IncompatibleModelError
 from ..consistentid.finite import is_finite, require_finite
 from .boundary import sockets
 from .hooks import IdentityHook
-from .model.patching import KEY
+from .model.patching import has_adapter
 from .model.stages import STAGE
 
 
@@ -95,7 +94,7 @@ class SamplePortrait(io.ComfyNode):
     ) -> io.NodeOutput:
         from nodes import common_ksampler  # pyright: ignore[reportAttributeAccessIssue] ComfyUI's nodes.py
 
-        if not (model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY) or has_identity_hook(positive)):
+        if not (has_adapter(model) or has_identity_hook(positive)):
             raise IncompatibleModelError(
                 "This MODEL has no ConsistentID adapter, so there is no merge point. Connect 'Apply ConsistentID', "
                 "or give positive the hooks of 'Hook ConsistentID'."

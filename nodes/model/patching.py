@@ -97,7 +97,13 @@ def apply_adapter(
     for layers in project_people(hosted, people, weight, schedule, avoid, dtype):
         clone.model_options = layers.patch_options(clone.model_options)
     install_run(clone)
+    clone.set_attachments(KEY, True)
     return clone
+
+
+def has_adapter(model: ModelPatcher) -> bool:
+    """Whether an adapter was applied, with whatever weights; a MODEL that is only watched has none."""
+    return model.get_attachment(KEY) is not None
 
 
 def install_run(model: ModelPatcher) -> None:

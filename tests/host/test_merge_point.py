@@ -128,12 +128,20 @@ def test_sampler_node_equals_ksampler_with_the_same_merge_point(host, model, pos
     assert not torch.equal(ours["samples"], other["samples"])
 
 
-def test_sampler_node_needs_the_adapter(host, tiny, positive):
-    latent = {"samples": torch.zeros(1, 4, 8, 8)}
-    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match="Apply ConsistentID"):
+@pytest.mark.parametrize("watched", [False, True])
+def test_sampler_node_needs_the_adapter(host, tiny, positive, watched):
+    def sample(model):
+        if watched:
+            model = host.nodes.attention.WatchAttention.execute(model).args[0]
+        latent = {"samples": torch.zeros(1, 4, 8, 8)}
         host.nodes.sampler.SamplePortrait.execute(
-            tiny.make_model(), 0, 2, 5.0, "euler", "normal", 0, positive, positive, latent, 1.0
+            model, 0, 2, 5.0, "euler", "normal", 0, positive, positive, latent, 1.0
         )
+
+    with pytest.raises(host.consistentid.errors.IncompatibleModelError, match="Apply ConsistentID"):
+        sample(tiny.make_model())
+    hosted, identity = tiny.make_adapter(host, torch.zeros(2, 4, 768))
+    sample(host.nodes.model.patching.apply_adapter(tiny.make_model(), hosted, identity, 0.0, 0.0))
 
 
 def test_a_range_of_the_users_is_kept(host, model, positive):

@@ -93,7 +93,7 @@ def watch_layers(
     def make_hook(layer: str):
         def hook(processor, inputs, output):
             if is_wanted():
-                attn, hidden, text, *_, masks = inputs
+                attn, hidden, text, _, _, masks = inputs
                 query, key = processor.project(attn.to_q, "to_q", hidden), processor.project(attn.to_k, "to_k", text)
                 bias = None if masks is None else masks.make_bias(query, key.shape[1])
                 receive(layer, query, key, attn.heads, bias)

@@ -1,4 +1,6 @@
-"""The golden tiny UNets in diffusers, and adapters with the golden weights."""
+"""The golden tiny UNets in diffusers, adapters with the golden weights, and the command that runs them."""
+
+import argparse
 
 import torch
 from golden_data import make_weights, read_case
@@ -7,6 +9,7 @@ import consistentid.adapter.checkpoint as checkpoint
 from consistentid.adapter.config import SD15, SDXL
 from consistentid.adapter.facial_encoder import FacialEncoder
 from consistentid.adapter.id_projection import IDProjection
+from consistentid.headless.command import add_command
 
 CONFIGS = {"sd15": SD15, "sdxl": SDXL}
 
@@ -43,3 +46,11 @@ def _build(kind, width: int, name: str, prefix: str):
         network = kind(width)
     network.load_state_dict(make_weights(name, prefix), assign=True)
     return network.eval().requires_grad_(False)
+
+
+def run_command(*words) -> int:
+    """`portrait` with these words, in this process."""
+    parser = argparse.ArgumentParser()
+    add_command(parser.add_subparsers())
+    arguments = parser.parse_args(["portrait", *map(str, words)])
+    return arguments.run(arguments)

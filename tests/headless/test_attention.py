@@ -1,16 +1,14 @@
 """--attention: the maps are those of the run, and the run is not changed by it."""
 
-import argparse
-
 import pytest
 import torch
 import torch.nn.functional as F
+from headless_models import run_command
 from PIL import Image
 
 from consistentid.errors import ConsistentIDError
 from consistentid.headless.attention_maps import RecordedRun
 from consistentid.headless.clip_text import ClipText
-from consistentid.headless.command import add_command
 from consistentid.headless.conditioning import encode_prompt
 from consistentid.headless.pipeline import Sampling, load_pipeline, sample
 from consistentid.headless.unet import install_adapter
@@ -18,13 +16,6 @@ from consistentid.identity.file import save_identity
 from consistentid.prompt.compose import compose_for_identity
 
 WATCHED = ("down_blocks.1", "down_blocks.2", "mid_block", "up_blocks.1", "up_blocks.2")
-
-
-def run_command(*words) -> int:
-    parser = argparse.ArgumentParser()
-    add_command(parser.add_subparsers())
-    arguments = parser.parse_args(["portrait", *map(str, words)])
-    return arguments.run(arguments)
 
 
 @pytest.fixture

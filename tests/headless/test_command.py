@@ -1,6 +1,5 @@
 """The command: photo in, picture and contact sheet out, and a PNG that repeats its run."""
 
-import argparse
 import importlib.util
 import json
 import subprocess
@@ -10,26 +9,19 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from headless_models import run_command
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from consistentid.adapter.config import SD15
 from consistentid.errors import CheckpointError, ConsistentIDError
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
-from consistentid.headless.command import add_command
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.option_texts import parse_lora
 from consistentid.headless.portrait import make_sampling
 from consistentid.headless.portrait_settings import PortraitSettings, read_settings
 from consistentid.identity.encode import encode_images
 from consistentid.identity.file import save_identity
-
-
-def run_command(*words) -> int:
-    parser = argparse.ArgumentParser()
-    add_command(parser.add_subparsers())
-    arguments = parser.parse_args(["portrait", *map(str, words)])
-    return arguments.run(arguments)
 
 
 @pytest.fixture

@@ -84,3 +84,21 @@ def make_usual_config(base_folder, dataset):
         return TrainingConfig(**{**usual, **changes})
 
     return make
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Train a configuration until so many steps are done, then as if Ctrl+C were pressed."""
+    import consistentid.training.loop as loop
+
+    def train(steps: int, config) -> None:
+        def stop(run, batches, take_step=loop.take_step):
+            if run.step == steps:
+                raise KeyboardInterrupt
+            return take_step(run, batches)
+
+        with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+            patches.setattr(loop, "take_step", stop)
+            loop.train(config)
+
+    return train

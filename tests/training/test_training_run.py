@@ -32,22 +32,14 @@ def read_steps(output) -> list[dict]:
     return read_log(Path(output) / "log.jsonl")
 
 
-def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp_path, monkeypatch, capsys):
+def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp_path, stop_after, capsys):
     """Bit for bit: weights, their average, the optimiser's memory and the log. Then its files are used."""
     whole, broken = (
         make_config(ema=0.9, gradient_clip=1.0, warmup=3, batch=2, micro_batch=1, keep=1, output=str(tmp_path / name))
         for name in ("whole", "broken")
     )
     loop.train(whole)
-
-    def stop(run, batches, take_step=loop.take_step):
-        if run.step == 3:
-            raise KeyboardInterrupt
-        return take_step(run, batches)
-
-    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
-        patches.setattr(loop, "take_step", stop)
-        loop.train(broken)
+    stop_after(3, broken)
     assert [path.name for path in list_checkpoints(broken)] == ["00000002"] and len(read_steps(broken.output)) == 3
     path = loop.train(broken)
     for name in ("adapter.safetensors", "adapter_ema.safetensors", "checkpoints/00000004/adapter.safetensors"):

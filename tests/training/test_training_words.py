@@ -186,19 +186,11 @@ def test_faces_are_learnt_by_heart(tiny, make_words):
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_words, tmp_path, monkeypatch, known_faces):
+def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_words, tmp_path, stop_after, known_faces):
     """Bit for bit, and what it leaves is a folder of Face2Diffusion. Faces are read once."""
     whole, broken = (make_words(ema=0.9, batch=2, micro_batch=1, output=str(tmp_path / x)) for x in ("whole", "broken"))
     loop.train(whole)
-
-    def stop(run, batches, take_step=loop.take_step):
-        if run.step == 3:
-            raise KeyboardInterrupt
-        return take_step(run, batches)
-
-    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
-        patches.setattr(loop, "take_step", stop)
-        loop.train(broken)
+    stop_after(3, broken)
     assert [path.name for path in list_checkpoints(broken)] == ["00000002"] and known_faces.asked == 6
     path = loop.train(broken)
     assert path == Path(broken.output) / "mapping.safetensors" and known_faces.asked == 6

@@ -12,7 +12,7 @@ from .adapter.attention_maps import RegionMaps
 from .contact_sheet import DARK, draw_contact_sheet
 from .errors import ConsistentIDError
 from .face.preview import find_region_colour
-from .face.regions import REGION_WORDS
+from .face.region_words import REGION_WORDS
 
 CELL_PX = 288
 STEPS = 3

@@ -176,3 +176,8 @@ BASE_SENTENCES = tuple(dict.fromkeys(config.fixed_sentence for config in CONFIGS
 INPAINTING_SENTENCE = "The person has one nose, two eyes, two ears, and a mouth."
 """That of the released inpainting pipelines, for SD1.5: without a word for the face, and so without its token."""
 FIXED_SENTENCES = (*BASE_SENTENCES, INPAINTING_SENTENCE)
+
+
+def find_config(name: str) -> AdapterConfig:
+    """The one of CONFIGS with that name; StopIteration without."""
+    return next(config for config in CONFIGS if config.name == name)

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from ..adapter.checkpoint import Adapter
+from ..adapter.config import find_config
 from ..checked import TableError, check_table, parse_json
 from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError, MissingPackageError
 from ..face.package import load_face_analysis
@@ -25,7 +26,6 @@ from ..headless.portrait import (
     choose_device,
     encode_text,
     encode_word_text,
-    find_base,
     make_sampling,
     prepare_pipeline,
 )
@@ -122,7 +122,7 @@ class Headless:
                 loaded.place_readers("cpu")
         identity, people = self._people[photo]
         if loaded.adapter is None or loaded.installed is None or identity is None:
-            conditioning = encode_word_text(loaded.pipeline, find_base(settings), people, settings)
+            conditioning = encode_word_text(loaded.pipeline, find_config(settings.base), people, settings)
             return sample(loaded.pipeline, conditioning, make_sampling(settings))[0]
         changed = change_person(identity, settings)
         _, conditioning = encode_text(loaded.pipeline, loaded.adapter, changed, people, settings)
@@ -141,7 +141,7 @@ class Headless:
 
     def _load_words(self) -> Loaded:
         """Face2Diffusion alone."""
-        base = find_base(self.settings)
+        base = find_config(self.settings.base)
         settings = self.settings.settle(base)
         faces, networks = load_face_analysis(settings.face_package), load_word_networks(replace(settings, device="cpu"))
         return Loaded(None, prepare_pipeline(settings, base, False), None, None, faces, networks, settings)

@@ -1,7 +1,9 @@
 """From an aligned face to two text tokens, with the released weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from .msid import MSIDEncoder, read_encoder_sizes
 
 MSID, MAPPING = "msid", "mapping"
 _SUFFIXES = (".pt", ".safetensors")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,18 +60,19 @@ def load_face2diffusion(folder: str | Path) -> Face2Diffusion:
 
 
 def load_msid(folder: str | Path) -> MSIDEncoder:
-    state, name = _read(Path(folder), MSID)
-    with torch.device("meta"):
-        network = MSIDEncoder(read_encoder_sizes(state))
-    load_strictly(network, state, name)
-    return network.float()
+    return _load(Path(folder), MSID, lambda state: MSIDEncoder(read_encoder_sizes(state)))
 
 
 def load_mapping(folder: str | Path) -> MappingNetwork:
-    state, name = _read(Path(folder), MAPPING)
+    return _load(Path(folder), MAPPING, lambda state: MappingNetwork(read_mapping_sizes(state)))
+
+
+def _load(folder: Path, name: str, make: Callable[[dict], Network]) -> Network:
+    path = find_weights(folder, name)
+    state = read_weights(path)
     with torch.device("meta"):
-        network = MappingNetwork(read_mapping_sizes(state))
-    load_strictly(network, state, name)
+        network = make(state)
+    load_strictly(network, state, path.name)
     return network.float()
 
 
@@ -99,11 +103,6 @@ def encode_face(
     check_width(expression, networks.mapping.sizes.expression)
     expression = None if expression is None else expression[None].to(weight)
     return TextIdentity(networks(prepare_pixels(crop).to(weight), expression, strength)[0].float().cpu())
-
-
-def _read(folder: Path, name: str) -> tuple[dict, str]:
-    path = find_weights(folder, name)
-    return read_weights(path), path.name
 
 
 def find_weights(folder: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from ..adapter.attention_maps import (
     choose_sites,
 )
 from ..adapter.sites import list_sites
+from .masks import find_grid
 from .pipeline import Sampling
 from .unet import InstalledAdapter
 
@@ -76,7 +77,7 @@ class RecordedRun:
         return [self.record.read(picture) for picture in range(self._pictures)]
 
     def _add(self, layer: str, query: Tensor, key: Tensor, heads: int, bias: Tensor | None) -> None:
-        grid, first = find_grid(query.shape[1], self._latent), len(query) - self._pictures  # negatives come first
+        grid, first = find_grid(self._latent, query.shape[1]), len(query) - self._pictures  # negatives come first
         for picture in range(self._pictures):
             row = first + picture
             added = None if bias is None else bias[row]
@@ -103,15 +104,3 @@ def watch_layers(
     sites = choose_sites(list_sites(installed.config), blocks or installed.config.middle_blocks)
     hooks = [(installed.processors[site.cross_entry], make_hook(site.diffusers)) for site in sites]
     return [processor.register_forward_hook(hook) for processor, hook in hooks]
-
-
-def find_grid(pixels: int, latent: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a layer of so many pixels, in a UNet that halves a latent of that size on its way down.
-
-    >>> find_grid(6 * 4, (24, 16))
-    (6, 4)
-    """
-    height, width = latent
-    while height * width > pixels:
-        height, width = -(-height // 2), -(-width // 2)
-    return height, width

@@ -52,7 +52,7 @@ def find_grid(size: tuple[int, int], pixels: int) -> tuple[int, int]:
         height, width = -(-height // 2), -(-width // 2)
     if height * width != pixels:
         raise IncompatibleModelError(
-            f"A layer of this UNet has {pixels} pixels for a latent of {size[1]} x {size[0]}, so masks of people have "
-            "no place there. Draw one person, without a mask."
+            f"A layer of this UNet has {pixels} pixels for a latent of {size[1]} x {size[0]}, so masks of people and "
+            "maps of attention have no place there. Draw one person, without a mask and without --attention."
         )
     return height, width

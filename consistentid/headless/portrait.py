@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..adapter.attention_maps import RegionMaps
 from ..adapter.checkpoint import Adapter
-from ..adapter.config import CONFIGS, AdapterConfig
+from ..adapter.config import AdapterConfig, find_config
 from ..attributes import Changed, change_attributes, parse_change
 from ..errors import ConsistentIDError
 from ..face.package import load_face_analysis
@@ -22,6 +22,7 @@ from ..identity.people import Person
 from ..prompt.align import FacialPrompt
 from ..prompt.compose import compose_for_identity, compose_text, describe_placement
 from ..prompt.encode import encode_plain
+from ..prompt.group import find_letter
 from .attention_maps import RecordedRun
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
@@ -77,17 +78,15 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         identities, weight, schedule = [person.identity], weight * person.weight, person.schedule
     composed, conditioning = encode_text(pipeline, adapter, person, words, settings)
     installed = install_adapter(pipeline.unet, adapter, weight, settings.lora_weight, schedule)
-    sampling, maps = make_sampling(settings), []
+    sampling, run = make_sampling(settings), None
     try:
         if attention:
             run = RecordedRun(installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
-            images = sample(pipeline, conditioning, sampling, installed, callback_on_step_end=run)
-            maps = run.read()
-        else:
-            images = sample(pipeline, conditioning, sampling, installed)
+        images = sample(pipeline, conditioning, sampling, installed, callback_on_step_end=run)
+        maps = run.read() if run else []
     finally:
         installed.remove()
-    names = [f"{chr(ord('A') + number)}: " if settings.person else "" for number in range(len(people))]
+    names = [f"{find_letter(number)}: " if settings.person else "" for number in range(len(people))]
     found = [f"{name}{one.report}" for name, one in zip(names, stages, strict=True)]
     pictures = [
         (name + title, picture) for name, one in zip(names, stages, strict=True) for title, picture in _list_stages(one)
@@ -98,7 +97,7 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
 
 def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) -> Portrait:
     """Face2Diffusion alone."""
-    base = find_base(settings)
+    base = find_config(settings.base)
     settings = settings.settle(base)
     found = align_photo(photo, load_face_analysis(settings.face_package), settings.select, settings.index)
     people = read_people(settings, found, load_word_networks(settings))
@@ -169,10 +168,6 @@ def encode_word_text(
     positive, negative = (encode_plain(clip, text)[0].rows for text in (settings.prompt, settings.negative))
     stage = make_stage(positive, negative, None, None)
     return Conditioning(stage, stage)
-
-
-def find_base(settings: PortraitSettings) -> AdapterConfig:
-    return next(config for config in CONFIGS if config.name == settings.base)
 
 
 def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):

@@ -9,7 +9,7 @@ from ..identity import Identity
 from ..identity.person import check_caption
 from ..ports import TextEncoder
 from .align import FacialPrompt, compose_prompt
-from .group import GroupPrompt, compose_group, names_people
+from .group import GroupPrompt, compose_group, find_letter, names_people
 from .tokens import make_counter
 
 
@@ -85,7 +85,7 @@ def describe_placement(composed: FacialPrompt, people: Sequence[Identity], confi
         report += f" No word for: {_name_regions(unplaced, person)}." if unplaced else ""
         unknown = [word for word in map(REGION_WORDS.__getitem__, placed) if word not in config.regions]
         report += f" This adapter was not trained with: {', '.join(unknown)}." if unknown else ""
-        lines.append(report if len(pairs) == 1 else f"{chr(ord('A') + number)}: {report}")
+        lines.append(report if len(pairs) == 1 else f"{find_letter(number)}: {report}")
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ class GroupPrompt(FacialPrompt):
 
     @property
     def letters(self) -> tuple[str, ...]:
-        return tuple(_name(owner) for owner in self.owners)
+        return tuple(find_letter(owner) for owner in self.owners)
 
 
 def compose_group(
@@ -106,7 +106,7 @@ def _number(name: str) -> int:
     return ord(name) - ord("A")
 
 
-def _name(person: int) -> str:
+def find_letter(person: int) -> str:
     return chr(ord("A") + person)
 
 

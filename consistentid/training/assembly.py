@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..adapter.config import CONFIGS, AdapterConfig
+from ..adapter.config import AdapterConfig, find_config
 from ..dataset.records import read_records
 from ..face2diffusion.encoder import load_msid
 from ..headless.clip_vision import load_clip_vision
@@ -59,7 +59,7 @@ def assemble_run(config: TrainingConfig) -> Run:
     """Load every model, make or restore what is trained, and hand it to accelerate. Raises ConsistentIDError."""
     config.check()
     accelerator, accumulated = start_accelerator(config)
-    base = replace(next(base for base in CONFIGS if base.name == config.base), regions=config.regions)
+    base = replace(find_config(config.base), regions=config.regions)
     pipeline = load_pipeline(config.checkpoint, base, base_config=config.base_config)
     if isinstance(config, MappingConfig):
         samples, frozen, model = _assemble_words(config, accelerator, pipeline, base)

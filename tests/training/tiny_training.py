@@ -50,7 +50,7 @@ def tiny_networks(base: str = "sd15"):
     encoders = tuple((name, share) for name, _ in usual.text_encoders)
     sizes = replace(usual.sizes, image_tokens=17, latent_width=WIDTH)
     config = replace(usual, text_encoders=encoders, sizes=sizes)
-    places = ("adapter.checkpoint", "headless.unet", "training.assembly")
+    places = ("adapter.checkpoint", "headless.unet", "adapter.config")
     with contextlib.ExitStack() as patches:
         for place in places:
             patches.enter_context(mock.patch(f"consistentid.{place}.CONFIGS", (config,)))

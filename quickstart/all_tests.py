@@ -1,5 +1,6 @@
 """The `test` command: what needs no ComfyUI once, then the tests of the host, the server and the browser on every
-ComfyUI found; at the end what was proved on each, and what was not. Standard library only."""
+ComfyUI found, but for those that the newest alone can tell; at the end what was proved on each, and what was not.
+Standard library only."""
 
 import os
 import re
@@ -60,10 +61,11 @@ def plan_parts(comfyuis):
     parts = [Part("needing no ComfyUI", PYTHON, first, "rest")]
     for comfyui in comfyuis:
         lines = list_requirements(comfyui)
+        older = newest is not None and comfyui != newest
         if comfyui == newest:
             lines = [_take_newest_editor(line) for line in lines]
         python = PYTHON if lines == own else prepare_layer(comfyui, lines)
-        parts.append(Part(_name_host(comfyui, lines), python, comfyui, "host"))
+        parts.append(Part(_name_host(comfyui, lines), python, comfyui, "older host" if older else "host"))
     return parts
 
 

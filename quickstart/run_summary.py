@@ -6,6 +6,7 @@ from datetime import timedelta
 
 WIDTH = 100
 REASON_LENGTH = 240
+LONGEST = 5
 KINDS = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")  # in pytest's order
 
 
@@ -21,7 +22,7 @@ def summarise(titles, reports, seconds):
     """
     lines = [" what was proved, and where ".center(WIDTH, "#")]
     lines += [f"{title:<44}{_describe(title, reports)}" for title in titles]
-    lines += _list_not_proved(titles, reports) + _list_failures(reports)
+    lines += _list_longest(reports) + _list_not_proved(titles, reports) + _list_failures(reports)
     total = sum((Counter(report["counts"]) for report in reports.values() if report), Counter())
     duration = f"{seconds:.2f}s" + (f" ({timedelta(seconds=int(seconds))})" if seconds >= 60 else "")
     return "\n".join([*lines, f" {_count(total)} in {duration} ".center(WIDTH, "=")])
@@ -39,6 +40,15 @@ def _count(counts):
     found = [(counts[kind], kind) for kind in KINDS if counts.get(kind)]
     named = (f"{number} {kind}{'s' * (kind == 'error' and number > 1)}" for number, kind in found)
     return ", ".join(named) or "no tests ran"
+
+
+def _list_longest(reports):
+    """The files that took most of each part's time; two processes share the work."""
+    lines = []
+    for title, report in reports.items():
+        files = list((report or {}).get("seconds by file", {}).items())[:LONGEST]
+        lines += [f"  {title}: {', '.join(f'{file} {seconds:.0f} s' for file, seconds in files)}"] if files else []
+    return ["", "LONGEST:", *lines] if lines else []
 
 
 def _list_not_proved(titles, reports):

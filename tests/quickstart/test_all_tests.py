@@ -29,6 +29,11 @@ def test_host():
 def test_only_on_the_old():
     assert os.environ["COMFYUI_PATH"].endswith("old"), "broken on the new"
 
+@pytest.mark.once
+@pytest.mark.server
+def test_of_the_pack():
+    assert os.environ["COMFYUI_PATH"].endswith("new")
+
 @pytest.mark.browser
 def test_beside_a_pack():
     pytest.skip("no ComfyUI_Pack in custom_nodes")
@@ -61,12 +66,13 @@ def test_each_test_runs_where_it_belongs(run):
     assert [" ".join(line.split()[:-3]) for line in summary.splitlines()[1:4]] == [
         "needing no ComfyUI 1 passed",
         "on ComfyUI 0.3.64 2 passed, 1 skipped",
-        "on ComfyUI 0.33.0 1 failed, 1 passed, 1 skipped",
+        "on ComfyUI 0.33.0 1 failed, 2 passed, 1 skipped",
     ]
+    assert "\nLONGEST:\n  needing no ComfyUI: tests/test_small.py " in summary
     skipped = "1 on ComfyUI 0.3.64 and 1 on ComfyUI 0.33.0: no ComfyUI_Pack in custom_nodes"
     assert f"NOT PROVED:\n  test_small.py, {skipped}\n" in summary.replace("tests/", "")
     assert "on ComfyUI 0.33.0: tests/test_small.py::test_only_on_the_old" in summary
-    assert "= 1 failed, 4 passed, 2 skipped in " in summary.splitlines()[-1]
+    assert "= 1 failed, 5 passed, 2 skipped in " in summary.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

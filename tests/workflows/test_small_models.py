@@ -13,7 +13,7 @@ from quickstart.comfyui_server import running_server
 from scripts.workflows.files import ROOT, read_twin
 from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_portrait, sample_person
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.once]
 
 WOMAN, MAN = 3, 16
 PEOPLE = (WOMAN, MAN, 8, 23)

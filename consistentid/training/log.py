@@ -1,14 +1,12 @@
-"""The log of a run: a line of JSON for every few steps, TensorBoard if wanted, and a line for people."""
+"""The log of a run: a line of JSON for every few steps and their curves, TensorBoard if wanted, a line for people."""
 
-import json
 import time
 from pathlib import Path
 
 from ..packages import needed
-from ..whole_file import replace_file
 from .config import TrainingConfig
-
-NAME = "log.jsonl"
+from .curves import CurvePicture
+from .log_file import NAME, RESUMED, append_line, cut_log
 
 
 class Log:
@@ -16,16 +14,17 @@ class Log:
 
     def __init__(self, config: TrainingConfig, step: int):
         self.path = Path(config.output) / NAME
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in read_log(self.path) if line["step"] <= step]
-        with replace_file(self.path) as part:
-            part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        self.steps, self.began, self.first = config.steps, time.monotonic(), step
+        cut_log(self.path, step)
+        self.steps, self.began, self.first, self.goes_on = config.steps, time.monotonic(), step, step > 0
         self.board = _open_board(config, step) if config.tensorboard else None
+        self.curves = CurvePicture(self.path)
 
     def write(self, step: int, numbers: dict[str, float]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **numbers}) + "\n")
+        if self.goes_on:
+            append_line(self.path, {"step": self.first, RESUMED: True})
+            self.goes_on = False
+        append_line(self.path, {"step": step, **numbers})
+        self.curves.follow()
         if self.board:
             for name, value in numbers.items():
                 self.board.add_scalar(name, value, step)
@@ -41,19 +40,9 @@ class Log:
             self.board.add_image("samples", np.asarray(picture), step, dataformats="HWC")
 
     def close(self) -> None:
+        self.curves.draw()
         if self.board:
             self.board.close()
-
-
-def read_log(path: Path) -> list[dict]:
-    """All whole lines of a log; a run that was killed may leave a piece of one."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            break
-    return lines
 
 
 def _open_board(config: TrainingConfig, step: int):

@@ -33,6 +33,12 @@ def gradients():
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_curves(monkeypatch):
+    """Runs of four steps without a picture of them, which takes as long as they do."""
+    monkeypatch.setattr("consistentid.training.curves.CurvePicture.draw", lambda picture: None)
+
+
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory):
     with torch.inference_mode(False):

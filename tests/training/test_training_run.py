@@ -21,7 +21,7 @@ from consistentid.headless.unet import install_adapter
 from consistentid.training.assembly import assemble_run
 from consistentid.training.checkpoints import list_checkpoints, load_checkpoint
 from consistentid.training.config import ConfigError
-from consistentid.training.log import read_log
+from consistentid.training.log_file import read_log
 from consistentid.training.model import name_tensors
 from consistentid.weights import read_metadata, read_weights
 

@@ -91,7 +91,7 @@ def draw_curves(curves: Sequence[Curve], columns: int = 2, marks: Collection[flo
     figure, panels = _make_panels(rows, columns, (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + 0.4))
     for place, (curve, panel) in enumerate(zip(curves, panels, strict=False)):
         _draw_curve(panel, curve, marks)
-        if place + columns >= len(curves):
+        if place // columns == rows - 1:
             panel.set_xlabel("step")
     for panel in panels[len(curves) :]:
         panel.set_axis_off()

@@ -13,6 +13,7 @@ from zoo.drawn_faces import choose_scene, is_held_out, sample_person, write_scen
 from zoo.recipe import proof
 from zoo.recipe.judge import Judge, write_judge
 from zoo.recipe.jury import Verdict
+from zoo.recipe.plots import plot_proof
 from zoo.recipe.proof import (
     CELLS,
     PHOTOS,
@@ -130,6 +131,15 @@ def test_a_whole_proof(zoo_models, tmp_path, monkeypatch, capsys):
     table = capsys.readouterr().out
     assert table.count("\n| ") >= len(CELLS) + 2 and "trained without localisation | 2 |" in table
     assert "| LoRA, both - LoRA, both, trained without localisation | 2 | 0.000 (0.000 to 0.000) |" in table
+    for name, plot in plot_proof(table).items():
+        assert plot.is_in(tmp_path / "proof" / name)
+    assert (tmp_path / "proof" / "proof.md").read_text() in table
+    (tmp_path / "proof" / "proof.png").unlink()
+    with monkeypatch.context() as patches:
+        patches.setattr(proof, "judge_cells", None)
+        proof.main([str(tmp_path), "--measured"])
+    assert plot_proof(table)["proof.png"].is_in(tmp_path / "proof" / "proof.png")
+    assert capsys.readouterr().out.splitlines()[-3:] == table.splitlines()[-3:]
     drawn_at = {path: path.stat().st_mtime_ns for path in tmp_path.glob("proof/*/pictures/*.png")}
     assert len(drawn_at) == 2 * len(CELLS)
     proof.main([str(tmp_path)])

@@ -16,7 +16,7 @@ from PIL import Image
 
 from consistentid.adapter.config import ZOO
 from consistentid.attributes import ATTRIBUTES, Attribute, Changed, change_attributes
-from consistentid.evaluation.summary import Estimate, estimate_mean
+from consistentid.evaluation.summary import estimate_mean
 from consistentid.face.package import load_face_analysis
 from consistentid.headless.conditioning import unite_conditionings
 from consistentid.headless.model_choice import find_files
@@ -35,6 +35,7 @@ from zoo.drawn_faces.words import MOODS, name_hair
 
 from .judge import SIDE_PX, load_judge
 from .probe import load_probe
+from .tables import write_span
 from .traits import TRAITS
 
 TUNED, REPORTED = range(2000, 2008), range(2100, 2112)
@@ -240,12 +241,7 @@ def _describe(rows: list[dict], short: bool = False) -> str:
     means = [estimate_mean([row[name] for row in rows], people) for name in ("obeyed", "likeness")]
     if short:
         return ", ".join(f"{estimate.mean:.2f}" for estimate in means if estimate)
-    return " | ".join([str(len(rows)), *(_write(estimate) for estimate in means if estimate)])
-
-
-def _write(estimate: Estimate) -> str:
-    low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
-    return f"{estimate.mean:.3f} ({low:.3f} to {high:.3f})"
+    return " | ".join([str(len(rows)), *map(write_span, means)])
 
 
 def list_trials() -> dict[str, Cell]:

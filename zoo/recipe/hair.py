@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from consistentid.adapter.config import ZOO
-from consistentid.evaluation.summary import Estimate, estimate_mean
+from consistentid.evaluation.summary import estimate_mean
 from consistentid.face.region_words import EXTRA_LABELS
 from consistentid.headless.model_choice import find_files
 from consistentid.headless.person import load_photo_models, prepare_adapter, read_identity
@@ -27,6 +27,8 @@ from consistentid.ports import FaceParser
 from consistentid.terminal import hide_loading_bars, print_progress
 from zoo.drawn_faces import Person, Scene, choose_scene, draw_portrait, sample_person, write_scene_prompt
 from zoo.drawn_faces.palette import HAIR
+
+from .tables import write_span
 
 FIRST, SCENES, PHOTO_PX = 1000, 16, 256
 PROMPTS = 2
@@ -150,14 +152,7 @@ def measure(studio: Studio, sitters: list[Sitter], weight: float) -> Iterator[Se
 def write_row(title: str, found: list[Seen]) -> str:
     people = [one.person for one in found]
     distances = [estimate_mean(values, people) for values in ([x.own for x in found], [x.other for x in found])]
-    return f"| {title} | {len(found)} | {' | '.join(map(_describe, distances))} |"
-
-
-def _describe(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
-    return f"{estimate.mean:.1f} ({low:.1f} to {high:.1f})"
+    return f"| {title} | {len(found)} | {' | '.join(write_span(one, '.1f') for one in distances)} |"
 
 
 def main(words: list[str] | None = None) -> int:

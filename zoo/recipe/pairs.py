@@ -41,6 +41,8 @@ from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, describe_person, draw_
 from zoo.drawn_faces.palette import FABRIC, SKIN
 from zoo.drawn_faces.words import PLACES
 
+from .tables import write_span
+
 FIRST, PHOTO_PX = 3000, 256
 STEPS, GUIDANCE, BATCH = 25, 3.5, 4
 PARTS = ((0.0, 0.484), (0.516, 1.0))
@@ -246,11 +248,7 @@ def write_table(told: dict[str, list[tuple[str, dict]]]) -> str:
 def _describe(rows: list[tuple[str, dict]], name: str) -> str:
     told = [(scores[name], pair) for pair, scores in rows if name in scores]
     estimate = estimate_mean([value for value, _ in told], [pair for _, pair in told])
-    if estimate is None:
-        return ""
-    low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
-    form = ".1f" if name == "skin off by" else ".2f"
-    return f"{estimate.mean:{form}} ({low:{form}} to {high:{form}})"
+    return write_span(estimate, ".1f" if name == "skin off by" else ".2f")
 
 
 def main(words: list[str] | None = None) -> int:

@@ -42,6 +42,8 @@ from .base_model import SIDE_PX
 from .judge import load_judge
 from .jury import PROMPTED, SCORES, Jury, Verdict
 from .language import write_text
+from .plots import plot_proof
+from .tables import write_span
 
 PEOPLE, PROMPTS, SCENES = range(1000, 1050), 4, 16
 PHOTO_PX = 256
@@ -49,6 +51,7 @@ PHOTOS = 3
 """Of each person, in scenes without a hat. The first is drawn from, with the others pictures are compared; the last
 PROMPTS scenes are what is prompted."""
 STEPS = 25
+FILE = "proof.json"
 ADAPTER, UNLOCALISED = "consistentid_zoo.safetensors", "without_localisation.safetensors"
 BASE = {"weight": 0.0, "lora_weight": 0.0, "merge_at": 1.0}
 TOLD = "base model, told the face in words"
@@ -174,7 +177,7 @@ def write_table(cells: dict[str, list[Verdict]]) -> str:
     """Markdown: means of each cell with 95% intervals, people drawn anew."""
     lines = [" | ".join(["", "pictures", *SCORES]), "|".join(["---"] * (len(SCORES) + 2))]
     for title, cell in cells.items():
-        lines.append(" | ".join([title, str(len(cell)), *(_describe(_estimate(cell, name)) for name in SCORES)]))
+        lines.append(" | ".join([title, str(len(cell)), *(write_span(_estimate(cell, name)) for name in SCORES)]))
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -192,13 +195,6 @@ def compare_cells(cells: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
 def _estimate(cell: list[Verdict], name: str) -> Estimate | None:
     measured = [(verdict.scores[name], verdict.person) for verdict in cell if name in verdict.scores]
     return estimate_mean(*map(list, zip(*measured, strict=True))) if measured else None
-
-
-def _describe(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    low, high = estimate.by_person or estimate.interval or (estimate.mean, estimate.mean)
-    return f"{estimate.mean:.3f} ({low:.3f} to {high:.3f})"
 
 
 @torch.no_grad()
@@ -220,11 +216,8 @@ def measure_attention(models: Path, records: Path, adapter: str, work: Path) -> 
     return estimate_mean(masses, people)
 
 
-def main(words: list[str] | None = None) -> int:
-    arguments = argparse.ArgumentParser(prog="zoo.recipe.proof", description="Measures the small models' adapter.")
-    arguments.add_argument("folder", type=Path, help="of zoo.recipe; pictures and proof.json are written to its proof")
-    folder = arguments.parse_args(words).folder.resolve()
-    hide_loading_bars()
+def measure(folder: Path) -> dict:
+    """All verdicts and the attention, as JSON can hold them; kept as folder/proof/proof.json."""
     verdicts = judge_cells(folder)
     models, judges = folder / "models", folder / "judges"
     records = write_records(folder / "records", models / "face", PEOPLE, PROMPTS, held_out=True)
@@ -237,11 +230,33 @@ def main(words: list[str] | None = None) -> int:
         "verdicts": {title: [asdict(verdict) for verdict in cell] for title, cell in verdicts.items()},
         "attention": {title: asdict(mass) for title, mass in masses.items() if mass},
     }
-    (folder / "proof" / "proof.json").write_text(json.dumps(record), encoding="utf-8")
-    print(write_table(verdicts))
-    print(write_table(compare_cells(verdicts)))
-    for title, mass in masses.items():
-        print(f"Attention of facial tokens inside their regions, {title}: {_describe(mass)}")
+    (folder / "proof" / FILE).write_text(json.dumps(record), encoding="utf-8")
+    return record
+
+
+def write_tables(record: dict) -> str:
+    """What `measure` gave, in Markdown."""
+    verdicts = {title: [Verdict(**one) for one in cell] for title, cell in record["verdicts"].items()}
+    masses = {title: Estimate(**mass) for title, mass in record["attention"].items()}
+    lines = ["| attention of facial tokens inside their regions | |", "|---|---|"]
+    lines += [f"| {title} | {write_span(mass)} |" for title, mass in masses.items()]
+    return "\n\n".join([write_table(verdicts), write_table(compare_cells(verdicts)), "\n".join(lines)])
+
+
+def main(words: list[str] | None = None) -> int:
+    arguments = argparse.ArgumentParser(prog="zoo.recipe.proof", description="Measures the small models' adapter.")
+    arguments.add_argument("folder", type=Path, help="of zoo.recipe; pictures, tables and plots go to its proof")
+    arguments.add_argument("--measured", action="store_true", help="tables and plots of proof.json; draws no pictures")
+    chosen = arguments.parse_args(words)
+    folder = chosen.folder.resolve()
+    hide_loading_bars()
+    proof = folder / "proof"
+    record = json.loads((proof / FILE).read_text(encoding="utf-8")) if chosen.measured else measure(folder)
+    tables = write_tables(record)
+    print(tables)
+    (proof / "proof.md").write_text(tables + "\n", encoding="utf-8")
+    for name, plot in plot_proof(tables).items():
+        plot.save(proof / name)
     return 0
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
-BLUE, ORANGE, GREY, LIGHT = "#0072b2", "#d55e00", "#6b6b6b", "#d0d0d0"
-"""Of curves and means; of marks; of what is beside the point; of grids. Told apart by the colour-blind too (Okabe, Ito:
-Color Universal Design)."""
+BLUE, SKY, ORANGE, GREY, LIGHT = "#0072b2", "#56b4e9", "#d55e00", "#6b6b6b", "#d0d0d0"
+"""Of curves and means; the same on dark; of marks; of what is beside the point; of grids. The colour-blind tell them
+apart too (Okabe, Ito: Color Universal Design)."""
 STYLE = {
     "font.family": "DejaVu Sans",  # matplotlib brings it, so plots look alike everywhere
     "font.size": 9,

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from ..face.photo import open_photo
 from ..packages import needed
-from .metrics import FID, METRICS
+from ..plots import BLUE, GREY, SKY
+from .bars import make_bars, make_differences
+from .metrics import METRICS
 from .plan import read_plan
 from .tables import Table, make_tables
 
-THUMBNAIL_PX = 224
+THUMBNAIL_PX = 384
+COLOURS = {"bar": BLUE, "bar_in_dark": SKY, "beside": GREY}
 TEMPLATE = Path(__file__).with_name("page.html")
 MARKDOWN_SIGNS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|#"} | {"\n": " "})
 
@@ -28,7 +31,7 @@ def write_table(table: Table) -> str:
     """A table in Markdown, with its title and note."""
     lines = [f"## {_escape(table.title)}", ""]
     lines += [table.note, ""] if table.note else []
-    rows = [table.head, ["---"] * len(table.head), *table.rows]
+    rows = [table.head, ["---"] * len(table.head), *table.rows, *table.missing]
     lines += [f"| {' | '.join(cell if cell == '---' else _escape(cell) for cell in row)} |" for row in rows]
     return "\n".join([*lines, ""])
 
@@ -41,8 +44,11 @@ def write_page(outcomes: list[dict], folders: list[Path]) -> str:
     return template.render(
         title=_join_titles(outcomes),
         runs=[one["title"] for one in outcomes],
+        counts=[_tell_counts(one) for one in outcomes],
+        colours=COLOURS,
+        bars=make_bars(outcomes),
+        differences=make_differences(outcomes),
         tables=make_tables(outcomes),
-        metrics=[*METRICS.values(), FID],
         sheets=_make_sheets(outcomes, folders),
         settings=_dump_settings(outcomes),
     )
@@ -73,27 +79,43 @@ def _make_sheets(outcomes: list[dict], folders: list[Path]) -> list[dict]:
 
 
 def _make_cell(row: dict | None, outcome: dict, folder: Path) -> dict:
-    cell = {"run": outcome["title"], "error": "not in this run", "picture": "", "scores": []}
+    cell = {"run": outcome["title"], "error": "not in this run", "picture": "", "scores": [], "more": []}
     if row is None:
         return cell
-    scores = [
-        f"{about.title} {'no face' if row['scores'][metric] is None else format(row['scores'][metric], '.3f')}"
-        for metric, about in METRICS.items()
-        if metric in row["scores"]
-    ]
+    known = {metric: about for metric, about in METRICS.items() if metric in row["scores"]}
+    texts = {metric: f"{about.title} {_tell_score(row['scores'][metric])}" for metric, about in known.items()}
+    scores = [texts[metric] for metric, about in known.items() if not about.optional and metric != "seconds"]
+    more = [text for text in texts.values() if text not in scores]
     picture = "" if row["error"] else inline_picture(folder / "pictures" / row["picture"])
-    return cell | {"error": row["error"], "picture": picture, "scores": scores}
+    return cell | {"error": row["error"], "picture": picture, "scores": scores, "more": more}
+
+
+def _tell_score(value: float | None) -> str:
+    return "no face" if value is None else f"{value:.3f}"
 
 
 def inline_picture(path: Path, side_px: int = THUMBNAIL_PX) -> str:
-    """A JPEG as a data URL, its longer side at most side_px."""
+    """A JPEG as a data URL, its longer side at most side_px; a picture of half that or less is enlarged dot by dot, so
+    that a browser does not blur it."""
     from PIL import Image
 
     image = Image.fromarray(open_photo(path))
+    times = side_px // max(image.size)
+    if times > 1:
+        image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
     image.thumbnail((side_px, side_px))
     data = io.BytesIO()
     image.save(data, format="JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+def _tell_counts(outcome: dict) -> str:
+    people, failures = {row["person"] for row in outcome["cases"]}, outcome["failures"]
+    text = f"{outcome['title']}: {failures['cases']} pictures of {len(people)} people"
+    if failures["not_drawn"]:
+        text += f"; {failures['not_drawn']} not drawn, in no mean"
+    faceless = max((failures[name] for name in METRICS if name in failures), default=0)
+    return text + (f"; {faceless} without a face or region in common, counted as 0." if faceless else ".")
 
 
 def _dump_settings(outcomes: list[dict]) -> str:

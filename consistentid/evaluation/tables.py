@@ -1,7 +1,7 @@
 """The tables of a report, of one run or of several side by side, as rows of words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .metrics import FID, METRICS
 from .outcome import compare_outcomes
@@ -9,17 +9,21 @@ from .outcome import compare_outcomes
 
 @dataclass(frozen=True)
 class Table:
+    """missing: rows that say why there is no number. detail: whether it is for those who look closer."""
+
     title: str
     note: str
     head: list[str]
     rows: list[list[str]]
+    missing: list[list[str]] = field(default_factory=list)
+    detail: bool = False
 
 
 def make_tables(outcomes: list[dict]) -> list[Table]:
     """Every table that has a row; the first run is what the others are compared with."""
     tables = [_show_means(outcomes), _show_failures(outcomes), _show_pairs(outcomes), _show_regions(outcomes)]
     tables += [_show_groups(one, key, title) for one in outcomes for key, title in GROUPS.items()]
-    return [table for table in tables if table.rows]
+    return [table for table in tables if table.rows or table.missing]
 
 
 GROUPS = {"people": "person", "prompts": "prompt"}
@@ -32,19 +36,21 @@ MEANS = (
 
 def _show_means(outcomes: list[dict]) -> Table:
     head = ["Metric", "Run", "Mean", "95% interval", "95%, over people", "Pictures"]
-    rows = []
+    rows, missing = [], []
     for metric, about in METRICS.items():
         if about.optional and not any(metric in one["summary"] for one in outcomes):
             continue
         for one in outcomes:
-            reason = one["not_measured"].get(metric, "not measured: not known")
-            rows.append([_title(about), one["title"], *_show(one["summary"].get(metric), metric, reason)])
+            estimate, reason = one["summary"].get(metric), one["not_measured"].get(metric, "not measured: not known")
+            (rows if estimate else missing).append([_title(about), one["title"], *_show(estimate, metric, reason)])
     for one in outcomes:
-        fid = one["fid"]
-        cells = [f"{fid['value']:.1f}", "", "", f"{fid['pictures']}, {fid['real']} real"] if fid else None
-        rows.append([_title(FID), one["title"], *(cells or [one["not_measured"].get("fid", ""), "", "", ""])])
+        fid, cells = one["fid"], [_title(FID), one["title"]]
+        if fid:
+            rows.append([*cells, f"{fid['value']:.1f}", "", "", f"{fid['pictures']}, {fid['real']} real"])
+        else:
+            missing.append([*cells, one["not_measured"].get("fid", ""), "", "", ""])
     notes = [f"{one['title']}: {note}" for one in outcomes for note in one["notes"]]
-    return Table("Means", " ".join([MEANS, *notes]), head, rows)
+    return Table("Means", " ".join([MEANS, *notes]), head, rows, missing)
 
 
 def _show_failures(outcomes: list[dict]) -> Table:
@@ -61,19 +67,19 @@ def _show_failures(outcomes: list[dict]) -> Table:
 def _show_pairs(outcomes: list[dict]) -> Table:
     first, *others = outcomes
     head = ["Metric", "Runs", "Difference", "95% interval", "95%, over people", "Pairs", "Better in"]
-    rows = []
+    rows, missing = [], []
     for other in others:
         found, names = compare_outcomes(first, other), f"{other['title']} - {first['title']}"
         for metric, estimate in found["metrics"].items():
             cells = _show(estimate, metric, "", signed=True)
             rows.append([_title(METRICS[metric]), names, *cells, f"{estimate['better']:.0%}"])
         for metric, reason in found["skipped"].items():
-            rows.append([_title(METRICS.get(metric, FID)), names, reason, "", "", "", ""])
+            missing.append([_title(METRICS.get(metric, FID)), names, reason, "", "", "", ""])
     note = (
         "Pictures of the same photo, prompt and seed in both runs. While an interval holds 0, no difference is shown. "
         "Compare seconds only on one machine."
     )
-    return Table("Pairs", note, head, rows)
+    return Table("Pairs", note, head, rows, missing)
 
 
 def _show_regions(outcomes: list[dict]) -> Table:
@@ -84,7 +90,7 @@ def _show_regions(outcomes: list[dict]) -> Table:
         if (estimate := one["regions"].get(word))
     ]
     note = "Over the pictures in which the region is seen."
-    return Table("FGIS by region", note, ["Region", "Run", "Mean", "95% interval", "", "Pictures"], rows)
+    return Table("FGIS by region", note, ["Region", "Run", "Mean", "95% interval", "", "Pictures"], rows, detail=True)
 
 
 def _show_groups(outcome: dict, key: str, title: str) -> Table:
@@ -98,8 +104,8 @@ def _show_groups(outcome: dict, key: str, title: str) -> Table:
     rows = []
     for name, group in groups.items():
         means = [" ".join(_show(group.get(metric), metric, "-")[:2]).strip() for metric in metrics]
-        rows.append([name, *means, *(_number(real[name].get(metric), metric) for metric in with_real)])
-    return Table(f"{outcome['title']} by {title}", "", head, rows)
+        rows.append([name, *means, *(write_number(real[name].get(metric), metric) for metric in with_real)])
+    return Table(f"{outcome['title']} by {title}", "", head, rows, detail=True)
 
 
 def _title(about) -> str:
@@ -110,15 +116,15 @@ def _show(estimate: dict | None, metric: str, reason: str, signed: bool = False)
     """Mean, two intervals, number of pictures."""
     if estimate is None:
         return [reason, "", "", ""]
-    intervals = (_interval(estimate[name], metric, signed) for name in ("interval", "by_person"))
-    return [_number(estimate["mean"], metric, signed), *intervals, str(estimate["n"])]
+    intervals = (write_interval(estimate[name], metric, signed) for name in ("interval", "by_person"))
+    return [write_number(estimate["mean"], metric, signed), *intervals, str(estimate["n"])]
 
 
-def _interval(ends: Iterable[float] | None, metric: str, signed: bool) -> str:
-    return f"[{', '.join(_number(end, metric, signed) for end in ends)}]" if ends else ""
+def write_interval(ends: Iterable[float] | None, metric: str, signed: bool) -> str:
+    return f"[{', '.join(write_number(end, metric, signed) for end in ends)}]" if ends else ""
 
 
-def _number(value: float | None, metric: str, signed: bool = False) -> str:
+def write_number(value: float | None, metric: str, signed: bool = False) -> str:
     if value is None:
         return "-"
     return f"{value:{'+' if signed else ''}.{2 if metric == 'seconds' else 3}f}"

@@ -89,6 +89,7 @@ def check_page(text: str, pictures: int) -> None:
     assert page.tags.count("img") == pictures and "script" not in page.tags
     assert page.sources and all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
     assert not re.search(r"https?://|url\(|@import", re.sub(r"base64,[^\"]*", "", text))
+    assert "not measured" not in re.sub("<details>.*?</details>", "", text, flags=re.S), "folded away"
     assert NASTY in page.text and "not measured: no --clip" in page.text and "default-src 'none'" in text
 
 

@@ -56,6 +56,27 @@ def draw_contact_sheet(
     return sheet
 
 
+def draw_captioned_rows(rows: Sequence[tuple[str, Sequence[tuple[str, Image.Image]]]], cell_px: int) -> Image.Image:
+    """[(caption, pictures with their titles), ...]: each row in cells of cell_px, its caption below, over its width."""
+    font, columns = ImageFont.load_default(TEXT_PX), max(len(cells) for _, cells in rows)
+    width, parts = columns * (cell_px + GAP) + GAP, []
+    for caption, cells in rows:
+        strip = draw_contact_sheet(cells, columns, cell_px=(cell_px, cell_px))
+        lines = wrap_text(caption, width - 2 * GAP, font)
+        part = Image.new("RGB", (width, strip.height + LINE * len(lines) + GAP), LIGHT.paper)
+        part.paste(strip, (0, 0))
+        draw = ImageDraw.Draw(part)
+        draw.text((GAP, strip.height - GAP), "\n".join(lines), fill=LIGHT.ink, font=font, spacing=LINE - TEXT_PX)
+        draw.line((GAP, part.height - 1, width - GAP, part.height - 1), fill=LIGHT.beside)
+        parts.append(part)
+    sheet = Image.new("RGB", (width, sum(part.height for part in parts)), LIGHT.paper)
+    top = 0
+    for part in parts:
+        sheet.paste(part, (0, top))
+        top += part.height
+    return sheet
+
+
 def wrap_text(text, width, font):
     """Lines of at most `width` pixels, cut between words, or inside one that is longer; at least one line."""
     lines = [""]

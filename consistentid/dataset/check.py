@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from ..contact_sheet import draw_captioned_rows
 from ..errors import ConsistentIDError
 from ..face.preview import draw_labels
 from ..face.region_words import ALL_WORDS, PUBLISHED_REGIONS, REGION_WORDS
 from ..face.regions import Regions, select_by_word
 from ..prompt.mark import mark_caption
 from .records import DatasetError, Record
+
+CELL_PX = 192
+"""Nine cells, as a record with every region has, are as wide as a screen."""
 
 
 @dataclass
@@ -46,12 +50,23 @@ def check_records(records: Sequence[Record]) -> Findings:
     return findings
 
 
+def draw_records(records: Sequence[Record]) -> Image.Image:
+    """A row for each record, with its name and captions below; what one of them shows has the same place in all."""
+    drawn = [dict(draw_record(record)) for record in records]
+    shown = [title for title in ("photo", "labels", *ALL_WORDS) if any(title in pictures for pictures in drawn)]
+    blank, rows = Image.new("RGB", (1, 1), "white"), []
+    for record, pictures in zip(records, drawn, strict=True):
+        cells = [(title, pictures[title]) if title in pictures else (f"no {title}", blank) for title in shown]
+        rows.append((f"{record.name}: {record.caption} | {record.facial_caption}", cells))
+    return draw_captioned_rows(rows, CELL_PX)
+
+
 def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
     """(title, picture) of the photo, its label map over it, and each of its regions."""
     image = record.read_image()
     labels = record.read_labels(*image.shape[:2])
     regions = Regions(image, select_by_word(labels, ALL_WORDS))
-    pictures = [(record.name, image), ("regions", draw_labels(image, labels))]
+    pictures = [("photo", image), ("labels", draw_labels(image, labels))]
     pictures += [(REGION_WORDS[key], regions.isolate(key)) for key in regions.masks]
     return [(title, Image.fromarray(picture)) for title, picture in pictures]
 

@@ -40,10 +40,10 @@ def add_command(subparsers) -> None:
     prepare.add_argument("--device", default="cpu", help="of the face parser and the captioner (default: cpu)")
     check = actions.add_parser("check", help="open every file of every record")
     check.set_defaults(run=_check)
-    show = actions.add_parser("show", help="a sheet of records: photo, label map, regions")
+    show = actions.add_parser("show", help="a sheet of records, one a row: photo, label map, regions, captions")
     show.set_defaults(run=_show)
     show.add_argument("--out", type=Path, default=Path("records.png"), help="PNG to write (default: records.png)")
-    show.add_argument("--names", nargs="*", help=f"which records (default: the first {SHOWN})")
+    show.add_argument("--names", nargs="*", help=f"which records, or folders of them (default: {SHOWN} people)")
     for action in (check, show):
         action.add_argument("dataset", type=Path, help="folder of a training set, or its JSON file")
 
@@ -111,19 +111,28 @@ def _check(arguments) -> int:
 
 
 def _show(arguments) -> int:
-    from ..contact_sheet import draw_contact_sheet
     from ..whole_file import replace_file
-    from .check import draw_record
-    from .records import DatasetError, read_records
+    from .check import draw_records
+    from .people import spread_people
+    from .records import read_records
 
     records = read_records(arguments.dataset)
-    chosen = [record for record in records if record.name in arguments.names] if arguments.names else records[:SHOWN]
-    if arguments.names and len(chosen) < len(set(arguments.names)):
-        raise DatasetError(f"No record {', '.join(set(arguments.names) - {record.name for record in chosen})}.")
-    sheet = draw_contact_sheet([cell for record in chosen for cell in draw_record(record)])
+    chosen = _choose_records(records, arguments.names) if arguments.names else spread_people(records)[:SHOWN]
+    sheet = draw_records(chosen)
     with replace_file(arguments.out) as part:
         sheet.save(part, format="PNG")
     for record in chosen:
         print(f"{record.name}: {record.caption} | {record.facial_caption}")
     print(f"Sheet  {arguments.out}")
     return 0
+
+
+def _choose_records(records, names):
+    """Records by name, or by a folder of names; DatasetError for what is neither."""
+    from .records import DatasetError
+
+    found = {name: [one for one in records if one.name == name or one.name.startswith(f"{name}/")] for name in names}
+    if unknown := [name for name, those in found.items() if not those]:
+        raise DatasetError(f"No record {', '.join(unknown)}.")
+    chosen = {record.name for those in found.values() for record in those}
+    return [record for record in records if record.name in chosen]

@@ -90,7 +90,7 @@ class TrainingConfig:
     save_every: int = key("steps between checkpoints", 1000, fixed=False, gt=0)
     keep: int = key("checkpoints kept, the newest", 2, fixed=False, gt=0)
     sheet_every: int = key("steps between sample sheets; 0: none", 0, fixed=False, ge=0)
-    sheet_people: int = key("people of a sheet: the first records", 2, fixed=False, gt=0)
+    sheet_people: int = key("people of a sheet, nobody twice while there are others", 2, fixed=False, gt=0)
     sheet_prompts: tuple[str, ...] = key("prompts of a sheet", ("a photo of a person in a park",), fixed=False)
     sheet_steps: int = key("sampling steps of a sheet", 20, fixed=False, gt=0)
 

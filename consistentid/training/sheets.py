@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..attention_sheet import draw_regions_heat
 from ..contact_sheet import draw_contact_sheet
+from ..dataset.people import spread_people
 from ..dataset.records import Record
 from ..face.regions import Regions
 from ..headless.attention_maps import RecordedRun
@@ -31,14 +32,14 @@ MERGE_AT = 0.6
 
 
 class SheetMaker:
-    """Draws the first people of a training set with every prompt, always from the same noise.
+    """Draws people of a training set, the first of each, with every prompt, always from the same noise.
 
     The run is left as found, but for its pipeline's scheduler.
     """
 
     def __init__(self, run: Run):
         self.run, self.model = run, cast(TrainedAdapter, run.model)
-        records = run.samples.records[: run.config.sheet_people]
+        records = spread_people(run.samples.records)[: run.config.sheet_people]
         self.people = [self._encode_person(record) for record in records]
         set_scheduler(run.pipeline, "euler")
         run.pipeline.set_progress_bar_config(disable=True)
@@ -84,8 +85,9 @@ class WordSheetMaker:
 
     def __init__(self, run: Run):
         self.run, self.model = run, cast(TrainedMapping, run.model)
-        people = range(min(run.config.sheet_people, len(run.samples.records)))
-        self.people = [run.samples.read(number, 0) for number in people]
+        records = run.samples.records
+        people = spread_people(records)[: run.config.sheet_people]
+        self.people = [run.samples.read(records.index(record), 0) for record in people]
         set_scheduler(run.pipeline, "euler")
         run.pipeline.set_progress_bar_config(disable=True)
 

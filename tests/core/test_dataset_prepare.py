@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parent))
 from photo_set import FACE_BOX, make_photo
 
 import consistentid.dataset.run as run
+from consistentid.dataset.check import CELL_PX, draw_record
 from consistentid.dataset.command import add_command
 from consistentid.dataset.prepare import (
     FaceModels,
@@ -195,6 +196,9 @@ def test_the_command(photos, tmp_path, face_package, face_parser, capsys):
     (face,) = detect_faces(load_face_analysis(face_package, "CPU"), make_photo("portrait"))
     assert np.array_equal(portrait.read_embedding().numpy(), face.id_embedding)
     assert command("show", out, "--out", tmp_path / "sheet.png", "--names", "portrait.png") == 0
-    assert Image.open(tmp_path / "sheet.png").width == 4 * 264 + 8
+    assert Image.open(tmp_path / "sheet.png").width == len(draw_record(portrait)) * (CELL_PX + 8) + 8
+    capsys.readouterr()
+    assert command("show", out, "--out", tmp_path / "sheet.png", "--names", "more") == 0
+    assert capsys.readouterr().out.startswith("more/wide.jpg: "), "a folder of records"
     with pytest.raises(DatasetError, match="No record nobody"):
         command("show", out, "--names", "nobody")

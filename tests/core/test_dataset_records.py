@@ -11,7 +11,8 @@ from PIL import Image
 
 from consistentid.caption.describe import QUESTION
 from consistentid.dataset.captions import FIXED, QUESTIONS, caption_records
-from consistentid.dataset.check import check_records, draw_record
+from consistentid.dataset.check import CELL_PX, check_records, draw_record, draw_records
+from consistentid.dataset.people import spread_people
 from consistentid.dataset.records import DatasetError, read_records, write_record
 from consistentid.dataset.run import list_photos, merge_records, read_captions
 from consistentid.face.region_words import PUBLISHED_REGIONS
@@ -173,9 +174,32 @@ def test_check_tells_what_a_set_is_made_of_and_what_is_wrong(folder, labels):
 
 def test_pictures_of_a_record_show_its_regions(folder):
     pictures = dict(draw_record(read_records(folder)[0]))
-    assert list(pictures) == ["a/one", "regions", "face", "nose"]
+    assert list(pictures) == ["photo", "labels", "face", "nose"]
     nose = np.asarray(pictures["nose"])
     assert np.array_equal(nose[28:36, 30:34], IMAGE[28:36, 30:34]) and nose[:28].max() == 0
+
+
+def test_a_sheet_has_a_row_for_each_record(folder, labels):
+    """What one shows and another does not, leaves a gap: regions stay in their columns."""
+    faces = np.where(labels == 10, 1, labels).astype(np.uint8)
+    write_record(folder, "b", IMAGE, faces, None, **TEXTS | {"caption": "A man in a park. " * 30})
+    records = read_records(folder)
+    sheet = draw_records(records)
+    first, third = draw_records(records[:1]), draw_records([records[1]])
+    assert sheet.width == first.width > 4 * CELL_PX > draw_records(records[1:2]).width
+    assert third.width < first.width, "a record without a nose alone has three cells"
+    assert sheet.height > first.height * 3 and third.height > first.height, "a long caption has more lines"
+    assert np.array_equal(np.asarray(sheet)[: first.height - 1], np.asarray(first)[:-1])
+
+
+def test_nobody_comes_twice_before_everybody_was_there(tmp_path, labels):
+    names = ["a/1", "a/2", "a/3", "b/1", "c/1", "c/2"]
+    for name in names:
+        write_record(tmp_path / "people", name, IMAGE, labels, None, **TEXTS)
+        write_record(tmp_path / "flat", name.replace("/", ""), IMAGE, labels, None, **TEXTS)
+    spread = [record.name for record in spread_people(read_records(tmp_path / "people"))]
+    assert spread == ["a/1", "b/1", "c/1", "a/2", "c/2", "a/3"]
+    assert spread_people(read_records(tmp_path / "flat")) == read_records(tmp_path / "flat")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from PIL import Image
 from tiny_training import tiny_networks, write_config
 
 import consistentid.training.loop as loop
+import consistentid.training.sheets as sheets
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.errors import CheckpointError
 from consistentid.headless.unet import install_adapter
@@ -162,17 +164,28 @@ def test_sdxl_in_mixed_precision(sdxl_folder, make_config):
 def test_sheets_show_people_and_leave_the_run_as_it_is(tiny, make_config, tmp_path):
     usual = {"steps": 2, "batch": 2, "precision": "bf16"}
     plain = loop.train(make_config(output=str(tmp_path / "plain"), **usual))
-    sheets = {"sheet_every": 1, "sheet_steps": 2, "sheet_people": 1}
-    shown = make_config(output=str(tmp_path / "shown"), **sheets, **usual)
+    drawn = {"sheet_every": 1, "sheet_steps": 2, "sheet_people": 1}
+    shown = make_config(output=str(tmp_path / "shown"), **drawn, **usual)
     path = loop.train(shown)
     first, second = read_weights(plain), read_weights(path)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    sheets = sorted((path.parent / "sheets").iterdir())
-    assert [sheet.name for sheet in sheets] == ["00000001.png", "00000002.png"]
-    pictures = [Image.open(sheet).convert("RGB") for sheet in sheets]
+    files = sorted((path.parent / "sheets").iterdir())
+    assert [file.name for file in files] == ["00000001.png", "00000002.png"]
+    pictures = [Image.open(file).convert("RGB") for file in files]
     assert pictures[0].size == (3 * 264 + 8, 290 + 8) and pictures[0].tobytes() != pictures[1].tobytes()
     heat = pictures[0].crop((2 * 264 + 8, 8, 3 * 264, 264)).convert("HSV").getchannel("S")
     assert heat.getextrema()[1] > 100  # the picture under it is grey
+
+
+@pytest.mark.parametrize("maker", ["SheetMaker", "WordSheetMaker"])
+def test_a_sheet_shows_nobody_twice_while_there_are_others(maker, tmp_path, monkeypatch):
+    records = [SimpleNamespace(name=name, image=tmp_path / name) for name in ("ada/1", "ada/2", "ben/1", "eve/1")]
+    read = SimpleNamespace(records=records, read=lambda number, ordinal: records[number])
+    pipeline = SimpleNamespace(set_progress_bar_config=lambda disable: None)
+    run = SimpleNamespace(samples=read, config=SimpleNamespace(sheet_people=2), model=None, pipeline=pipeline)
+    monkeypatch.setattr(sheets, "set_scheduler", lambda *_: None)
+    monkeypatch.setattr(sheets.SheetMaker, "_encode_person", lambda maker, record: record)
+    assert [record.name for record in getattr(sheets, maker)(run).people] == ["ada/1", "ben/1"]
 
 
 def test_weights_that_are_no_numbers_end_the_run_before_they_are_saved(tiny, make_config, monkeypatch):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 from .packages import needed
 from .whole_file import replace_file
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 BLUE, SKY, ORANGE, GREY, LIGHT = "#0072b2", "#56b4e9", "#d55e00", "#6b6b6b", "#d0d0d0"
 """Of curves and means; the same on dark; of marks; of what is beside the point; of grids. The colour-blind tell them
 apart too (Okabe, Ito: Color Universal Design)."""
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",  # matplotlib brings it, so plots look alike everywhere
     "font.size": 9,
     "axes.titlesize": 9,
@@ -188,10 +188,11 @@ def _draw_spans(panel: "Axes", spans: Mapping[str, Span | None], beside: Collect
 
 def _make_panels(rows: int, columns: int, inches: tuple[float, float], **shared) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(inches, dpi=PIXELS_PER_INCH, facecolor="white", layout="constrained")
     foot = FOOT_INCHES / inches[1]
-    figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
+    layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot))
+    figure = Figure(inches, dpi=PIXELS_PER_INCH, facecolor="white", layout=layout)
     return figure, list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
 
 

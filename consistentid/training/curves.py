@@ -48,7 +48,7 @@ def draw_log(log: Path) -> None:
     lines = read_log(log)
     if len(lines) < 2:
         return
-    names = dict.fromkeys(name for line in lines for name in line if name != "step")
+    names: list[str] = list(dict.fromkeys(name for line in lines for name in line if name != "step"))
     curves = []
     for name in names:
         points = [(line["step"], line[name]) for line in lines if name in line]

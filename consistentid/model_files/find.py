@@ -3,7 +3,6 @@
 Knows no host: a search folder is one that ComfyUI would search for a kind of model, such as models/clip_vision.
 """
 
-import difflib
 import hashlib
 import os
 import re
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, ConsistentIDError
+from ..suggestion import find_nearest
 from .manifest import Model, read_manifest
 
 PACK = Path(__file__).absolute().parents[2]
@@ -167,9 +167,9 @@ def _suggest_nearest(model: Model, name: str, folders: list[Path]) -> str:
     names = {}
     for place, inside, files in (step for folder in folders for step in _walk(folder)):
         names |= {item.casefold(): place / item for item in (inside if model.is_folder else files)}
-    nearest = difflib.get_close_matches(name.casefold(), names, n=1)
+    nearest = find_nearest(name, names)
     if not nearest:
         return ""
-    path = names[nearest[0]]
+    path = names[nearest]
     incomplete = model.is_folder and path.name == name
     return f"{path} is not complete. " if incomplete else f"Is it {path} under another name? "

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 
 from ..packages import needed
 from .manifest import File, Snapshot, Source
+from .network import describe_failure
 from .paths import require_distinct, require_safe_path
 from .transfer import Address, DownloadError
 
@@ -39,7 +40,7 @@ def locate_file(file: File) -> Address:
     try:
         found = get_hf_file_metadata(hf_hub_url(source.repository, source.path, revision=source.revision))
     except Exception as error:
-        raise DownloadError(f"{source.address} is not available: {_shorten(error)}") from error
+        raise DownloadError(f"{source.address} is not available: {describe_failure(error)}.") from error
     stated = found.etag if found.etag and len(found.etag) == 64 else None
     for what, known, other in (("size", file.size, found.size), ("hash", file.sha256, stated)):
         if None not in (known, other) and known != other:
@@ -56,7 +57,7 @@ def list_snapshot(snapshot: Snapshot) -> tuple[File, ...]:
     try:
         info = HfApi().model_info(snapshot.repository, revision=snapshot.revision, files_metadata=True)
     except Exception as error:
-        raise DownloadError(f"{snapshot.address} is not available: {_shorten(error)}") from error
+        raise DownloadError(f"{snapshot.address} is not available: {describe_failure(error)}.") from error
     files = []
     for entry in info.siblings or ():
         path = entry.rfilename
@@ -68,7 +69,3 @@ def list_snapshot(snapshot: Snapshot) -> tuple[File, ...]:
         raise DownloadError(f"{snapshot.address} has no file like {', '.join(snapshot.patterns)}.")
     require_distinct(file.path for file in files)
     return tuple(files)
-
-
-def _shorten(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}"

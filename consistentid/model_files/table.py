@@ -1,5 +1,8 @@
 """The manifest as other files show it: the table in docs/models.md, and the download hints in workflows."""
 
+from collections.abc import Iterable
+
+from ..plural import count
 from .manifest import Model, read_manifest
 
 MARKS = ("<!-- models -->", "<!-- /models -->")
@@ -14,6 +17,21 @@ def format_size(size: int | None) -> str:
         if size >= factor:
             return f"{size / factor:.{1 if unit == 'GB' else 0}f} {unit}"
     return f"{size} bytes"
+
+
+def describe_total(models: Iterable[Model]) -> str:
+    """What a download of models brings: "5 files, at least 2.8 GB, 4 folders". "At least" where a source alone knows.
+
+    Those that a person has to fetch do not count.
+    """
+    models = [model for model in models if not model.is_manual]
+    files = count(sum(len(model.downloads) or 1 for model in models), "file")
+    sizes = [model.size for model in models]
+    size = format_size(sum(size or 0 for size in sizes)) if any(sizes) else ""
+    size = f"at least {size}" if size and not all(sizes) else size or "size not stated"
+    folders = {f"{model.folder}/{model.name}" if model.is_folder else model.folder for model in models}
+    least = "at least " if any(model.snapshot for model in models) else ""
+    return f"{least}{files}, {size}, {count(len(folders), 'folder')}"
 
 
 def render_markdown() -> str:

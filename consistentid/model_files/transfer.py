@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..packages import needed
 from .aside import POLL_S, Aside
+from .network import describe_failure, is_outage
 from .watch import DownloadError, Progress, Watch
 
 RETRIES = 5
@@ -107,7 +108,9 @@ def _try_once(address: Address, partial: Path, watch: Watch) -> None:
     except requests.exceptions.TooManyRedirects as error:
         raise DownloadError(f"{address.url} leads round in circles: {error}") from error
     except requests.RequestException as error:
-        raise _Cut(f"{type(error).__name__}: {error}") from error
+        if is_outage(error) and not start:
+            raise DownloadError(f"{address.url} is not available: {describe_failure(error)}.") from error
+        raise _Cut(describe_failure(error)) from error
 
 
 def _close(response, aside: Aside) -> None:

@@ -1,6 +1,5 @@
 """Every choice of a training run: one table for the YAML file, its defaults, and the record in a checkpoint."""
 
-import difflib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
@@ -13,6 +12,7 @@ from ..choices import ALIGNMENTS
 from ..errors import ConsistentIDError
 from ..face.region_words import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, RegionWord, order_words
 from ..packages import needed
+from ..suggestion import suggest
 
 PRECISIONS = ("no", "bf16", "fp16")
 CLASS_WORDS = ("a person", "a man", "a woman", "a boy", "a girl")
@@ -214,6 +214,5 @@ def _explain(kind: type[TrainingConfig], problem: Problem) -> str:
     if problem.kind == "missing":
         return f"it must name {problem.wanted}."
     if problem.kind == "unknown":
-        nearest = difflib.get_close_matches(problem.found, [item.name for item in fields(kind)], n=1)
-        return f"unknown key '{problem.found}'.{f' Is it {nearest[0]}?' if nearest else ''}"
+        return f"unknown key '{problem.found}'.{suggest(problem.found, [item.name for item in fields(kind)])}"
     return f"{problem.place} is {problem.found}; {problem.wanted} is needed."

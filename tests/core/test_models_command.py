@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,7 +35,10 @@ def put(path: Path, content: bytes = b"x") -> None:
 def test_list_tells_what_is_there(models, tmp_path, capsys):
     put(tmp_path / "facexlib/parsing_bisenet.pth")
     assert models("list") == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    listed, _, uses = capsys.readouterr().out.partition("To download")
+    assert "  sd15            4 files, at least 2.9 GB, 3 folders\n" in uses
+    assert "  face2diffusion  by hand: face2diffusion\n" in uses
+    lines = {line.split()[0]: line for line in listed.splitlines() if line.startswith("  ")}
     assert set(lines) == set(read_manifest())
     assert lines["face_parser"].endswith(f": {Path('facexlib/parsing_bisenet.pth')}")
     assert lines["clip_vision"].endswith("missing, size 2.5 GB")
@@ -55,6 +59,35 @@ def test_a_models_folder_that_does_not_exist_is_named(models, monkeypatch, capsy
 def test_get_of_something_unknown_tells_what_there_is(models, capsys):
     assert models("get", "adaptor") == 1
     assert "no model 'adaptor'" in (told := capsys.readouterr().err) and "adapter_sd15" in told
+    assert models("get", "sd1.5") == 1
+    assert "no model 'sd1.5'. Is it sd15?" in capsys.readouterr().err
+
+
+def test_the_sum_of_a_use_comes_first_and_counts_what_is_missing(models, tmp_path, capsys):
+    assert models("get", "sd15") == 1
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == f"To download: 4 files, at least 2.9 GB, 3 folders below {tmp_path}."
+    assert "`models get example_sd15` brings one" in others[0]
+    put(tmp_path / "consistentid/ConsistentID-v1.bin")
+    put(tmp_path / "checkpoints/mine.safetensors")
+    assert models("get", "sd15") == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"To download (3 of 4 models): 3 files, 2.9 GB, 3 folders below {tmp_path}.\nBiSeNet")
+    assert "adapter_sd15: already at" in out and "example_sd15" not in out
+    assert "face_parser: not downloaded; accept it with --accept-licence." in err
+
+
+def test_without_network_the_error_is_in_words(models, monkeypatch, capsys):
+    def lookup(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    assert models("get", "adapter_sd15", "face_parser", "--accept-licence") == 1
+    *told, total = capsys.readouterr().err.splitlines()
+    assert all(
+        line.endswith(" is not available: there is no network, or nobody there knows this address.") for line in told
+    )
+    assert len(told) == 2 and total == "2 of 2 models failed: adapter_sd15, face_parser."
 
 
 def test_get_of_a_browser_page_tells_the_page(models, capsys):
@@ -78,7 +111,9 @@ def test_the_licence_is_asked_for_once(models, tmp_path, monkeypatch, capsys, an
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or answer)
     assert models("get", "adapter_sdxl") == 1
-    assert ("forbids downloads" if accepted else "not accepted") in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert ("forbids downloads" if accepted else "adapter_sdxl: declined, not downloaded.") in err
+    assert (out + err).count(read_manifest()["adapter_sdxl"].consequence) == 1
     assert Records(tmp_path).has_accepted(read_manifest()["adapter_sdxl"]) is accepted
     models("get", "adapter_sdxl")
     assert len(asked) == (1 if accepted else 2)
@@ -100,7 +135,10 @@ def test_verify_reports_a_file_that_is_not_the_known_one(models, tmp_path, capsy
     assert "face_parser: not the known file" in out and "adapter_sd15: missing" in out
 
 
-def test_verify_of_a_missing_file_fails_only_when_it_is_asked_for(models, capsys):
+def test_verify_of_a_missing_file_fails_only_when_it_is_asked_for(models, tmp_path, capsys):
+    assert models("verify") == 1
+    assert f"Nothing to verify: none of these models is in {tmp_path}" in capsys.readouterr().err
+    put(tmp_path / "consistentid/ConsistentID_SDXL-v1.bin")
     assert models("verify") == 0
     assert models("verify", "adapter_sd15") == 1
     assert "models get adapter_sd15" in capsys.readouterr().out

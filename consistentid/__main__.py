@@ -14,8 +14,7 @@ if not __package__:
     runpy.run_module("consistentid", run_name="__main__", alter_sys=True)
     sys.exit()
 
-import argparse
-
+from .command_line import CommandParser, give_examples
 from .dataset.command import add_command as add_dataset
 from .errors import ConsistentIDError, describe_os_error
 from .evaluation.command import add_command as add_evaluate
@@ -23,10 +22,21 @@ from .headless.command import add_command as add_portrait
 from .model_files.command import add_command as add_models
 from .training.command import add_command as add_train
 
+EXAMPLES = (
+    "python -m consistentid models get sd15",
+    'python -m consistentid portrait --face me.jpg --prompt "a man on a mountain, film"',
+    "python -m consistentid dataset prepare PHOTOS SET --fixed-captions",
+    "python -m consistentid train --config train.yaml",
+    "python -m consistentid evaluate run plan.csv RUNS/ours --settings portrait.json",
+    "python -m consistentid portrait --help",
+)
+
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; `words` are the arguments, sys.argv's by default. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="consistentid", description="ConsistentID without ComfyUI.")
+    parser = CommandParser(
+        prog="python -m consistentid", description="ConsistentID without ComfyUI.", **give_examples(*EXAMPLES)
+    )
     subparsers = parser.add_subparsers(dest="command", required=True)
     add_models(subparsers)
     add_portrait(subparsers)

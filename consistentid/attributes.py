@@ -10,6 +10,7 @@ from .errors import ConsistentIDError
 from .identity import Identity
 from .identity.mixing import adjust_regions, interpolate_line
 from .prompt.mark import EMBEDDING, WORDS, find_word, split_clauses
+from .suggestion import suggest
 
 PLACES = ("adjective", "noun", "looks", "mood")
 
@@ -100,7 +101,7 @@ def parse_change(text: str) -> tuple[str, str]:
     if not equals or name.strip() not in ATTRIBUTES or not words.strip():
         raise ConsistentIDError(
             f"'{text}' is not a change: write ATTRIBUTE=WORDS, such as hair=long blond hair. Attributes are "
-            f"{', '.join(ATTRIBUTES)}."
+            f"{', '.join(ATTRIBUTES)}.{suggest(name.strip(), ATTRIBUTES)}"
         )
     return name.strip(), words.strip()
 

@@ -3,14 +3,22 @@
 Needs nothing but Python 3.10: every command makes its own environment, `.venv` in the repository.
 """
 
-import argparse
 import sys
+
+from consistentid.command_line import CommandParser, give_examples
 
 from .all_tests import plan_parts, run_tests
 from .checks import run_checks
 from .comfyui_folder import clone_comfyui, find_comfyui, find_every_comfyui
 from .failure import Failure
 from .project_environment import enter_environment, prepare_environment
+
+EXAMPLES = (
+    "python quickstart portrait",
+    'python quickstart portrait --photo me.jpg --prompt "a man on a mountain, film"',
+    "python quickstart portrait --engine headless --out pictures",
+)
+FOR_CONTRIBUTORS = ("python quickstart check", "python quickstart test -k models")
 
 
 def main():
@@ -72,13 +80,21 @@ def _seed(text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python quickstart", description=(__doc__ or "").partition("\n")[0])
+    about = (__doc__ or "").partition("\n")[0]
+    parser = CommandParser(prog="python quickstart", description=about, **give_examples(*EXAMPLES, *FOR_CONTRIBUTORS))
     commands = parser.add_subparsers(dest="command", required=True)
-    options = commands.add_parser("portrait", help="one picture of a person in, portraits out", allow_abbrev=False)
+    about = "one picture of a person in, portraits out"
+    command = commands.add_parser("portrait", help=about, allow_abbrev=False, **give_examples(*EXAMPLES))
+    options = command.add_argument_group("what to draw")
     options.add_argument("--photo", help="a photo with one face (default: a public-domain portrait, or a drawn person)")
     options.add_argument("--prompt", help="what to paint (default: the workflow's)")
     options.add_argument("--negative", help="what to avoid (default: the workflow's)")
     options.add_argument("--out", default="output", help="folder for the pictures (default: output)")
+    options.add_argument("--seed", type=_seed, help="of the first picture (default: by chance; 0 for a drawn person)")
+    options.add_argument("--steps", type=int, help="sampling steps (default: the workflow's)")
+    options.add_argument("--width", type=int, help="in pixels (default: the workflow's)")
+    options.add_argument("--height", type=int, help="in pixels (default: the workflow's)")
+    options = command.add_argument_group("what draws it")
     options.add_argument("--comfyui", help="ComfyUI's folder (default: COMFYUI_PATH, or the usual places, or a clone)")
     options.add_argument(
         "--engine",
@@ -93,10 +109,6 @@ def _parser():
     options.add_argument(
         "--base-config", help="without ComfyUI and offline: a diffusers folder of the base model of --checkpoint"
     )
-    options.add_argument("--seed", type=_seed, help="of the first picture (default: by chance; 0 for a drawn person)")
-    options.add_argument("--steps", type=int)
-    options.add_argument("--width", type=int)
-    options.add_argument("--height", type=int)
     commands.add_parser("environment", help="make the environment: .venv, and one for each further ComfyUI")
     commands.add_parser("check", help="run linters, formatters and type checkers")
     commands.add_parser("test", help="run the tests, on every ComfyUI; other arguments go to pytest", add_help=False)

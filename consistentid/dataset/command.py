@@ -4,28 +4,41 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from ..command_line import give_examples
 from ..face.region_words import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, order_words
 from ..model_files.find import VARIABLE, find_by_id
 from ..whole_file import claim_folder
 
 SHOWN = 8
+EXAMPLES = (
+    "python -m consistentid dataset prepare PHOTOS SET --captioner CAPTIONER_FOLDER --device cuda",
+    "python -m consistentid dataset prepare PHOTOS SET --size 1024 --people 2 --fixed-captions",
+    "python -m consistentid dataset check SET",
+    "python -m consistentid dataset show SET --out records.png",
+)
 
 
 def add_command(subparsers) -> None:
     """Add `dataset` to the command line; `run` of the parsed arguments does it and returns the exit code."""
-    dataset = subparsers.add_parser("dataset", help="training data: prepare, check, show")
+    dataset = subparsers.add_parser("dataset", help="training data: prepare, check, show", **give_examples(*EXAMPLES))
     actions = dataset.add_subparsers(dest="action", required=True)
-    prepare = actions.add_parser("prepare", help="a folder of photos -> records; goes on where it was stopped")
+    prepare = actions.add_parser(
+        "prepare", help="a folder of photos -> records; goes on where it was stopped", **give_examples(*EXAMPLES[:2])
+    )
     prepare.set_defaults(run=_prepare)
     prepare.add_argument("photos", type=Path, help="folder of photos; NAME.txt and NAME_face.txt hold captions")
     prepare.add_argument("out", type=Path, help="folder of the training set")
-    prepare.add_argument("--size", type=int, default=512, help="side of the pictures in px (default: 512; SDXL: 1024)")
-    prepare.add_argument("--face-share", type=float, default=0.2, help="smallest face, in sides of the picture")
-    prepare.add_argument("--people", type=int, default=1, help="most faces in a photo (default: 1)")
-    prepare.add_argument("--quality", type=float, default=0.0, help="lowest quality of the face, 0..1 (default: 0)")
+    wanted = prepare.add_argument_group("which photos, and how large")
+    wanted.add_argument("--size", type=int, default=512, help="side of the pictures in px (default: 512; SDXL: 1024)")
+    wanted.add_argument(
+        "--face-share", type=float, default=0.2, help="smallest face, in sides of the picture (default: 0.2)"
+    )
+    wanted.add_argument("--people", type=int, default=1, help="most faces in a photo (default: 1)")
+    wanted.add_argument("--quality", type=float, default=0.0, help="lowest quality of the face, 0..1 (default: 0)")
     prepare.add_argument("--workers", type=int, default=4, help="photos at once (default: 4)")
-    prepare.add_argument("--captioner", help="folder of a vision-language model that writes missing captions")
-    prepare.add_argument(
+    captions = prepare.add_argument_group("captions that no file beside a photo holds")
+    captions.add_argument("--captioner", help="folder of a vision-language model that writes missing captions")
+    captions.add_argument(
         "--regions",
         nargs="+",
         choices=(*ALL_WORDS, *OTHER_NAMES),
@@ -33,12 +46,15 @@ def add_command(subparsers) -> None:
         metavar="WORD",
         help=f"what the captioner is asked about, of {', '.join(ALL_WORDS)} (default: the published five)",
     )
-    prepare.add_argument("--fixed-captions", action="store_true", help="the fixed sentences where captions are missing")
-    prepare.add_argument("--face-package", help="InsightFace package folder")
-    prepare.add_argument("--face-parser", help="BiSeNet file")
-    prepare.add_argument("--models-folder", help=f"for models that are not named; else {VARIABLE}")
-    prepare.add_argument("--device", default="cpu", help="of the face parser and the captioner (default: cpu)")
-    check = actions.add_parser("check", help="open every file of every record")
+    captions.add_argument(
+        "--fixed-captions", action="store_true", help="the fixed sentences where captions are missing"
+    )
+    models = prepare.add_argument_group("models")
+    models.add_argument("--face-package", help="InsightFace package folder")
+    models.add_argument("--face-parser", help="BiSeNet file")
+    models.add_argument("--models-folder", help=f"for models that are not named; else {VARIABLE}")
+    models.add_argument("--device", default="cpu", help="of the face parser and the captioner (default: cpu)")
+    check = actions.add_parser("check", help="open every file of every record", **give_examples(EXAMPLES[2]))
     check.set_defaults(run=_check)
     show = actions.add_parser("show", help="a sheet of records, one a row: photo, label map, regions, captions")
     show.set_defaults(run=_show)

@@ -4,13 +4,20 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from ..command_line import give_examples
 from ..whole_file import claim_folder
 from .ablation import NAMES
 
 
 def add_ablation(actions, add_plan, add_models) -> None:
     """Add it to the actions of `evaluate`. add_plan, add_models: give a parser the options of `evaluate run`."""
-    ablate = actions.add_parser("ablate", help="draw a plan with one thing changed at a time, headless, and compare")
+    ablate = actions.add_parser(
+        "ablate",
+        help="draw a plan with one thing changed at a time, headless, and compare",
+        **give_examples(
+            "python -m consistentid evaluate ablate plan.json RUNS/ablation --settings portrait.json --rows tokens"
+        ),
+    )
     ablate.set_defaults(run=_ablate)
     add_plan(ablate)
     ablate.add_argument("--rows", nargs="+", choices=NAMES, required=True, help="what to change")

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..command_line import give_examples
 from ..whole_file import claim_folder, replace_file
 from .ablation_command import add_ablation
 from .plan_command import add_plan_maker
@@ -17,12 +18,22 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .scoring import Scorer
 
+EXAMPLES = (
+    "python -m consistentid evaluate run plan.csv RUNS/ours --settings portrait.json --clip CLIP_FOLDER",
+    "python -m consistentid evaluate run plan.csv RUNS/other --workflow other_api.json --clip CLIP_FOLDER",
+    "python -m consistentid evaluate compare RUNS/ours RUNS/other --out RUNS/both",
+)
+
 
 def add_command(subparsers) -> None:
     """Add `evaluate` to the command line; `run` of the parsed arguments does it and returns the exit code."""
-    evaluate = subparsers.add_parser("evaluate", help="draw a plan of pictures, measure them, compare runs")
+    evaluate = subparsers.add_parser(
+        "evaluate", help="draw a plan of pictures, measure them, compare runs", **give_examples(*EXAMPLES)
+    )
     actions = evaluate.add_subparsers(dest="action", required=True)
-    run = actions.add_parser("run", help="draw what is missing of a plan, score all, write the report")
+    run = actions.add_parser(
+        "run", help="draw what is missing of a plan, score all, write the report", **give_examples(*EXAMPLES[:2])
+    )
     run.set_defaults(run=_run)
     _add_plan(run)
     run.add_argument("--no-draw", action="store_true", help="score what is there")
@@ -31,7 +42,9 @@ def add_command(subparsers) -> None:
     )
     _add_comfyui(run)
     _add_models(run)
-    compare = actions.add_parser("compare", help="runs side by side; differences from the first")
+    compare = actions.add_parser(
+        "compare", help="runs side by side; differences from the first", **give_examples(EXAMPLES[2])
+    )
     compare.set_defaults(run=_compare)
     compare.add_argument("runs", type=Path, nargs="+", help="two or more folders of evaluate run")
     compare.add_argument("--out", type=Path, required=True, help="folder of the report")

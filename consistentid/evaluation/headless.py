@@ -33,6 +33,7 @@ from ..headless.portrait_settings import PortraitSettings, read_settings
 from ..headless.unet import InstalledAdapter, install_adapter
 from ..identity import Identity
 from ..identity.encode import PhotoModels, align_photo
+from ..suggestion import suggest
 from .engine import Drawing, DrawingError, EngineError
 from .fingerprint import describe_file, hash_path
 
@@ -167,7 +168,10 @@ def read_run_settings(path: str | Path) -> PortraitSettings:
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
         if isinstance(values, dict) and (strange := sorted(values.keys() - known)):
-            raise EngineError(f"{path}: unknown setting {', '.join(strange)}. Known: {', '.join(sorted(known))}.")
+            raise EngineError(
+                f"{path}: unknown setting {', '.join(strange)}.{suggest(strange[0], known)} "
+                f"Known: {', '.join(sorted(known))}."
+            )
         settings = check_table(PortraitSettings, values)
     except EngineError:
         raise

@@ -5,12 +5,19 @@ import json
 import os
 from pathlib import Path
 
+from ..command_line import give_examples
 from ..whole_file import replace_file
 
 
 def add_plan_maker(actions) -> None:
     """Add it to the actions of `evaluate`."""
-    plan = actions.add_parser("plan", help="write a plan of your photos and of published prompts or styles")
+    plan = actions.add_parser(
+        "plan",
+        help="write a plan of your photos and of published prompts or styles",
+        **give_examples(
+            "python -m consistentid evaluate plan plan.json --prompts prompts.txt --people woman ada.png eve/"
+        ),
+    )
     plan.set_defaults(run=_make)
     plan.add_argument("out", type=Path, help="JSON file to write")
     plan.add_argument(

@@ -3,12 +3,17 @@
 import argparse
 from pathlib import Path
 
+from ..command_line import give_examples
 from ..whole_file import replace_file
 
 
 def add_study(actions) -> None:
     """Add both to the actions of `evaluate`."""
-    study = actions.add_parser("study", help="a page that asks people which of two pictures they prefer, blindly")
+    study = actions.add_parser(
+        "study",
+        help="a page that asks people which of two pictures they prefer, blindly",
+        **give_examples("python -m consistentid evaluate study RUNS/ours RUNS/other --out study.html --pairs 40"),
+    )
     study.set_defaults(run=_make_study)
     study.add_argument("runs", type=Path, nargs="+", help="two or more folders of evaluate run; the first is compared")
     study.add_argument("--out", type=Path, required=True, help="HTML file to write; its key comes beside it")
@@ -17,7 +22,11 @@ def add_study(actions) -> None:
     study.add_argument("--question", action="append", help="in place of the two about person and text; may be repeated")
     study.add_argument("--title", default="Portraits", help="of the page (default: Portraits)")
     study.add_argument("--side", type=int, default=640, help="longer side of its pictures, at most (default: 640)")
-    votes = actions.add_parser("votes", help="what the people of a study prefer, with intervals")
+    votes = actions.add_parser(
+        "votes",
+        help="what the people of a study prefer, with intervals",
+        **give_examples("python -m consistentid evaluate votes study.key.json votes_*.json"),
+    )
     votes.set_defaults(run=_count)
     votes.add_argument("key", type=Path, help="the .key.json that evaluate study wrote")
     votes.add_argument("votes", type=Path, nargs="+", help="files that the people saved")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from ..errors import ConsistentIDError
+from ..suggestion import suggest
 
 REGION_LABELS = {
     "Face": 1,
@@ -61,7 +62,7 @@ def read_region_words(text: str) -> tuple[str, ...]:
     unknown = [word for word in words if word and not order_words([word])]
     if unknown:
         raise ConsistentIDError(
-            f"There is no region '{unknown[0]}' to leave out (in '{text}'). Choose from {', '.join(ALL_WORDS)}, "
-            "separated by commas."
+            f"There is no region '{unknown[0]}' to leave out (in '{text}').{suggest(unknown[0], ALL_WORDS)} Choose "
+            f"from {', '.join(ALL_WORDS)}, separated by commas."
         )
     return order_words(words)

@@ -4,10 +4,29 @@ import argparse
 import sys
 from dataclasses import fields, replace
 from types import UnionType
-from typing import get_args
+from typing import Any, get_args
 
+from ..command_line import give_examples
 from ..terminal import hide_loading_bars
 from .portrait_settings import PortraitSettings, read_settings
+
+GROUPS = {
+    "face": "the person",
+    "prompt": "the picture",
+    "select": "how the photo is read",
+    "base": "models; what is not named is looked for in the models folder",
+    "lora": "LoRA, ControlNet, inpainting",
+    "scheduler": "sampling",
+    "device": "the machine",
+}
+"""{first option of a group: what the help calls it}"""
+EXAMPLES = (
+    'python -m consistentid portrait --face me.jpg --prompt "a man on a mountain, film"',
+    'python -m consistentid portrait --base zoo --face drawn.png --prompt "a man wearing a red hoodie, on a beach"',
+    "python -m consistentid portrait --person her.jpg=left --person him.jpg=right --width 768 --height 512 \\",
+    '    --prompt "two people, <A> in a red coat, <B> in a green coat"',
+    "python -m consistentid portrait --from-png portrait.png --seed 8 --out again.png",
+)
 
 
 def add_command(subparsers) -> None:
@@ -16,14 +35,18 @@ def add_command(subparsers) -> None:
         "portrait",
         help="draw a portrait with the headless engine, without ComfyUI",
         description="Draws a portrait with the headless engine, on diffusers. Brackets in the prompt are text.",
+        usage="%(prog)s [options]",
         allow_abbrev=False,
+        **give_examples(*EXAMPLES),
     )
     parser.add_argument("--out", default="", help="PNG to write, or a folder (default: portrait_DATE_TIME.png)")
     parser.add_argument("--attention", metavar="PNG", help="also write a sheet of where the facial tokens acted")
     parser.add_argument("--overwrite", action="store_true", help="write over pictures that are there already")
     parser.add_argument("--from-png", metavar="PNG", help="repeat the run that made a PNG; other options change it")
+    group: Any = parser
     for item in fields(PortraitSettings):
-        _add_option(parser, item)
+        group = parser.add_argument_group(GROUPS[item.name]) if item.name in GROUPS else group
+        _add_option(group, item)
     parser.set_defaults(run=run_portrait)
 
 
@@ -55,7 +78,7 @@ def run_portrait(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_option(parser: argparse.ArgumentParser, item) -> None:
+def _add_option(parser, item) -> None:
     """One field of the settings as an option; what is not given stays None, so that a PNG's own value counts."""
     text, choices = item.metadata["help"], item.metadata.get("choices")
     if item.type is not bool and item.default not in (None, "", ()):

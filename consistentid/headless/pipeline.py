@@ -85,7 +85,7 @@ def load_pipeline(
         raise CheckpointError(
             f"diffusers cannot load {path} as a checkpoint of {config.title} ({_describe_error(error)}).{advice}"
         ) from error
-    check_base(pipeline.unet, config, "The adapter", path.name)
+    check_base(pipeline.unet, config, f"A run with base {config.name}", str(path))
     _own_parts(pipeline)
     return pipeline
 

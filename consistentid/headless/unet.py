@@ -103,14 +103,14 @@ def install_adapter(
     return installed
 
 
-def check_base(unet: "UNet2DConditionModel", config: AdapterConfig, adapter: str, name: str = "this UNet") -> None:
-    """IncompatibleModelError unless the UNet is of the adapter's base model."""
+def check_base(unet: "UNet2DConditionModel", config: AdapterConfig, user: str, name: str = "this UNet") -> None:
+    """IncompatibleModelError unless the UNet is of a base model. user: what is for that one; name: of the UNet."""
     base = detect_base(unet)
     if base is None or base.name != config.name:
         found = f"of {base.title}" if base else f"a {type(unet).__name__} of another layout"
         raise IncompatibleModelError(
-            f"{adapter} is for {config.title}, but {name} is {found}. Supported base models: "
-            f"{', '.join(config.title for config in CONFIGS)}, each with its own adapter."
+            f"{user} is for {config.title}, but {name} is {found}. Supported base models: "
+            f"{', '.join(f'{config.title} ({config.name})' for config in CONFIGS)}, each with its own adapter."
         )
 
 

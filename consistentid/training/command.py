@@ -5,6 +5,8 @@ On several GPUs `accelerate launch path/to/consistentid train`.
 
 import argparse
 
+from ..command_line import give_examples
+
 
 def add_command(subparsers) -> None:
     """Add `train` to the command line; `run` of the parsed arguments does it and returns the exit code."""
@@ -12,6 +14,10 @@ def add_command(subparsers) -> None:
         "train",
         help="train an adapter, or a Face2Diffusion mapping, on a training set",
         description="Trains an adapter or a mapping network, on from the newest checkpoint. Keys: docs/training.md.",
+        **give_examples(
+            "python -m consistentid train --config train.yaml",
+            "accelerate launch --multi_gpu --num_processes 4 path/to/consistentid train --config train.yaml",
+        ),
     )
     train.add_argument("--config", required=True, metavar="FILE", help="YAML file with the configuration")
     train.set_defaults(run=_train)

@@ -159,13 +159,15 @@ def read_config(path: str | Path) -> TrainingConfig:
         import yaml
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is not there. The YAML file of a run is described in docs/training.md.") from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read as YAML ({error}).") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no configuration: lines like 'steps: 1000' are needed.")
     method = str(content.get("method", METHODS[0]))
     if method not in METHODS:
-        raise ConfigError(f"{path}: method is '{method}'; {' or '.join(METHODS)} is needed.")
+        raise ConfigError(f"{path}: method is '{method}'; {' or '.join(METHODS)} is needed.{suggest(method, METHODS)}")
     kind = CONFIGURATIONS[method]
     known = {item.name: item for item in fields(kind)}
     values = {name: _read(known[name], v) if name in known else v for name, v in content.items()}

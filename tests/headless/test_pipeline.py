@@ -238,5 +238,7 @@ def test_checkpoints_that_cannot_be_loaded(files, tmp_path):
         load_pipeline(tmp_path / "absent.safetensors", SD15)
     with pytest.raises(CheckpointError, match=r"cannot load .* as a checkpoint of SD1\.5"):
         load_pipeline(tmp_path, SD15)
-    with pytest.raises(IncompatibleModelError, match=r"is for SDXL.*SD1\.5"):
+    with pytest.raises(
+        IncompatibleModelError, match=r"A run with base sdxl is for SDXL, but .* is of SD1\.5\. .*SD1\.5 \(sd15\)"
+    ):
         load_pipeline(files["checkpoint"], SDXL)

@@ -63,6 +63,7 @@ def test_regions_are_named_in_any_order_and_once(tmp_path):
         (SHORT + "resolution: 100\n", "multiple of 64"),
         (SHORT + "drop_probability: 2\n", "drop_probability is 2.0"),
         (SHORT + "steps: 0\n", "steps is 0"),
+        (SHORT + "method: face2difusion\n", "face2diffusion is needed. Is it face2diffusion?"),
         ("steps: 10\n", "must name checkpoint, clip_vision, dataset, output"),
         ("- steps\n", "holds no configuration"),
         ("steps: [", "cannot be read as YAML"),
@@ -71,6 +72,11 @@ def test_regions_are_named_in_any_order_and_once(tmp_path):
 def test_what_is_refused(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message.replace("(", r"\(").replace("is [", r"is \[")):
         read(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_no_bad_yaml(tmp_path):
+    with pytest.raises(ConfigError, match=r"missing\.yaml is not there\. .*docs/training\.md"):
+        read_config(tmp_path / "missing.yaml")
 
 
 def test_the_guide_lists_every_key_with_its_default():

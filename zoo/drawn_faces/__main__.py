@@ -6,11 +6,19 @@ from pathlib import Path
 
 from PIL import Image
 
+from consistentid.command_line import CommandParser, give_examples
+
 from .sheet import draw_sheet
+
+EXAMPLES = (
+    "python -m zoo.drawn_faces sheet --out sheet.png --people 3",
+    "python -m zoo.drawn_faces dataset SET --people 20 --scenes 8 --size 128",
+)
 
 
 def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="zoo.drawn_faces", description="Drawn portraits with known truth.")
+    about = "Drawn portraits with known truth."
+    parser = CommandParser(prog="python -m zoo.drawn_faces", description=about, **give_examples(*EXAMPLES))
     commands = parser.add_subparsers(dest="command", required=True)
     sheet = commands.add_parser("sheet", help="a contact sheet")
     sheet.set_defaults(run=_draw_sheet)

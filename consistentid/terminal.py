@@ -1,8 +1,8 @@
 """What commands show in the terminal while they work."""
 
 import logging
-import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -39,10 +39,38 @@ class ProgressBar:
         self._bar.update(progress.done - self._bar.n)
 
 
-def print_progress(word: str, done: int, total: int) -> None:
-    """One line that counts: "Drawn 2 of 8". Only for people: nothing where the output is a file."""
-    if sys.stderr.isatty():
-        print(f"\r{word} {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+def show_progress(title: str, unit: str) -> Callable[[int, int], None]:
+    """A bar with the time that is left, for work that tells (done, total) from (0, total) on.
+
+    Only for people: nothing where the output is a file. It may be used for one work after the other.
+    """
+    bar: tqdm | None = None
+
+    def report(done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        nonlocal bar
+        if bar is None and total:
+            bar = tqdm(desc=title, total=total, unit=f" {unit}", disable=None)
+        if bar is not None:
+            bar.update(done - bar.n)
+            if done == total:
+                bar.close()
+                bar = None
+
+    return report
+
+
+def tell_duration(seconds: float) -> str:
+    """For people: 40 s, 12 min, 3 h 5 min.
+
+    >>> tell_duration(40.2), tell_duration(725), tell_duration(11_100)
+    ('40 s', '12 min', '3 h 5 min')
+    """
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def hide_loading_bars() -> None:

@@ -3,22 +3,26 @@
 import asyncio
 import json
 import sys
+import time
 import uuid
 
 import aiohttp
+
+from consistentid.terminal import tell_duration
 
 from .failure import Failure
 
 BAR = 24
 
 
-def run_graph(address, graph):
+def run_graph(address, graph, title="Workflow"):
     """Run an API-format graph; returns {node id: output} as ComfyUI's history holds it: "images", "text", ...
 
+    title: what this makes, for people.
     Raises Failure with the server's own messages when it refuses the graph or a node fails.
     """
     try:
-        return asyncio.run(_run_graph(address, graph))
+        return asyncio.run(_run_graph(address, graph, title))
     except aiohttp.ClientError as error:
         raise Failure(f"The connection to ComfyUI broke: {error}") from error
 
@@ -28,7 +32,7 @@ def node_title(graph, node_id):
     return node.get("_meta", {}).get("title") or node.get("class_type", f"node {node_id}")
 
 
-async def _run_graph(address, graph):
+async def _run_graph(address, graph, title):
     client = uuid.uuid4().hex
     async with (
         aiohttp.ClientSession(address) as session,
@@ -38,7 +42,9 @@ async def _run_graph(address, graph):
             answer = await response.json()
         if answer.get("node_errors") or "prompt_id" not in answer:  # it queues what it can of a faulty graph
             raise Failure("ComfyUI refused the workflow:\n" + _describe_refusal(graph, answer))
-        await _follow(socket, graph, answer["prompt_id"])
+        began = time.monotonic()
+        await _follow(socket, graph, answer["prompt_id"], title)
+        _draw(f"{title}: drawn in {time.monotonic() - began:.0f} s", end="\n")
         return await _fetch_outputs(session, answer["prompt_id"])
 
 
@@ -52,8 +58,9 @@ async def _fetch_outputs(session, prompt_id):
         await asyncio.sleep(0.05)
 
 
-async def _follow(socket, graph, prompt_id):
+async def _follow(socket, graph, prompt_id, title):
     """Draw the progress line until the run ends."""
+    began = time.monotonic()
     async for message in socket:
         if message.type != aiohttp.WSMsgType.TEXT:
             continue
@@ -69,14 +76,19 @@ async def _follow(socket, graph, prompt_id):
         if kind == "execution_interrupted":
             raise Failure("The run was interrupted.")
         if kind == "execution_success" or (kind == "executing" and data["node"] is None):
-            return _draw("done", end="\n")
+            return
         if kind == "executing":
-            _draw(node_title(graph, data["node"]))
+            began = time.monotonic()
+            _draw(f"{title}: {node_title(graph, data['node'])}")
         if kind == "progress":
-            done = BAR * data["value"] // data["max"]
-            bar = "#" * done + "." * (BAR - done)
-            _draw(f"{node_title(graph, data['node'])}  [{bar}] {data['value']}/{data['max']}")
+            _draw(f"{title}: {node_title(graph, data['node'])}  {_draw_bar(**data, seconds=time.monotonic() - began)}")
     raise Failure("ComfyUI closed the connection in the middle of the run.")
+
+
+def _draw_bar(value, max, seconds, **_):
+    done = BAR * value // max
+    left = f", {tell_duration(seconds * (max - value) / value)} left" if 0 < value < max else ""
+    return f"[{'#' * done}{'.' * (BAR - done)}] {value}/{max}{left}"
 
 
 def _draw(text, end=""):

@@ -33,7 +33,8 @@ def main():
         if args.command == "check":
             return run_checks()
         if args.command == "environment":
-            plan_parts(find_every_comfyui())
+            for part in plan_parts(find_every_comfyui()):
+                print(f"Ready for tests {part.title}: {part.python}")
             return 0
         return portrait(args)
     except Failure as failure:

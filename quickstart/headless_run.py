@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,8 @@ def _draw_person(args, files, folder):
     )
     for number, prompt in enumerate(person.prompts):
         one = replace(settings, prompt=prompt, seed=(args.seed or 0) + number)
-        portrait, path = _draw(one, folder / f"{number}.png")
+        title = f"Portrait {number + 1} of {len(person.prompts)}"
+        portrait, path = _draw(one, folder / f"{number}.png", title)
         stages = portrait.stages
         results.append((prompt, path))
     return stages, results
@@ -117,10 +119,13 @@ def _choose_settings(args, inputs, run, **others):
     )
 
 
-def _draw(settings, path):
+def _draw(settings, path, title="Portrait"):
     """The portrait, and where its picture is, which carries the settings."""
+    began = time.monotonic()
+    print(f"{title}: {settings.prompt}", flush=True)
     portrait = draw_portrait(settings, progress=sys.stderr.isatty())
     save_portrait(portrait, plan_files(path, 1))
+    print(f"{title}: drawn in {time.monotonic() - began:.0f} s")
     print("\n".join(portrait.report))
     return portrait, path
 

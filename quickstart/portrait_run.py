@@ -69,14 +69,14 @@ def _draw_person(address, args, files):
         graph = read_graph(WORKFLOW)
         _set_inputs(graph, ("EmptyLatentImage",), {"batch_size": 1})
         _set_choices(graph, args, prompt, (args.seed or 0) + number)
-        stages, ((_, picture),) = _run(address, graph)
+        stages, ((_, picture),) = _run(address, graph, f"Portrait {number + 1} of {len(person.prompts)}")
         results.append((prompt, picture))
     return [("Person", person.photo), *stages], results
 
 
-def _run(address, graph):
+def _run(address, graph, title="Portrait"):
     """Its previews, [(title, PIL image)], and what it saved, [(title, path)]; says what its nodes say."""
-    outputs = run_graph(address, graph)
+    outputs = run_graph(address, graph, title)
     for node in (node for node in outputs if outputs[node].get("text")):
         print(f"{node_title(graph, node)}: {' '.join(outputs[node]['text'])}")
     previews = [(title, Image.open(path)) for title, path in _list_pictures(graph, outputs, "PreviewImage")]

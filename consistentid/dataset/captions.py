@@ -40,6 +40,7 @@ def caption_records(
     """
     questions = QUESTIONS | {"facial_caption": ask_about(words)}
     open_ones = list(_list_open(out))
+    watch(0, len(open_ones))
     for number, (name, entry) in enumerate(open_ones, 1):
         absent = [part for part in QUESTIONS if not read_value(entry, part)]
         if captioner:

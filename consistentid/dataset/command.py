@@ -1,7 +1,6 @@
 """`python -m consistentid dataset`: prepare, check and show training data."""
 
 import sys
-from functools import partial
 from pathlib import Path
 
 from ..command_line import give_examples
@@ -72,7 +71,7 @@ def _prepare(arguments) -> int:
 def _fill(arguments) -> int:
     from ..face.package import load_face_analysis
     from ..face.parsing import load_face_parser
-    from ..terminal import hide_loading_bars, print_progress
+    from ..terminal import hide_loading_bars, show_progress
     from .prepare import FaceModels, Preparation
     from .run import REJECTED, merge_records, prepare_folder
 
@@ -81,7 +80,7 @@ def _fill(arguments) -> int:
     package = arguments.face_package or find_by_id("face_analysis", arguments.models_folder)
     parser = arguments.face_parser or find_by_id("face_parser", arguments.models_folder)
     models = FaceModels(load_face_analysis(package), load_face_parser(parser).to(arguments.device))
-    watch = partial(print_progress, "Prepared")
+    watch = show_progress("Prepared", "photo")
     outcome = prepare_folder(arguments.photos, arguments.out, models, wanted, arguments.workers, watch)
     print(f"Records made: {outcome.made}; there before: {outcome.kept}.")
     print(f"Photos rejected: {len(outcome.rejected)}; {arguments.out / REJECTED} keeps the reasons.")
@@ -97,7 +96,7 @@ def _fill(arguments) -> int:
 
 
 def _add_captions(arguments) -> None:
-    from ..terminal import print_progress
+    from ..terminal import show_progress
     from .captions import caption_records
 
     if not arguments.captioner and not arguments.fixed_captions:
@@ -112,7 +111,7 @@ def _add_captions(arguments) -> None:
         captioner = load_captioner(arguments.captioner, torch.float32 if on_cpu else torch.float16)
         captioner.model.to(arguments.device)
     captioned = caption_records(
-        arguments.out, captioner, partial(print_progress, "Captioned"), order_words(arguments.regions)
+        arguments.out, captioner, show_progress("Captioned", "record"), order_words(arguments.regions)
     )
     print(f"Records that got captions: {captioned}.")
 

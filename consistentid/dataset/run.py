@@ -40,7 +40,8 @@ def prepare_folder(
 
     `out` may be in that folder, or be it: the set's own pictures are no photos. A run that was stopped goes on where it
     was. Photos rejected before stay so until rejected.json is deleted.
-    Captions are read from NAME.txt and NAME_face.txt beside a photo. watch is called with (done, total).
+    Captions are read from NAME.txt and NAME_face.txt beside a photo. watch(done, total) is called before the
+    first and after each.
     Raises DatasetError for a folder without photos, and for an `out` that was made with other settings.
     """
     found = list_photos(photos, out)
@@ -60,14 +61,17 @@ def prepare_folder(
         return ""
 
     made = 0
+    watch(0, len(open_ones))
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(open_ones), BUNDLE):
             bundle = open_ones[start : start + BUNDLE]
-            reasons = dict(zip(bundle, pool.map(prepare, bundle), strict=True))
-            rejected |= {photo: reason for photo, reason in reasons.items() if reason}
-            made += sum(not reason for reason in reasons.values())
-            write_json(out / REJECTED, rejected)
-            watch(start + len(bundle), len(open_ones))
+            try:
+                for done, (photo, reason) in enumerate(zip(bundle, pool.map(prepare, bundle), strict=True), start + 1):
+                    rejected |= {photo: reason} if reason else {}
+                    made += not reason
+                    watch(done, len(open_ones))
+            finally:
+                write_json(out / REJECTED, rejected)
     return Outcome(made, len(there), rejected)
 
 

@@ -1,7 +1,6 @@
 """`evaluate ablate`: what the parts of the method and its settings do, on one plan."""
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 from ..command_line import give_examples
@@ -31,7 +30,7 @@ def _ablate(arguments: argparse.Namespace) -> int:
 
 
 def _draw_rows(arguments: argparse.Namespace) -> int:
-    from ..terminal import hide_loading_bars, print_progress
+    from ..terminal import hide_loading_bars, show_progress
     from .ablation import list_rows
     from .command import compare_runs, prepare, write_reports
     from .gallery import Gallery
@@ -47,8 +46,8 @@ def _draw_rows(arguments: argparse.Namespace) -> int:
         folder = arguments.out / row.name
         engine = Headless(row.settings, plan.first_photo, plan.captions_by_photo if row.with_captions else {})
         gallery = Gallery(folder)
-        gallery.draw_missing(plan, engine, arguments.template, partial(print_progress, row.name))
-        outcome = score_gallery(plan, gallery, scorer, arguments.real, partial(print_progress, f"Scored {row.name}"))
+        gallery.draw_missing(plan, engine, arguments.template, show_progress(row.name, "picture"))
+        outcome = score_gallery(plan, gallery, scorer, arguments.real, show_progress(f"Scored {row.name}", "picture"))
         write_reports(folder, [outcome], [folder], outcome)
         failed += outcome["failures"]["not_drawn"]
     compare_runs([arguments.out / row.name for row in rows], arguments.out)

@@ -3,7 +3,6 @@
 import argparse
 import json
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _draw_and_score(arguments: argparse.Namespace) -> int:
-    from ..terminal import hide_loading_bars, print_progress
+    from ..terminal import hide_loading_bars, show_progress
     from .gallery import Gallery
     from .outcome import score_gallery
 
@@ -113,10 +112,10 @@ def _draw_and_score(arguments: argparse.Namespace) -> int:
     engine = None if arguments.no_draw else _choose_engine(arguments, plan)
     scorer.learn(plan)
     if engine:
-        gallery.draw_missing(plan, engine, arguments.template, partial(print_progress, "Drawn"))
+        gallery.draw_missing(plan, engine, arguments.template, show_progress("Drawn", "picture"))
     else:
         gallery.keep_plan(plan)
-    outcome = score_gallery(plan, gallery, scorer, arguments.real, partial(print_progress, "Scored"))
+    outcome = score_gallery(plan, gallery, scorer, arguments.real, show_progress("Scored", "picture"))
     print_report(write_reports(arguments.out, [outcome], [arguments.out], outcome), arguments.out)
     return 1 if outcome["failures"]["not_drawn"] else 0
 

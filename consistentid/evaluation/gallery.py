@@ -102,7 +102,7 @@ class Gallery:
         template: the text that is sent, with {prompt} in it. A picture that fails is noted, and the next is drawn;
         EngineError when GIVE_UP fail one after another, of several people if there are. The first is not timed, since
         models may be loaded for it.
-        on_case(done, total) is called after each.
+        on_case(done, total) is called before the first and after each.
         """
         if "{prompt}" not in template:
             raise EngineError(f"The template '{template}' has no {{prompt}} in it.")
@@ -112,6 +112,7 @@ class Gallery:
         missing = [case for case, entry in entries if entry is None or entry.error]
         several = len({case.person for case in missing}) > 1
         drawn, failed = 0, []
+        on_case(0, len(missing))
         for done, case in enumerate(missing, 1):
             error = self._draw(case, plan.people[case.person][0], engine, template, is_first=done == 1)
             drawn, failed = (drawn, [*failed, case.person]) if error else (drawn + 1, [])

@@ -136,7 +136,7 @@ class Headless:
         adapter, settings = prepare_adapter(self.settings)
         at_rest = replace(settings, device="cpu")
         photo_models, word_networks = load_photo_models(at_rest, adapter), load_word_networks(at_rest)
-        pipeline = prepare_pipeline(settings, adapter.config, False)
+        pipeline = prepare_pipeline(settings, adapter.config)
         installed = install_adapter(pipeline.unet, adapter, settings.weight, settings.lora_weight)
         return Loaded(adapter, pipeline, installed, photo_models, None, word_networks, settings)
 
@@ -145,7 +145,7 @@ class Headless:
         base = find_config(self.settings.base)
         settings = self.settings.settle(base)
         faces, networks = load_face_analysis(settings.face_package), load_word_networks(replace(settings, device="cpu"))
-        return Loaded(None, prepare_pipeline(settings, base, False), None, None, faces, networks, settings)
+        return Loaded(None, prepare_pipeline(settings, base), None, None, faces, networks, settings)
 
 
 def _read(

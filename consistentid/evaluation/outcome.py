@@ -28,9 +28,11 @@ def score_gallery(
 ) -> dict:
     """Score every picture of a plan; the scorer has learnt the plan's people.
 
-    real: folder of real photos for FID, by default the plan's photos. on_case(done, total) is called after each.
+    real: folder of real photos for FID, by default the plan's photos. on_case(done, total) is called before the
+    first and after each.
     """
     rows = []
+    on_case(0, len(plan.cases))
     for case in plan.cases:
         rows.append(_score_case(case, gallery, scorer))
         on_case(len(rows), len(plan.cases))

@@ -1,5 +1,6 @@
 """diffusers' own pipelines with facial conditioning: loading, schedulers, and the switch at the merge point."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,8 @@ def sample(
     """Run a pipeline whose UNet has the adapter; returns its `images`.
 
     Steps i <= sampling.merge_step read conditioning.text, later ones conditioning.facial. installed: what is in the
-    UNet, where ID tokens have a schedule. options: more arguments of the pipeline, such as output_type="latent".
+    UNet, where ID tokens have a schedule. options: on_step(done, total), called before the first step and after each;
+    more arguments of the pipeline, such as output_type="latent".
     """
     count, last_text_step = len(sampling.seeds) // len(conditioning.text.positive), sampling.merge_step
     guided = sampling.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
@@ -168,9 +170,11 @@ def sample(
     if id_tokens is not None:
         id_tokens = id_tokens.to(pipeline._execution_device, pipeline.unet.dtype)
         options["cross_attention_kwargs"] = {"id_tokens": id_tokens} | ({"masks": masks} if masks else {})
+    on_step: Callable[[int, int], None] = options.pop("on_step", lambda done, total: None)
     watch = options.pop("callback_on_step_end", None)
 
     def switch(pipeline, step, timestep, tensors):
+        on_step(step + 1, sampling.run_steps)
         changed = watch(pipeline, step, timestep, tensors) if watch else {}
         if installed:
             installed.begin_step((step + 1) / sampling.run_steps)
@@ -189,6 +193,7 @@ def sample(
     tensors = ["latents", "prompt_embeds"] + (["add_text_embeds"] if first.pooled is not None else [])
     if installed:
         installed.begin_step(0.0)
+    on_step(0, sampling.run_steps)
     return pipeline(
         **texts,
         **_list_images(sampling),

@@ -1,6 +1,7 @@
 """A portrait from settings to pictures: identity, text, UNet, sampling."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -23,6 +24,7 @@ from ..prompt.align import FacialPrompt
 from ..prompt.compose import compose_for_identity, compose_text, describe_placement
 from ..prompt.encode import encode_plain
 from ..prompt.group import find_letter
+from ..terminal import show_progress
 from .attention_maps import RecordedRun
 from .clip_text import ClipText
 from .conditioning import Conditioning, encode_prompt, make_stage
@@ -49,7 +51,7 @@ class Portrait:
 def draw_portrait(settings: PortraitSettings, progress: bool = False, attention: bool = False) -> Portrait:
     """Run the whole engine once. Raises ConsistentIDError.
 
-    progress: show diffusers' progress bar. attention: record where facial tokens act.
+    progress: show the steps as a bar. attention: record where facial tokens act.
     """
     settings.check()
     if attention and not (settings.consistentid and settings.merge_at < 1):
@@ -69,7 +71,7 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
     # What reads people is let go before the pipeline is loaded.
     people, stages = read_everybody(photo, settings, adapter)
     words = read_people(settings, stages[0], load_word_networks(settings))
-    pipeline = prepare_pipeline(settings, adapter.config, progress)
+    pipeline = prepare_pipeline(settings, adapter.config)
     identities = [person.identity for person in people]
     person: Changed | tuple[Person, ...] = people
     weight, schedule = settings.weight, None
@@ -82,7 +84,8 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
     try:
         if attention:
             run = RecordedRun(installed, conditioning.tokens, sampling, pipeline.vae_scale_factor)
-        images = sample(pipeline, conditioning, sampling, installed, callback_on_step_end=run)
+        told = {"on_step": watch_steps(progress), "callback_on_step_end": run}
+        images = sample(pipeline, conditioning, sampling, installed, **told)
         maps = run.read() if run else []
     finally:
         installed.remove()
@@ -101,9 +104,15 @@ def _draw_word(photo: np.ndarray, settings: PortraitSettings, progress: bool) ->
     settings = settings.settle(base)
     found = align_photo(photo, load_face_analysis(settings.face_package), settings.select, settings.index)
     people = read_people(settings, found, load_word_networks(settings))
-    pipeline = prepare_pipeline(settings, base, progress)
-    images = sample(pipeline, encode_word_text(pipeline, base, people, settings), make_sampling(settings))
+    pipeline = prepare_pipeline(settings, base)
+    conditioning = encode_word_text(pipeline, base, people, settings)
+    images = sample(pipeline, conditioning, make_sampling(settings), on_step=watch_steps(progress))
     return Portrait(images, _list_stages(found), [found.report, f"Prompt: {settings.prompt}"], settings)
+
+
+def watch_steps(progress: bool) -> Callable[[int, int], None]:
+    """For `sample`: a bar of the steps, or nothing."""
+    return show_progress("Steps", "step") if progress else lambda done, total: None
 
 
 def _list_stages(found: Stages) -> list[tuple[str, Image.Image]]:
@@ -170,10 +179,10 @@ def encode_word_text(
     return Conditioning(stage, stage)
 
 
-def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig, progress: bool):
+def prepare_pipeline(settings: PortraitSettings, config: AdapterConfig):
     dtype, inpaint = getattr(torch, settings.dtype), bool(settings.image)
     pipeline = load_pipeline(settings.checkpoint, config, dtype, settings.controlnet, inpaint, settings.base_config)
-    pipeline.set_progress_bar_config(disable=not progress)
+    pipeline.set_progress_bar_config(disable=True)
     set_scheduler(pipeline, settings.scheduler)
     if settings.lora:
         load_loras(pipeline, [parse_lora(text) for text in settings.lora])

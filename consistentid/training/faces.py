@@ -17,7 +17,7 @@ from ..face.selection import select_face
 from ..face2diffusion.encoder import MSID, align_for_text, find_weights, prepare_pixels
 from ..face2diffusion.expression import measure_expression
 from ..face2diffusion.msid import MSIDEncoder
-from ..terminal import print_progress
+from ..terminal import show_progress
 from ..weights import read_metadata, read_weights, write_weights
 from .config import MappingConfig
 from .feature_cache import describe_path
@@ -64,6 +64,8 @@ def read_faces(records: list[Record], config: MappingConfig, msid: MSIDEncoder, 
 def _read(records: list[Record], config: MappingConfig, msid: MSIDEncoder, device) -> dict[str, Tensor]:
     analysis = load_face_analysis(config.face_package)
     rows, features, expressions = [], [], []
+    watch = show_progress("Faces", "face")
+    watch(0, len(records))
     for number, record in enumerate(records):
         photo = record.read_image()
         try:
@@ -72,7 +74,7 @@ def _read(records: list[Record], config: MappingConfig, msid: MSIDEncoder, devic
         except FaceNotFoundError:
             continue
         finally:
-            print_progress("Faces", number + 1, len(records))
+            watch(number + 1, len(records))
         labels = record.read_labels(*photo.shape[:2])
         rows.append(number)
         features.append(msid(prepare_pixels(crop).to(device))[0].float().cpu())

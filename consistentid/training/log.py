@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from ..packages import needed
+from ..terminal import tell_duration
 from .config import TrainingConfig
 from .curves import CurvePicture
 from .log_file import NAME, RESUMED, append_line, cut_log
@@ -30,7 +31,8 @@ class Log:
                 self.board.add_scalar(name, value, step)
         pace = (time.monotonic() - self.began) / (step - self.first)
         words = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-        print(f"{step} of {self.steps}: {words}, {pace:.2f} s a step", flush=True)
+        left = f", {tell_duration(pace * (self.steps - step))} left" if step < self.steps else ""
+        print(f"{step} of {self.steps}: {words}, {pace:.2f} s a step{left}", flush=True)
 
     def show(self, step: int, picture) -> None:
         """Put a sample sheet (PIL) on the board."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConsistentIDError
+from ..plural import count
 from ..whole_file import claim_folder, replace_file
 from .assembly import Run, assemble_run
 from .checkpoints import name_result, put_encoder, save_checkpoint, write_adapter
@@ -40,6 +41,8 @@ def train(config: TrainingConfig) -> Path:
 
 def _train(run: Run) -> Path:
     config, accelerator = run.config, run.accelerator
+    if accelerator.is_main_process:
+        print(tell_start(run), flush=True)
     log = Log(config, run.step) if accelerator.is_main_process else None
     sheets = make_sheets(run) if log and config.sheet_every else None
     batches = load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes)
@@ -66,6 +69,16 @@ def _train(run: Run) -> Path:
         write_results(run)
     accelerator.end_training()
     return path
+
+
+def tell_start(run: Run) -> str:
+    """Where a run begins, or goes on; for people."""
+    records, steps = count(len(run.samples.records), "record"), count(run.config.steps, "step")
+    if not run.step:
+        return f"Training on {records}, {steps}, into {run.config.output}."
+    if run.step == run.config.steps:
+        return f"{run.config.output} holds all {steps} already; its weights are written again."
+    return f"Going on after step {run.step:,} of {run.config.steps:,}, from the checkpoint in {run.config.output}."
 
 
 def take_step(run: Run, batches: Iterable[list[Sample]]) -> list[dict[str, Tensor]]:

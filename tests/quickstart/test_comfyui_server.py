@@ -1,6 +1,7 @@
 """A real ComfyUI server is started, used, and gone afterwards."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -39,8 +40,9 @@ def test_a_run_gives_its_pictures(address, host_folder):
         assert Image.open(host_folder / image["type"] / image["filename"]).getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_nothing_of_the_users_is_written(address, comfyui, host_folder):
-    run_graph(address, GRAPH)
+def test_nothing_of_the_users_is_written(address, comfyui, host_folder, capsys):
+    run_graph(address, GRAPH, "Portrait 2 of 3")
+    assert re.fullmatch(r"Portrait 2 of 3: drawn in \d+ s\n", capsys.readouterr().out)
     assert (host_folder / "comfyui.db").exists()
     assert not any((comfyui / "output").glob("blue*"))
 

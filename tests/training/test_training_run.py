@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,12 @@ def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp
     loop.train(whole)
     stop_after(3, broken)
     assert [path.name for path in list_checkpoints(broken)] == ["00000002"] and len(read_steps(broken.output)) == 3
+    capsys.readouterr()
     path = loop.train(broken)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"Going on after step 2 of 4, from the checkpoint in {broken.output}."
+    assert told[1].startswith("3 of 4: ") and re.search(r" s a step, \d+ s left$", told[1])
+    assert told[2].startswith("4 of 4: ") and told[2].endswith(" s a step")
     for name in ("adapter.safetensors", "adapter_ema.safetensors", "checkpoints/00000004/adapter.safetensors"):
         first, second = (read_weights(Path(config.output) / name) for config in (whole, broken))
         assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
@@ -58,7 +64,8 @@ def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp
     check_results(whole, path)
     capsys.readouterr()
     loop.train(broken)
-    assert capsys.readouterr().out == "", "a finished run has nothing to do"
+    (told,) = capsys.readouterr().out.splitlines()
+    assert told == f"{broken.output} holds all 4 steps already; its weights are written again."
     shutil.rmtree(Path(broken.output) / "checkpoints")
     before = read_weights(path)
     after = read_weights(loop.train(replace(broken, seed=1)))

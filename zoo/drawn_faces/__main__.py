@@ -43,10 +43,11 @@ def _add_choice(command: argparse.ArgumentParser, people: int, scenes: int, size
 
 
 def _draw_sheet(chosen: argparse.Namespace, people: range) -> int:
+    from consistentid.terminal import show_progress
     from consistentid.whole_file import replace_file
 
     scenes = range(chosen.seed, chosen.seed + chosen.scenes)
-    sheet = Image.fromarray(draw_sheet(people, scenes, chosen.size, chosen.held_out))
+    sheet = Image.fromarray(draw_sheet(people, scenes, chosen.size, chosen.held_out, show_progress("Drawn", "row")))
     with replace_file(chosen.out) as part:
         sheet.save(part, format="PNG")
     print(f"{chosen.out}: {chosen.people} people in {chosen.scenes} scenes each.")
@@ -55,13 +56,15 @@ def _draw_sheet(chosen: argparse.Namespace, people: range) -> int:
 
 def _write_dataset(chosen: argparse.Namespace, people: range) -> int:
     from consistentid.dataset.records import MERGED
+    from consistentid.terminal import show_progress
 
     from .training_set import write_training_set
 
     if (chosen.out / MERGED).exists():
         print(f"{chosen.out} holds a training set already. Name another folder.", file=sys.stderr)
         return 1
-    records = write_training_set(chosen.out, people, chosen.scenes, chosen.size, chosen.held_out)
+    watch = show_progress("Drawn", "picture")
+    records = write_training_set(chosen.out, people, chosen.scenes, chosen.size, chosen.held_out, watch=watch)
     print(f"Records in {chosen.out}: {records}.")
     return 0
 

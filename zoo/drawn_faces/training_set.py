@@ -22,13 +22,17 @@ def write_training_set(
     held_out: bool = False,
     embed: Callable[[Portrait], np.ndarray] | None = None,
     sentence: str = "",
+    watch: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Write a record PERSON/SCENE of each of the people's seeds in `scenes` scenes of its own; returns their number.
 
     The caption does not tell the looks: the model has to take them from the face. embed: the ID embedding [512] of a
     portrait, of unit length; without it the records have none, and training gives the ID projection zeros. sentence:
-    the facial caption of every second scene, in place of one that describes the face.
+    the facial caption of every second scene, in place of one that describes the face. watch(done, total): before the
+    first picture and after each.
     """
+    done, total = 0, len(people) * scenes
+    watch(done, total)
     for seed in people:
         person = sample_person(seed, held_out)
         for number in range(scenes):
@@ -38,4 +42,6 @@ def write_training_set(
             captions = {"caption": write_scene_prompt(person, scene), "facial_caption": facial}
             embedding = embed(portrait) if embed else None
             write_record(out, f"{seed}/{number}", portrait.image, portrait.labels, embedding, **captions)
+            done += 1
+            watch(done, total)
     return merge_records(out)

@@ -27,7 +27,7 @@ from consistentid.headless.portrait_settings import PortraitSettings
 from consistentid.headless.unet import install_adapter
 from consistentid.identity import Identity
 from consistentid.likeness.faces import measure_reference, score_picture
-from consistentid.terminal import hide_loading_bars, print_progress
+from consistentid.terminal import hide_loading_bars, show_progress
 from zoo.drawn_faces import Person, Scene, choose_scene, draw_portrait, sample_person, write_scene_prompt
 from zoo.drawn_faces.palette import EYE, SKIN
 from zoo.drawn_faces.person import BEARDS
@@ -119,7 +119,7 @@ class Studio:
         settings = PortraitSettings(base=ZOO.name, models_folder=str(models), steps=steps, dtype=dtype, device="cpu")
         self.adapter, self.settings = prepare_adapter(find_files(replace(settings, face="photo", seed=0)))
         self.readers = load_photo_models(self.settings, self.adapter)
-        self.pipeline = prepare_pipeline(self.settings, self.adapter.config, False)
+        self.pipeline = prepare_pipeline(self.settings, self.adapter.config)
         self.installed = install_adapter(self.pipeline.unet, self.adapter)
 
     def read(self, photo: np.ndarray) -> Identity:
@@ -200,7 +200,8 @@ def measure(
     panel, studio = Panel(folder, sitters, quick), Studio(folder / "models", steps, dtype)
     known = {one.seed: studio.read(one.photos[0]) for one in sitters}
     side = studio.adapter.config.size_px[0]
-    total = len(ATTRIBUTES) * len(cells)
+    total, watch = len(ATTRIBUTES) * len(cells), show_progress("Drawn", "cell")
+    watch(0, total)
     for number, name in enumerate(ATTRIBUTES):
         asked = [one for one in sitters if name in one.wishes]
         wishes = [one.wishes[name] for one in asked]
@@ -208,7 +209,7 @@ def measure(
         shown = {"drawn, not generated": list(zip(asked, drawn, strict=True))}
         for step, (title, cell) in enumerate(cells.items(), 1):
             shown[title] = draw_cell(studio, sitters, known, name, cell)
-            print_progress("attributes", number * len(cells) + step, total)
+            watch(number * len(cells) + step, total)
         rows = []
         for title, pictures in shown.items():
             told = [panel.tell(one, one.wishes[name], picture) for one, picture in pictures]

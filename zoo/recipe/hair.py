@@ -24,7 +24,7 @@ from consistentid.headless.portrait_settings import PortraitSettings
 from consistentid.headless.unet import install_adapter
 from consistentid.identity import Identity
 from consistentid.ports import FaceParser
-from consistentid.terminal import hide_loading_bars, print_progress
+from consistentid.terminal import hide_loading_bars, show_progress
 from zoo.drawn_faces import Person, Scene, choose_scene, draw_portrait, sample_person, write_scene_prompt
 from zoo.drawn_faces.palette import HAIR
 
@@ -112,7 +112,7 @@ class Studio:
         chosen = replace(usual, brows=True, hair=True, merge_at=0.0, device="cpu", dtype="float32")
         self.adapter, self.settings = prepare_adapter(find_files(chosen))
         self.readers = load_photo_models(self.settings, self.adapter)
-        self.pipeline = prepare_pipeline(self.settings, self.adapter.config, False)
+        self.pipeline = prepare_pipeline(self.settings, self.adapter.config)
 
     @property
     def parser(self) -> FaceParser:
@@ -133,6 +133,8 @@ def measure(studio: Studio, sitters: list[Sitter], weight: float) -> Iterator[Se
     """What is seen of each picture that shows hair."""
     people = [studio.read(sitter) for sitter in sitters]
     installed = install_adapter(studio.pipeline.unet, studio.adapter, weight)
+    watch = show_progress("Drawn", "person")
+    watch(0, len(sitters))
     try:
         for number, sitter in enumerate(sitters):
             other = find_other(number, sitters)
@@ -144,7 +146,7 @@ def measure(studio: Studio, sitters: list[Sitter], weight: float) -> Iterator[Se
                     if seen is not None:
                         own, others = (float(np.linalg.norm(seen - colour)) for colour in colours)
                         yield Seen(cell, str(sitter.seed), own, others)
-            print_progress("People", number + 1, len(sitters))
+            watch(number + 1, len(sitters))
     finally:
         installed.remove()
 

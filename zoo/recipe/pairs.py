@@ -36,7 +36,7 @@ from consistentid.identity.people import Person
 from consistentid.likeness.faces import Reference, measure_reference
 from consistentid.prompt.compose import compose_for_people
 from consistentid.prompt.encode import repeat_text
-from consistentid.terminal import hide_loading_bars, print_progress
+from consistentid.terminal import hide_loading_bars, show_progress
 from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, describe_person, draw_portrait, name_person, sample_person
 from zoo.drawn_faces.palette import FABRIC, SKIN
 from zoo.drawn_faces.words import PLACES
@@ -223,7 +223,8 @@ def _take(scenes: Iterator, number: int) -> list:
 
 def measure_pairs(studio: Studio, pairs: int, folder: Path | None = None) -> dict[str, list[tuple[str, dict]]]:
     """{cell: [(name of the pair, scores)]}, a picture for each order; pictures are kept in `folder` if there is one."""
-    told, seeds = {title: [] for title in CELLS}, choose_pairs(pairs)
+    told, seeds, watch = {title: [] for title in CELLS}, choose_pairs(pairs), show_progress("Drawn", "pair")
+    watch(0, pairs)
     for first in range(0, pairs, BATCH):
         met = [[studio.meet(seed) for seed in both] for both in seeds[first : first + BATCH]]
         cases = [case for number, both in enumerate(met, first) for case in make_cases(number, both)]
@@ -233,7 +234,7 @@ def measure_pairs(studio: Studio, pairs: int, folder: Path | None = None) -> dic
                 told[title].append((str(case.number), studio.tell(picture, case.pair, case.colours)))
                 if folder:
                     Image.fromarray(picture).save(folder / f"{case.seed:03}_{cell}.png")
-        print_progress("Pairs", min(first + BATCH, pairs), pairs)
+        watch(min(first + BATCH, pairs), pairs)
     return told
 
 

@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +24,7 @@ from consistentid.evaluation.headless import Headless
 from consistentid.evaluation.plan import Plan, read_plan
 from consistentid.evaluation.summary import Estimate, estimate_mean
 from consistentid.headless.portrait_settings import PortraitSettings
-from consistentid.terminal import hide_loading_bars, print_progress
+from consistentid.terminal import hide_loading_bars, show_progress
 from consistentid.training.assembly import assemble_run
 from consistentid.training.samples import read_sample
 from zoo.drawn_faces import (
@@ -129,7 +128,7 @@ def judge_cells(folder: Path) -> dict[str, list[Verdict]]:
         name = f"{title.replace(',', '').replace(' ', '_')}-{hash_record(engine.describe())[:8]}"
         gallery = Gallery(proof / name)
         wanted = tell_faces(plan, shown) if title == TOLD else plan
-        gallery.draw_missing(wanted, engine, "{prompt}", partial(print_progress, title))
+        gallery.draw_missing(wanted, engine, "{prompt}", show_progress(title, "picture"))
         drawn = [case for case in wanted.cases if (entry := gallery.read_entry(case)) and not entry.error]
         verdicts[title] = [
             jury.tell(case.key, case.person, *shown[case.key], gallery.read_picture(case)) for case in drawn

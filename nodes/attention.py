@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..consistentid.attention_sheet import STEPS, draw_attention_sheet
 from ..consistentid.errors import ConsistentIDError, IncompatibleModelError
+from ..consistentid.plural import count
 from .boundary import sockets
 from .boundary.layout import make_preview, read_photo
 from .model.attention_watch import AttentionWatch, watch_attention
@@ -76,7 +77,8 @@ class ShowAttention(io.ComfyNode):
         maps = attention.find(latent["samples"])
         if len(maps) != len(images):
             raise ConsistentIDError(
-                f"The latent holds {len(maps)} pictures, but images has {len(images)}. Connect that latent, decoded."
+                f"The latent holds {count(len(maps), 'picture')}, but images has {len(images)}. Connect that latent, "
+                "decoded."
             )
         pictures = [Image.fromarray(read_photo(image)) for image in images.split(1)]
         return io.NodeOutput(make_preview(np.asarray(draw_attention_sheet(pictures, maps, steps)), side_px=MOST_PX))

@@ -7,6 +7,7 @@ from ..consistentid.errors import ConsistentIDError
 from ..consistentid.face.detail import Placement, crop_head, paste_head, place_head
 from ..consistentid.face.face import Face, check_same_photo
 from ..consistentid.finite import require_finite
+from ..consistentid.plural import count
 from .boundary import sockets
 from .boundary.layout import read_photo, split_batches
 
@@ -80,7 +81,8 @@ class PasteHead(io.ComfyNode):
         crops = split_batches(crop)
         if len(crops) != len(placement):
             raise ConsistentIDError(
-                f"{len(crops)} crops came back for {len(placement)} places. Each crop of 'Crop Head' must stay one."
+                f"{count(len(crops), 'crop')} came back for {count(len(placement), 'place')}. Each crop of 'Crop Head' "
+                "must stay one."
             )
         pasted: dict[int, Tensor] = {}
         for image, place in zip(crops, placement, strict=True):

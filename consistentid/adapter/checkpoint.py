@@ -86,7 +86,7 @@ def split_parts(content: dict, source: str) -> dict[str, dict[str, Tensor]]:
             "Expected ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin (SDXL)."
         )
     if foreign:
-        raise CheckpointError(f"{source} has {len(foreign)} unexpected top-level keys: {', '.join(foreign[:5])}.")
+        raise CheckpointError(f"{source} has unexpected top-level keys ({len(foreign)}): {', '.join(foreign[:5])}.")
     return parts
 
 
@@ -166,7 +166,7 @@ def _group_entries(modules: dict[str, Tensor], config: AdapterConfig, source: st
         _check_entry(entry, number, config.width, f"{source}: adapter_modules.{number}")
     if broken := list_not_finite(modules):
         raise CheckpointError(
-            f"{source}: {len(broken)} tensors hold values that are no numbers (NaN or infinite), the first of them "
+            f"{source}: values that are no numbers (NaN or infinite), in tensors: {len(broken)}, the first "
             f"adapter_modules.{broken[0]}. The file is damaged, or its training went wrong. {_ADVICE}"
         )
     return entries

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..command_line import give_examples
+from ..plural import count
 from ..whole_file import replace_file
 
 
@@ -56,8 +57,8 @@ def _make(arguments: argparse.Namespace) -> int:
         text = json.dumps(make_plan(people, prompts, styles, arguments.seeds), ensure_ascii=False, indent=1)
         part.write_text(text, encoding="utf-8")
     cases = len(read_plan(arguments.out).cases)
-    lists = f"{len(prompts)} prompts" if prompts else "no prompts"
-    print(f"{arguments.out}: {len(people)} people, {lists}, {len(styles)} styles: {cases} pictures.")
+    lists = f"{count(len(people), 'person', 'people')}, {count(len(prompts), 'prompt')}, {count(len(styles), 'style')}"
+    print(f"{arguments.out}: {lists}: {count(cases, 'picture')}.")
     return 0
 
 

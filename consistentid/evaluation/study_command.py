@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..command_line import give_examples
+from ..plural import count
 from ..whole_file import replace_file
 
 
@@ -49,7 +50,8 @@ def _make_study(arguments: argparse.Namespace) -> int:
         with replace_file(path) as part:
             part.write_text(text, encoding="utf-8")
     size = arguments.out.stat().st_size / 1e6
-    print(f"Page  {arguments.out} ({size:.1f} MB): {len(pairs)} pairs, {len(questions)} question(s) each. Send it.")
+    asked = f"{count(len(pairs), 'pair')}, {count(len(questions), 'question')} each"
+    print(f"Page  {arguments.out} ({size:.1f} MB): {asked}. Send it.")
     print(f"Key   {key_file}: keep it to yourself; it tells which run drew which picture.")
     return 0
 

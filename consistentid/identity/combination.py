@@ -104,14 +104,15 @@ def _share_out(
         raise ConsistentIDError(f"Unknown method '{method}'; choose {', '.join(METHODS)}.")
     if len(shares) != len(identities) or not all(0 <= share <= HIGHEST_WEIGHT for share in shares):
         raise ConsistentIDError(
-            f"{len(identities)} identities need as many weights from 0 up, at most {HIGHEST_WEIGHT:g}; got {shares}."
+            f"There have to be as many weights as identities ({len(identities)}), from 0 up, at most "
+            f"{HIGHEST_WEIGHT:g}; got {shares}."
         )
     kept_shares = [share if number in kept else 0.0 for number, share in enumerate(shares)]
     total = sum(kept_shares)
     if not total:
         raise ConsistentIDError(
-            f"No weight is left of {shares}; {len(outliers)} identities were left out as another person. Give the "
-            "others more weight, or lower 'outlier_below'."
+            f"No weight is left of {shares}; left out as another person: {len(outliers)}. Give the others more "
+            "weight, or lower 'outlier_below'."
         )
     return [share / total for share in kept_shares]
 

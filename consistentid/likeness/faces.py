@@ -77,7 +77,7 @@ def measure_reference(analysis, photos: list[np.ndarray], threshold: float = 0.5
     if not chosen:
         sizes = ", ".join(f"{photo.shape[1]}x{photo.shape[0]}" for photo in photos)
         raise FaceNotFoundError(
-            f"No face was found in the reference photo(s) ({sizes}). Use a sharper, frontal photo with room around the "
+            f"No face was found in any reference photo ({sizes}). Use a sharper, frontal photo with room around the "
             f"head, or lower the threshold (now {threshold:.2f})."
         )
     embeddings = [require_embedding(face) for face in chosen]

@@ -80,7 +80,7 @@ def average_features(photos: list[dict[str, np.ndarray] | None]) -> dict[str, np
     keys = [key for key in REGION_LABELS if any(key in (features or ()) for features in photos)]
     if not keys:
         raise FaceNotFoundError(
-            f"The face parser found no facial region in the {len(photos)} reference photo(s). Crop them to head and "
+            f"The face parser found no facial region in any reference photo ({len(photos)}). Crop photos to head and "
             "shoulders, or have a face analysis find the face."
         )
     return {key: average([features[key] for features in photos if features and key in features]) for key in keys}

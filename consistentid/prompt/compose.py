@@ -7,6 +7,7 @@ from ..errors import CaptionError
 from ..face.region_words import REGION_WORDS
 from ..identity import Identity
 from ..identity.person import check_caption
+from ..plural import count
 from ..ports import TextEncoder
 from .align import FacialPrompt, compose_prompt
 from .group import GroupPrompt, compose_group, find_letter, names_people
@@ -42,8 +43,8 @@ def compose_for_identity(
     no region of the photo at all.
     """
     caption = _choose_caption(caption, identity, config)
-    count = make_counter(encoder, alignment)
-    composed = compose_prompt(prompt, caption, identity.regions, config, count, alignment)
+    counter = make_counter(encoder, alignment)
+    composed = compose_prompt(prompt, caption, identity.regions, config, counter, alignment)
     if not composed.is_published:
         _check_regions(caption, identity, composed.regions)
     return composed
@@ -81,7 +82,7 @@ def describe_placement(composed: FacialPrompt, people: Sequence[Identity], confi
         pairs = [(composed.regions, composed.unplaced)]
     lines = []
     for number, (person, (placed, unplaced)) in enumerate(zip(people, pairs, strict=True)):
-        report = f"{len(placed)} facial tokens: {_name_regions(placed, person) or 'none'}."
+        report = f"{count(len(placed), 'facial token')}: {_name_regions(placed, person) or 'none'}."
         report += f" No word for: {_name_regions(unplaced, person)}." if unplaced else ""
         unknown = [word for word in map(REGION_WORDS.__getitem__, placed) if word not in config.regions]
         report += f" This adapter was not trained with: {', '.join(unknown)}." if unknown else ""

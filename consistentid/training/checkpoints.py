@@ -18,6 +18,7 @@ from .. import __version__
 from ..adapter.trained_regions import describe_regions
 from ..errors import CheckpointError, describe_os_error
 from ..face2diffusion.encoder import MAPPING, MSID, find_weights
+from ..plural import count
 from ..weights import read_weights, write_weights
 from ..whole_file import replace_file
 from .config import ConfigError, MappingConfig, TrainingConfig
@@ -112,5 +113,5 @@ def load_checkpoint(config: TrainingConfig) -> tuple[int, dict[str, Tensor], dic
         ) from error
     config.check_continued(before)
     if step > config.steps:
-        raise ConfigError(f"{config.output} holds a run of {step} steps already; steps is {config.steps}.")
+        raise ConfigError(f"{config.output} holds a run of {count(step, 'step')} already; steps is {config.steps}.")
     return step, read_weights(found[-1] / ADAPTER), state

@@ -111,9 +111,9 @@ def check_weights(run: Run) -> None:
     broken = [name for name, parameter in run.trained.items() if not parameter.isfinite().all()]
     if broken:
         raise TrainingError(
-            f"After step {run.step} {len(broken)} trained tensors hold values that are no numbers, the first of them "
-            f"{broken[0]}. Lower learning_rate or set gradient_clip; other records, or precision: bf16, may help too. "
-            f"Checkpoints in {run.config.output} from before are good."
+            f"After step {run.step} there are values that are no numbers in {count(len(broken), 'trained tensor')}, "
+            f"the first {broken[0]}. Lower learning_rate or set gradient_clip; other records, or precision: bf16, "
+            f"may help too. Checkpoints in {run.config.output} from before are good."
         )
 
 

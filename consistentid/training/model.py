@@ -11,6 +11,7 @@ from ..errors import CheckpointError
 from ..face2diffusion.regularisation import compute_class_guided_loss
 from ..headless.attention_maps import AttentionMaps
 from ..headless.unet import install_adapter
+from ..plural import count
 from .losses import measure_localisation_loss, measure_mass, measure_noise_loss
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class TrainedNetwork(nn.Module):
         wrong += [name for name in trained.keys() & tensors.keys() if trained[name].shape != tensors[name].shape]
         if wrong:
             raise CheckpointError(
-                f"The weights do not fit what is trained in {len(wrong)} tensors: {', '.join(wrong[:5])}. Were they "
-                "saved by a run with another base model or rank?"
+                f"The weights do not fit what is trained in {count(len(wrong), 'tensor')}: {', '.join(wrong[:5])}. "
+                "Were they saved by a run with another base model or rank?"
             )
         for name, parameter in trained.items():
             parameter.copy_(tensors[name])

@@ -102,6 +102,8 @@ def test_one_person_owns_everything():
 def test_report():
     one = compose_for_identity("a woman", "a face, small nose", HER, SD15, WORDS)
     assert describe_placement(one, (HER,), SD15) == "2 facial tokens: face, nose (0.5). No word for: eyes."
+    nose = compose_for_identity("a woman", "small nose", HER, SD15, WORDS)
+    assert describe_placement(nose, (HER,), SD15).startswith("1 facial token: nose (0.5). ")
     hair = make_person(("Face", "Brows", "Hair"))
     both = compose_for_identity("a woman", "", hair, SD15, WORDS)
     placed = "3 facial tokens: face, eyebrows, hair."

@@ -192,7 +192,7 @@ def test_several_references(astronaut):
     np.testing.assert_allclose(known["Nose"], (a + b) / np.sqrt(2))
     np.testing.assert_allclose(known["Face"], a)
     assert list(known) == ["Face", "Nose"]
-    with pytest.raises(FaceNotFoundError, match="no facial region in the 2 reference"):
+    with pytest.raises(FaceNotFoundError, match="no facial region in any reference photo"):
         average_features([None, {}])
 
 

@@ -169,7 +169,7 @@ def test_another_person_is_left_out(untouched):
         assert line.startswith("Identity 2: weight 0.00") and "cosine 0.10 to identity 4, below 0.35: left out" in line
         assert report.count("left out") == 1 and "Warning" not in report
     assert torch.allclose(combine_identities(photos, outlier_below=-1)[0].photo_features, torch.tensor(103 / 4))
-    with pytest.raises(ConsistentIDError, match=r"No weight is left of \[0, 1, 0, 0\]; 1 identities were left out"):
+    with pytest.raises(ConsistentIDError, match=r"No weight is left of \[0, 1, 0, 0\]; left out as another person: 1"):
         combine_identities(photos, weights=[0, 1, 0, 0])
 
 
@@ -235,7 +235,7 @@ def test_a_typed_caption_wins():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weights": [1.0]}, "2 identities need as many weights"),
+        ({"weights": [1.0]}, r"as many weights as identities \(2\)"),
         ({"weights": [1.0, -1.0]}, "from 0 up"),
         ({"weights": [1.0, math.nan]}, "from 0 up"),
         ({"weights": [1.0, math.inf]}, "from 0 up"),

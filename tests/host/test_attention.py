@@ -149,7 +149,7 @@ def test_a_sheet_or_what_is_wrong(host, portrait, draw, watch):
     show, error = host.nodes.attention.ShowAttention.execute, host.consistentid.errors.ConsistentIDError
     (sheet,) = show(attention, {"samples": latent}, images, 3).args
     assert sheet.shape[0] == 1 and sheet.shape[2] == 4 * (288 + 6) + 6
-    with pytest.raises(error, match="holds 1 pictures, but images has 2"):
+    with pytest.raises(error, match="holds 1 picture, but images has 2"):
         show(attention, {"samples": latent}, images.repeat(2, 1, 1, 1), 3)
     silent = draw(portrait, model, tokens={})
     with pytest.raises(error, match="No facial token was seen to act"):

@@ -67,7 +67,7 @@ def test_batches_that_do_not_fit_are_refused(detail, host, make_face, picture):
     with pytest.raises(error, match="batch of 2"):
         detail.CropHead.execute(picture.repeat(2, 1, 1, 1), make_face(60, 60, 120, 130), 0.4, 256)
     crop, placement = detail.CropHead.execute(picture, make_face(60, 60, 120, 130), 0.4, 256).result
-    with pytest.raises(error, match="2 crops came back for 1 places"):
+    with pytest.raises(error, match="2 crops came back for 1 place"):
         detail.PasteHead.execute([crop, crop], [placement], [0.1])
 
 

@@ -252,5 +252,5 @@ def test_parser_and_encoder_are_loaded_whole(compare, batch, monkeypatch):
 def test_no_region_at_all(host, nodes, compare, batch, monkeypatch):
     parser = host.consistentid.face.parsing.BiSeNet
     monkeypatch.setattr(parser, "parse", lambda self, photo, side_px: np.zeros((512, 512), np.uint8))
-    with pytest.raises(host.consistentid.errors.FaceNotFoundError, match="no facial region in the 1 reference"):
+    with pytest.raises(host.consistentid.errors.FaceNotFoundError, match="no facial region in any reference photo"):
         compare([batch[2:3]], [batch[2:3]])

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from consistentid.command_line import CommandParser, give_examples
+from consistentid.plural import count
 
 from .sheet import draw_sheet
 
@@ -50,7 +51,7 @@ def _draw_sheet(chosen: argparse.Namespace, people: range) -> int:
     sheet = Image.fromarray(draw_sheet(people, scenes, chosen.size, chosen.held_out, show_progress("Drawn", "row")))
     with replace_file(chosen.out) as part:
         sheet.save(part, format="PNG")
-    print(f"{chosen.out}: {chosen.people} people in {chosen.scenes} scenes each.")
+    print(f"{chosen.out}: {count(chosen.people, 'person', 'people')} in {count(chosen.scenes, 'scene')} each.")
     return 0
 
 

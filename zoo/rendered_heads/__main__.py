@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from consistentid.errors import ConsistentIDError
+from consistentid.plural import count
 from consistentid.whole_file import replace_file
 
 from .people import choose_view, sample_natural_person
@@ -31,7 +32,7 @@ def main(words: list[str] | None = None) -> int:
         return 1
     with replace_file(chosen.out) as part:
         Image.fromarray(np.concatenate(rows)).save(part, format="PNG")
-    print(f"{chosen.out}: {chosen.people} people in {chosen.views} views each.")
+    print(f"{chosen.out}: {count(chosen.people, 'person', 'people')} in {count(chosen.views, 'view')} each.")
     return 0
 
 

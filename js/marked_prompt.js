@@ -2,11 +2,12 @@
 // Inject Facial Tokens shows the prompt of the last run; words with a facial token have their region's colour.
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
+import { chooseNodeTexts } from "./language.js";
 import { addResultPanel } from "./result_panel.js";
 
 /**
  * A prompt as nodes/boundary/display.py shows it. about, colour: of words with a facial token.
- * @typedef {{ parts: Part[], report: string }} Prompt
+ * @typedef {{ parts: Part[], report: string, unknown?: string[] }} Prompt
  * @typedef {{ text: string, about?: string, colour?: string }} Part
  */
 
@@ -21,9 +22,10 @@ function makePart({ text, about, colour = "" }) {
 
 /** @param {Prompt} prompt */
 function drawPrompt(prompt) {
+  const unknown = prompt.unknown?.length ? [chooseNodeTexts().unknown(prompt.unknown.join(", "))] : [];
   return [
     makeElement("div", "prompt", { tabIndex: 0 }, prompt.parts.map(makePart)),
-    makeElement("div", "hint", { textContent: prompt.report }),
+    makeElement("div", "hint", { textContent: [prompt.report, ...unknown].join("\n") }),
   ];
 }
 

@@ -1,5 +1,7 @@
 """Facial tokens in the text embedding: CONDITIONING that switches at the merge point."""
 
+import logging
+
 from comfy.sd import CLIP
 from comfy_api.latest import io
 
@@ -10,6 +12,7 @@ from ..consistentid.identity.people import list_masked
 from ..consistentid.prompt.compose import compose_text, describe_placement
 from ..consistentid.prompt.encode import encode_stages
 from ..consistentid.prompt.mark import close_embedding
+from ..consistentid.prompt.unknown import describe_unknown, find_unknown_words
 from .boundary import sockets
 from .boundary.display import show_prompt
 from .model.hosting import HostedAdapter
@@ -81,7 +84,11 @@ class InjectTokens(io.ComfyNode):
                 io.String.Output(
                     "marked_prompt", display_name="marked_prompt", tooltip="The text, and where facial tokens go"
                 ),
-                io.String.Output("report", display_name="report", tooltip="Tokens placed; regions without a word"),
+                io.String.Output(
+                    "report",
+                    display_name="report",
+                    tooltip="Tokens placed; regions without a word; words that the small models do not know",
+                ),
             ],
             **sockets.SHOWS_RESULTS,
         )
@@ -107,5 +114,10 @@ class InjectTokens(io.ComfyNode):
         stages = encode_stages(text, adapter, identities, composed, negatives, list_masked(people))
         conditioning = write_conditioning(stages, people, composed, merge_at)
         report = describe_placement(composed, identities, adapter.config)
-        shown = show_prompt(composed, len(stages.positions), report)
+        unknown = find_unknown_words(composed.plain, adapter.config, text)
+        shown = show_prompt(composed, len(stages.positions), report, unknown)
+        lines = describe_unknown(unknown)
+        for line in lines:
+            logging.warning("Inject Facial Tokens: %s", line)
+        report = "\n".join([report, *lines])
         return io.NodeOutput(*conditioning, composed.marked, report, ui={"consistentid_prompt": [shown]})

@@ -24,6 +24,7 @@ from ..prompt.align import FacialPrompt
 from ..prompt.compose import compose_for_identity, compose_text, describe_placement
 from ..prompt.encode import encode_plain
 from ..prompt.group import find_letter
+from ..prompt.unknown import describe_unknown, find_unknown_words
 from ..terminal import show_progress
 from .attention_maps import RecordedRun
 from .clip_text import ClipText
@@ -95,6 +96,8 @@ def _draw_identity(photo: np.ndarray | None, settings: PortraitSettings, progres
         (name + title, picture) for name, one in zip(names, stages, strict=True) for title, picture in _list_stages(one)
     ]
     report = [*found, describe_placement(composed, identities, adapter.config), f"Prompt: {composed.marked}"]
+    clip = ClipText(pipeline, adapter.config, words)
+    report += describe_unknown(find_unknown_words(composed.plain, adapter.config, clip))
     return Portrait(images, pictures, report, settings, tuple(maps))
 
 

@@ -62,8 +62,9 @@ def show_regions(regions: Regions, wanted: Sequence[str]) -> dict:
     return {"picture": picture, "ratio": photo.shape[1] / photo.shape[0], "regions": legend}
 
 
-def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:
-    """The prompt in parts: text, and words that a facial token was injected into. count: of the tokens."""
+def show_prompt(composed: FacialPrompt, count: int, report: str, unknown: Sequence[str] = ()) -> dict:
+    """The prompt in parts: text, and words that a facial token was injected into. count: of the tokens; unknown: words
+    that the model does not know."""
     *before, last = composed.marked.split(MARKER)
     parts = []
     for number, text in enumerate(before[:count]):
@@ -72,7 +73,7 @@ def show_prompt(composed: FacialPrompt, count: int, report: str) -> dict:
         owner = composed.letters[number] if key else ""
         parts += [{"text": start}, {"text": word, **_describe_token(key, owner)}, {"text": rest.removesuffix(" ")}]
     parts.append({"text": "".join([*before[count:], last])})
-    return {"parts": [part for part in parts if part["text"]], "report": report}
+    return {"parts": [part for part in parts if part["text"]], "report": report, "unknown": list(unknown)}
 
 
 def _describe_token(key: str | None, owner: str) -> dict:

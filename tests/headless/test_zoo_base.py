@@ -15,6 +15,7 @@ from consistentid.errors import CheckpointError, ConsistentIDError, Incompatible
 from consistentid.face.parsing import load_face_parser
 from consistentid.face.photo import open_photo
 from consistentid.face.region_words import ALL_WORDS
+from consistentid.face2diffusion.encoder import TextIdentity
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt
@@ -31,6 +32,8 @@ from consistentid.identity.encode import encode_images
 from consistentid.identity.file import load_identity, save_identity
 from consistentid.prompt.compose import compose_for_identity
 from consistentid.prompt.encode import encode_plain
+from consistentid.prompt.mark import EXTRA_CLAUSES
+from consistentid.prompt.unknown import find_unknown_words
 from zoo import drawn_faces
 
 PERSON = 8
@@ -66,8 +69,33 @@ def identity(make_identity) -> Identity:
     return replace(person, photo_features=photo, zero_features=zero, region_features=features)
 
 
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("A woman wearing a red Hoodie, on a beach, smiling", ()),
+        ("a woman in a spaceship, (astronaut:1.2), Spaceship", ("spaceship", "astronaut")),
+        ("<A> a man </A>, 35 years, embedding:mystery", ("years",)),
+        (ZOO.fixed_sentence + " " + EXTRA_CLAUSES["Hair"], ()),
+        ("雪山", ("雪山",)),
+        ("", ()),
+    ],
+)
+def test_words_that_the_tokenizer_spells_are_named(pipeline, text, unknown):
+    assert find_unknown_words(text, ZOO, ClipText(pipeline, ZOO)) == unknown
+    assert find_unknown_words(text, SD15, None) == (), "others know every word"
+
+
+def test_a_word_that_stands_for_a_person_is_known(pipeline):
+    anna = TextIdentity(torch.zeros(2, ZOO.width))
+    text = "anna in a spaceship"
+    assert find_unknown_words(text, ZOO, ClipText(pipeline, ZOO)) == ("anna", "spaceship")
+    assert find_unknown_words(text, ZOO, ClipText(pipeline, ZOO, {"anna": anna})) == ("spaceship",)
+
+
 def test_a_portrait(settings):
+    settings = replace(settings, prompt=f"{settings.prompt} in a spaceship")
     portrait = draw_portrait(settings)
+    assert portrait.report[-1] == "Unknown to the small models: spaceship."
     assert portrait.report[0].startswith("Found face, eyes, ears, nose, mouth; with ID embedding.")
     assert "5 facial tokens" in portrait.report[1]
     record = json.loads(portrait.settings.to_json())["settings"]

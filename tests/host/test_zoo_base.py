@@ -117,6 +117,23 @@ def test_the_negative_has_no_facial_tokens(host, small_model, zoo_models, hosted
     assert len(positive) == 2 and not torch.equal(positive[0][0], positive[1][0])
 
 
+def test_words_that_the_small_models_do_not_know_are_named(host, small_model, zoo_models, hosted, identity, caplog):
+    clip = small_model.load_clip(zoo_models / "base" / "text_encoder", zoo_models / "base" / "tokenizer")
+
+    def run(prompt):
+        caplog.clear()
+        output = host.nodes.conditioning.InjectTokens.execute(clip, hosted, identity, prompt, "", 0.5, "auto")
+        (shown,) = output.ui["consistentid_prompt"]
+        return output.args[3], shown, caplog.text
+
+    report, shown, log = run("a woman in a (spaceship:1.2), neon, on a beach")
+    told = "Unknown to the small models: spaceship, neon."
+    assert report.splitlines()[-1] == told and told in log
+    assert shown["unknown"] == ["spaceship", "neon"] and "spaceship" not in shown["report"], "the panel says it itself"
+    report, shown, log = run("a woman on a beach")
+    assert "Unknown" not in report + log and shown["unknown"] == []
+
+
 def test_facial_tokens_change_the_text(hosted, identity):
     tokens, zero = hosted.encode_regions(identity)
     text = torch.randn(1, 77, 192, generator=torch.Generator().manual_seed(0))

@@ -1,5 +1,6 @@
 // @ts-check
 // Load Identity: a dialog with the pictures and names of all saved identities.
+import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { readThumbnail } from "./identity_thumbnail.js";
@@ -8,6 +9,20 @@ import { findNext } from "./tile_keys.js";
 import { findWidget, hasWidget, setWidgets } from "./widgets.js";
 
 const NODE = "ConsistentID_LoadIdentity";
+
+/**
+ * Has the node offer what is saved by now, as R does for all nodes; what it offered, where nobody answers.
+ * @param {Editor.Node} node
+ */
+async function readNames(node) {
+  try {
+    const definition = (await (await api.fetchApi(`/object_info/${NODE}`)).json())[NODE];
+    const [kind, more] = definition.input.required.name;
+    findWidget(node, "name").options.values = Array.isArray(kind) ? kind : more.options;
+  } catch (error) {
+    console.warn("ConsistentID: the list of identities was not read anew.", error);
+  }
+}
 
 /** @param {Editor.Node} node */
 function listNames(node) {
@@ -52,8 +67,9 @@ function followKeys(event, search, tiles) {
 }
 
 /** @param {Editor.Node} node */
-function openPicker(node) {
+async function openPicker(node) {
   const texts = chooseNodeTexts();
+  await readNames(node);
   const names = listNames(node);
   /** @param {string} name */
   const choose = (name) => {

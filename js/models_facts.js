@@ -22,6 +22,7 @@
 
 export const BASES = { sd15: "SD1.5", sdxl: "SDXL" };
 const LACKING = ["missing", "incomplete", "wrong size"];
+const STARTABLE = ["missing", "incomplete"];
 const SMOOTHING = 0.3; // how much the latest speed counts
 const LEAST_MS = 400; // between two measurements
 /** @type {[string, number, number][]} */
@@ -52,8 +53,19 @@ export function chooseGroup(model) {
 }
 
 /**
+ * What the panel can download of what a base model's portraits still lack.
+ * @template {Pick<Model, "needed_for" | "state" | "by_hand">} Known
+ * @param {Known[]} models
+ * @param {Base} base
+ */
+export function listWanted(models, base) {
+  const needed = models.filter((model) => model.needed_for.includes(base) && !model.by_hand);
+  return needed.filter((model) => STARTABLE.includes(model.state));
+}
+
+/**
  * What a base model's portraits still lack, and how much is to download.
- * @param {Pick<Model, "needed_for" | "state" | "size">[]} models
+ * @param {Pick<Model, "needed_for" | "state" | "size" | "path">[]} models
  * @param {Base} base
  * @param {ModelTexts} texts
  */
@@ -62,7 +74,8 @@ export function summarise(models, base, texts) {
   if (!missing.length) return texts.nothingMissing(BASES[base]);
   const size = formatSize(missing.reduce((sum, model) => sum + (model.size ?? 0), 0));
   const all = missing.every((model) => model.size);
-  return texts.missing(BASES[base], missing.length, all ? size : texts.atLeast(size));
+  const folders = new Set(missing.map((model) => model.path.replace(/[\\/][^\\/]*$/, ""))).size;
+  return texts.missing(BASES[base], missing.length, all ? size : texts.atLeast(size), folders);
 }
 
 /**

@@ -4,8 +4,9 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { chooseModelTexts } from "./language.js";
-import { chooseGroup, listBases, summarise } from "./models_facts.js";
+import { chooseGroup, listBases } from "./models_facts.js";
 import { makeRow } from "./models_row.js";
+import { makeTotal } from "./models_total.js";
 
 /** @import { Download, Group, Model } from "./models_facts.js" */
 
@@ -29,6 +30,7 @@ const STYLE = `
 .consistentid-models button:disabled { opacity: 0.5; cursor: default; }
 .consistentid-models progress { width: 100%; }
 .consistentid-models [hidden] { display: none; }
+.consistentid-models-total { margin-bottom: 8px; }
 .consistentid-model-place { color: var(--descrip-text); }
 .consistentid-model-progress { display: block; margin-bottom: 6px; }
 .consistentid-models-status:not(:empty) { margin-top: 8px; }
@@ -63,9 +65,10 @@ function makePanel() {
   const rows = new Map();
   const groups = /** @type {Group[]} */ (Object.keys(texts.groups));
   const lists = new Map(groups.map((group) => [group, makeElement("ul", "model-list")]));
-  const totals = new Map(listBases().map((base) => [base, makeElement("p", "models-total")]));
   const status = makeElement("p", "models-status", { role: "status" });
   const again = makeElement("button", "models-refresh", { textContent: texts.refresh, onclick: () => refresh() });
+  /** @type {Model[]} */
+  let models = [];
   /** @type {string[]} */
   let running = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -76,6 +79,8 @@ function makePanel() {
     start: (id, accepts) => act(id, "download", { model: id, accept_licence: accepts }),
     cancel: (id) => act(id, "cancel", { model: id }),
   };
+
+  const totals = listBases().map((base) => makeTotal(base, texts, actions));
 
   /** @param {string} id @param {string} path @param {object} body */
   async function act(id, path, body) {
@@ -89,8 +94,7 @@ function makePanel() {
   }
 
   async function list() {
-    /** @type {{ models: Model[] }} */
-    const { models } = await ask("models");
+    models = (await ask("models")).models;
     for (const model of models) {
       const row = rows.get(model.id) ?? makeRow(model, texts, actions);
       if (!rows.has(model.id)) {
@@ -99,13 +103,11 @@ function makePanel() {
       }
       row.update(model);
     }
-    for (const [base, total] of totals) total.textContent = summarise(models, base, texts);
-    return models;
   }
 
   /** @param {string[]} ended */
   async function announce(ended) {
-    const models = await list();
+    await list();
     const ready = models.filter((model) => ended.includes(model.id) && model.state === "found");
     if (!ready.length) return;
     status.textContent = ready.map((model) => texts.ready(model.title)).join(" ");
@@ -119,6 +121,7 @@ function makePanel() {
     running = Object.keys(downloads).filter((id) => downloads[id].state !== "failed");
     if (ended.length) await announce(ended);
     for (const [id, row] of rows) row.show(downloads[id]);
+    for (const total of totals) total.show(models, running);
   }
 
   /** @param {() => Promise<void>} step */
@@ -149,7 +152,7 @@ function makePanel() {
   ]);
   const heading = makeElement("h2", "models-title", { textContent: texts.title });
   const style = makeElement("style", "models-style", { textContent: STYLE });
-  const parts = [style, heading, ...totals.values(), again, status, ...sections];
+  const parts = [style, heading, ...totals.map((total) => total.element), again, status, ...sections];
   return { element: makeElement("section", "models", { ariaLabel: texts.title }, parts), refresh };
 }
 

@@ -5,7 +5,7 @@ import { formatSize, makeSpeedometer, tellProgress } from "./models_facts.js";
 
 /** @import { Download, Model } from "./models_facts.js" */
 /** @import { ModelTexts } from "./models_texts.js" */
-/** @typedef {{ start: (id: string, accepts: boolean) => void, cancel: (id: string) => void }} Actions */
+/** @typedef {{ start: (id: string, accepts: boolean) => void | Promise<void>, cancel: (id: string) => void }} Actions */
 
 /** @param {Model} model @param {ModelTexts} texts */
 function makeParts(model, texts) {

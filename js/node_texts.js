@@ -8,6 +8,8 @@
  *   missing: (word: string) => string,
  *   leaveOut: (word: string) => string,
  *   takeBack: (word: string) => string,
+ *   notFound: (word: string) => string,
+ *   unknown: (words: string) => string,
  * }} NodeTexts
  */
 
@@ -19,13 +21,15 @@ export const ENGLISH = {
   missing: (word) => `${word}: missing`,
   leaveOut: (word) => `Leave out the ${word}`,
   takeBack: (word) => `Encode the ${word} again`,
+  notFound: (word) => `The face parser found no ${word} in this photo`,
+  unknown: (words) => `Unknown to the small models: ${words}.`,
   previous: "previous",
   next: "next",
   choose: "Choose...",
   chooseIdentity: "Choose an identity",
   search: "Search",
   close: "Close",
-  noIdentity: "None. Save one with 'Save Identity', then press R.",
+  noIdentity: "None. Save one with 'Save Identity'.",
 };
 
 /** @type {NodeTexts} */
@@ -36,11 +40,13 @@ export const CHINESE = {
   missing: (word) => `${word}：缺失`,
   leaveOut: (word) => `排除 ${word}`,
   takeBack: (word) => `恢复 ${word}`,
+  notFound: (word) => `人脸解析在这张照片里没有找到 ${word}`,
+  unknown: (words) => `小模型不认识这些词：${words}。`,
   previous: "上一张",
   next: "下一张",
   choose: "选择...",
   chooseIdentity: "选择身份",
   search: "搜索",
   close: "关闭",
-  noIdentity: "没有身份。请先用“保存身份”保存，再按 R。",
+  noIdentity: "没有身份。请先用“保存身份”保存。",
 };

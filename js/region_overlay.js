@@ -24,7 +24,7 @@ function makeChip(node, { word, colour, picture }, isTaken) {
     textContent: picture ? word : texts.missing(word),
     disabled: !picture,
     ariaPressed: String(Boolean(picture) && isTaken),
-    title: isTaken ? texts.leaveOut(word) : texts.takeBack(word),
+    title: !picture ? texts.notFound(word) : isTaken ? texts.leaveOut(word) : texts.takeBack(word),
     style: { "--colour": colour },
     onclick: () => setWidgets(node, { [LIST]: toggleWord(findWidget(node, LIST).value, word) }),
   });

@@ -23,18 +23,20 @@ CLOSED = "return !document.querySelector('.consistentid-picker');"
 
 @pytest.fixture
 def node(page, editor_server):
-    """A Load Identity whose list is known: two people with a picture, one without, and one with a bad name."""
+    """A Load Identity that offers one person; saved since then: two people with a picture, one with a bad name."""
     folder = editor_server.folder / "models" / "consistentid" / "identities"
     portrait = np.asarray(Image.open(editor_server.folder / "input" / "photo.png"))[62:190, 170:298]
     person = load_identity(folder / NAMES[2])
     for name in NAMES[:2]:
         if not (folder / name).exists():
             save_identity(replace(person, thumbnail=portrait), folder / name)
+    evil = folder / EVIL
+    evil.write_bytes(b"")
     node = page.add_node(NODE, 500, 200)
-    values = [*NAMES, EVIL]
-    page.evaluate("graph.getNodeById(args[0]).widgets[0].options.values = args[1];", node, values)
+    page.evaluate("graph.getNodeById(args[0]).widgets[0].options.values = args[1];", node, [NAMES[2]])
     page.set_widget(node, "name", NAMES[2])
-    return node
+    yield node
+    evil.unlink()
 
 
 def open_picker(page, node):
@@ -46,9 +48,9 @@ def open_picker(page, node):
 
 def test_a_click_picks_a_person_by_picture(page, node):
     open_picker(page, node)
-    assert page.evaluate(TILES) == [*NAMES, EVIL]
+    assert page.evaluate(TILES) == [EVIL, *NAMES], "without pressing R"
     page.wait_until(f"return ({WIDTHS}).filter((width) => width === 128).length === 2;")
-    assert page.evaluate(f"return {WIDTHS};") == [128, 128, 0, 0]
+    assert page.evaluate(f"return {WIDTHS};") == [0, 128, 128, 0]
     pressed = "return document.querySelector('.consistentid-tile[aria-pressed=true]').title;"
     assert page.evaluate(pressed) == NAMES[2]
     assert page.evaluate("return window.hacked ?? null;") is None
@@ -66,7 +68,7 @@ def test_search_and_keys(page, node):
     search = open_picker(page, node)
     assert page.evaluate(FOCUSED) == "INPUT"
     search.send_keys("ER")
-    assert page.evaluate(TILES) == [*NAMES[1:], EVIL]
+    assert page.evaluate(TILES) == [EVIL, *NAMES[1:]]
     search.send_keys("T", Keys.ENTER)
     page.wait_until(CLOSED)
     assert page.read_widget(node, "name") == NAMES[1]

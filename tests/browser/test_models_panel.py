@@ -25,6 +25,22 @@ app.api.fetchApi = async (path, ...rest) => {
   return app.api.fetchApi(path, ...rest);
 };
 """
+# Downloads are noted in place of begun; the first one's licence then counts as accepted.
+KEEP_DOWNLOADS = """
+const ask = app.api.fetchApi;
+window.asked = [];
+app.api.fetchApi = async (path, ...rest) => {
+  if (path === "/consistentid/download") {
+    window.asked.push(JSON.parse(rest[0].body));
+    return new Response("{}");
+  }
+  const answer = await ask.call(app.api, path, ...rest);
+  if (path !== "/consistentid/models") return answer;
+  const { models } = await answer.json();
+  for (const model of models) model.accepted ||= window.asked.some((one) => one.model === model.id);
+  return new Response(JSON.stringify({ models }));
+};
+"""
 LIGHTNESS = """
 const average = (colour) => colour.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
 const panel = document.querySelector(args[0]);
@@ -128,6 +144,7 @@ def press_download(page, id: str) -> None:
 def test_a_new_user_sees_what_is_missing(panel):
     text = panel.find(PANEL).text
     assert "SD1.5: 4 missing, at least 2.9 GB" in text and "SDXL: 4 missing, at least 2.9 GB" in text
+    assert "at least 2.9 GB, in 3 folders, besides a checkpoint" in text
     headings = panel.evaluate(
         "return [...document.querySelectorAll('.consistentid-models h3')].map((h) => h.innerText);"
     )
@@ -155,6 +172,21 @@ def test_a_download_needs_the_licence_shows_progress_and_reaches_the_loaders(pan
     assert f"At models/consistentid/{ADAPTER}" in row and "Found · 1 MB" in row
     assert (models / "consistentid" / ADAPTER).read_bytes() == CONTENT
     panel.wait_until(f"{OFFERED}.includes(args[1]);", loader, ADAPTER)
+
+
+def test_one_button_asks_for_all_that_a_base_lacks(panel):
+    """What is asked for is kept here: nothing of it is to come from the internet."""
+    total = f"{PANEL} .consistentid-models-total:nth-of-type(2)"
+    assert not panel.find(f"{total} button").is_enabled()
+    terms = panel.read_text(total, "I accept these licences: MIT (model card)", "non-commercial research only")
+    assert terms.startswith("SDXL: 4 missing") and terms.endswith("Download all for SDXL")
+    panel.evaluate(KEEP_DOWNLOADS)
+    panel.click(f"{total} input")
+    panel.click(f"{total} button")
+    asked = panel.wait_until("return window.asked.length === 4 && window.asked;")
+    panel.evaluate("delete app.api.fetchApi;")
+    assert [one["model"] for one in asked] == ["adapter_sdxl", "face_parser", "clip_vision", "face_analysis"]
+    assert all(one["accept_licence"] for one in asked)
 
 
 def test_a_stopped_download_goes_on_later(panel, models, hub, creep):

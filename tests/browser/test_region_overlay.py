@@ -57,6 +57,10 @@ def test_a_click_on_a_region_leaves_it_out_of_the_next_run(page, parse):
     before, layers = dict(page.evaluate(CHIPS)), page.evaluate(LAYERS)
     found = [word for word, state in before.items() if state == "taken"]
     assert len(found) == layers >= 2, "each found region has a layer"
+    missing = [word for word, state in before.items() if state == "missing"]
+    titles = "return [...document.querySelectorAll('.consistentid-chip:disabled')].map((one) => one.title);"
+    words = [word.removesuffix(": missing") for word in missing]
+    assert page.evaluate(titles) == [f"The face parser found no {word} in this photo" for word in words]
     click_chip(page, found[1])
     click_chip(page, found[0])
     assert page.read_widget(parse, "left_out") == f"{found[1]}, {found[0]}"

@@ -1,7 +1,14 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseGroup, formatSize, makeSpeedometer, summarise, tellProgress } from "../../js/models_facts.js";
+import {
+  chooseGroup,
+  formatSize,
+  listWanted,
+  makeSpeedometer,
+  summarise,
+  tellProgress,
+} from "../../js/models_facts.js";
 import { CHINESE, ENGLISH } from "../../js/models_texts.js";
 
 test("sizes have the largest unit that they fill", () => {
@@ -25,17 +32,33 @@ test("a model stands in the group of its bases", () => {
 test("what is missing is counted for one base, with its size", () => {
   /** @type {Models} */
   const models = [
-    { needed_for: ["sd15"], state: "missing", size: 1.5e9 },
-    { needed_for: ["sd15", "sdxl"], state: "incomplete", size: 5e8 },
-    { needed_for: ["sd15"], state: "not verified", size: 7e9 },
-    { needed_for: ["likeness"], state: "missing", size: 9e9 },
+    { needed_for: ["sd15"], state: "missing", size: 1.5e9, path: "models/a/x.bin" },
+    { needed_for: ["sd15", "sdxl"], state: "incomplete", size: 5e8, path: "models/b/y" },
+    { needed_for: ["sd15"], state: "not verified", size: 7e9, path: "models/c/z" },
+    { needed_for: ["likeness"], state: "missing", size: 9e9, path: "models/d/z" },
   ];
-  assert.equal(summarise(models, "sd15", ENGLISH), "SD1.5: 2 missing, 2.0 GB, besides a checkpoint");
-  assert.equal(summarise(models, "sdxl", ENGLISH), "SDXL: 1 missing, 500 MB, besides a checkpoint");
-  assert.equal(summarise(models, "sdxl", CHINESE), "SDXL：除 Checkpoint 外缺 1 个，500 MB");
+  assert.equal(summarise(models, "sd15", ENGLISH), "SD1.5: 2 missing, 2.0 GB, in 2 folders, besides a checkpoint");
+  assert.equal(summarise(models, "sdxl", ENGLISH), "SDXL: 1 missing, 500 MB, in 1 folder, besides a checkpoint");
+  assert.equal(summarise(models, "sdxl", CHINESE), "SDXL：除 Checkpoint 外缺 1 个，500 MB，1 个文件夹");
   models[1].size = null;
-  assert.equal(summarise(models, "sd15", ENGLISH), "SD1.5: 2 missing, at least 1.5 GB, besides a checkpoint");
+  assert.equal(
+    summarise(models, "sd15", ENGLISH),
+    "SD1.5: 2 missing, at least 1.5 GB, in 2 folders, besides a checkpoint",
+  );
   assert.equal(summarise([], "sd15", ENGLISH), "SD1.5: nothing is missing");
+});
+
+test("one button gets what is missing of a base and comes without a browser", () => {
+  const models = [
+    { needed_for: ["sd15"], state: "missing", by_hand: "" },
+    { needed_for: ["sd15"], state: "missing", by_hand: "Get it by hand" },
+    { needed_for: ["sdxl", "sd15"], state: "incomplete", by_hand: "" },
+    { needed_for: ["sd15"], state: "wrong size", by_hand: "" },
+    { needed_for: ["sd15"], state: "found", by_hand: "" },
+  ];
+  const typed = /** @type {Parameters<typeof listWanted>[0]} */ (models);
+  assert.deepEqual(listWanted(typed, "sd15"), [models[0], models[2]]);
+  assert.deepEqual(listWanted(typed, "sdxl"), [models[2]]);
 });
 
 test("speed is known after a while, smoothed, and measured anew for each file", () => {

@@ -21,10 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     args = _parse()
-    pack = load_pack(Path(args.comfyui).expanduser(), args.cpu)
+    pack = load_pack(Path(args.comfyui).expanduser(), args.cpu, args.estimate)
     import comfy.model_management
     import torch
 
+    if args.estimate:
+        from memory import print_estimates
+
+        return print_estimates(pack.consistentid, args.bases)
     device = comfy.model_management.get_torch_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} CPU cores"
     report = {"device": name, "torch": torch.__version__, "platform": platform.platform(), "rounds": args.rounds}
@@ -75,8 +79,8 @@ def print_ways(title: str, ways: dict[str, dict[str, float]]) -> None:
         print(f"    {name:<18}{figures['seconds']:8.3f} s   = {ratios}", flush=True)
 
 
-def load_pack(comfyui: Path, cpu: bool):
-    """The pack in this process, as ComfyUI would load it."""
+def load_pack(comfyui: Path, cpu: bool, shapes_only: bool = False):
+    """The pack in this process, as ComfyUI would load it. shapes_only: with attention that runs without any numbers."""
     sys.path.insert(0, str(comfyui))
     import comfy.options
 
@@ -85,6 +89,7 @@ def load_pack(comfyui: Path, cpu: bool):
     from comfy.cli_args import args
 
     args.cpu = cpu or not torch.cuda.is_available()
+    args.use_pytorch_cross_attention = shapes_only
     return import_file("comfyui_consistentid", ROOT / "__init__.py", ROOT)
 
 
@@ -96,6 +101,7 @@ def _parse() -> argparse.Namespace:
     first = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
     parser.add_argument("--comfyui", default=first or "~/comfy/ComfyUI")
     parser.add_argument("--ipadapter", help="a checkout of ComfyUI_IPAdapter_plus, to compare with its patch")
+    parser.add_argument("--estimate", action="store_true", help="VRAM and work of a portrait, from sizes; runs nothing")
     parser.add_argument("--json", help="write the report to this file")
     return parser.parse_args()
 

@@ -38,10 +38,11 @@ def measure(core, base: str) -> dict[str, float]:
         facial = core.adapter.facial_encoder.FacialEncoder(adapter.width)
         projection = core.adapter.id_projection.IDProjection(adapter.width)
     keys = sum(a * b for key, (a, b) in list_module_shapes(base, adapter.width).items() if "_ip" in key)
+    clip = comfy.sd.CLIP(make_config(layout).clip_target({}), embedding_directory=None)
     area = 2 * width * height
     return {
         "unet": 2 * count(model.diffusion_model),
-        "text": 2 * count(comfy.sd.CLIP(make_config(layout).clip_target({}), embedding_directory=None).cond_stage_model),
+        "text": 2 * count(clip.cond_stage_model),
         "vae": 2 * VAE_PARAMETERS,
         "adapter": 2 * (count(facial) + count(projection) + keys),
         "sampling": area * 2 * 0.01 * model.memory_usage_factor * 2**20,
@@ -53,7 +54,7 @@ def measure(core, base: str) -> dict[str, float]:
 def count_operations(unet, shape: tuple[int, ...], text_width: int) -> int:
     """Of one step with both rows, on shapes alone."""
     rows = {"device": "meta", "dtype": torch.float16}
-    extra = {"y": torch.empty(2, unet.num_classes and 2816, **rows)} if unet.num_classes else {}
+    extra = {"y": torch.empty(2, 2816, **rows)} if unet.num_classes else {}
     context = torch.empty(2, 77, text_width, **rows)
     with FlopCounterMode(display=False) as counter:
         unet(torch.empty(shape, **rows), torch.empty(2, **rows), context=context, **extra)

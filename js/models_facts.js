@@ -79,6 +79,19 @@ export function summarise(models, base, texts) {
 }
 
 /**
+ * Whether the server refused a run since a loader of this pack found no file: its message leads to the panel.
+ * @param {any} error as api.queuePrompt throws it
+ */
+export function lacksModels(error) {
+  /** @type {{ class_type?: string, errors?: { details?: string }[] }[]} */
+  const nodes = Object.values(error?.response?.node_errors ?? {});
+  return nodes.some(
+    ({ class_type, errors }) =>
+      class_type?.startsWith("ConsistentID_") && errors?.some(({ details }) => details?.includes("'ID models' tab")),
+  );
+}
+
+/**
  * Measures the speed of a download, file by file: smoothed bytes per second, 0 while unknown.
  * @returns {(file: string, done: number, now: number) => number} now: milliseconds
  */

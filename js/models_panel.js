@@ -4,7 +4,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { chooseModelTexts } from "./language.js";
-import { chooseGroup, listBases } from "./models_facts.js";
+import { chooseGroup, lacksModels, listBases } from "./models_facts.js";
 import { makeRow } from "./models_row.js";
 import { makeTotal } from "./models_total.js";
 
@@ -153,11 +153,36 @@ function makePanel() {
   const heading = makeElement("h2", "models-title", { textContent: texts.title });
   const style = makeElement("style", "models-style", { textContent: STYLE });
   const parts = [style, heading, ...totals.map((total) => total.element), again, status, ...sections];
-  return { element: makeElement("section", "models", { ariaLabel: texts.title }, parts), refresh };
+  return {
+    element: makeElement("section", "models", { ariaLabel: texts.title }, parts),
+    refresh,
+    explain: () => {
+      status.textContent = texts.refused;
+    },
+  };
 }
 
 /** @type {ReturnType<typeof makePanel> | undefined} */
 let panel;
+
+/** @param {unknown} error */
+async function openWhenRefused(error) {
+  if (!lacksModels(error)) return;
+  const { command, sidebarTab } = app.extensionManager;
+  if (sidebarTab.activeSidebarTabId !== TAB) await command.execute(COMMAND);
+  panel ??= makePanel();
+  panel.explain();
+}
+
+/** Has a run that is refused for want of a model file open the panel beside the editor's own message. */
+function watchRuns() {
+  const queue = api.queuePrompt;
+  api.queuePrompt = (...values) => {
+    const answer = queue.apply(api, values);
+    answer.catch(openWhenRefused); // not awaited: the editor would take this file for the cause of the error
+    return answer;
+  };
+}
 
 app.registerExtension({
   name: "consistentidportraits.Models",
@@ -171,6 +196,7 @@ app.registerExtension({
   ],
   menuCommands: [{ path: ["ConsistentID"], commands: [COMMAND] }],
   setup() {
+    watchRuns();
     const { title, label } = chooseModelTexts();
     app.extensionManager.registerSidebarTab({
       id: TAB,

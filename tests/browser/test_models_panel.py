@@ -189,6 +189,16 @@ def test_one_button_asks_for_all_that_a_base_lacks(panel):
     assert all(one["accept_licence"] for one in asked)
 
 
+def test_a_run_that_lacks_a_model_opens_the_panel(new_page):
+    loader, watch = new_page.add_node("ConsistentID_LoadAdapter"), new_page.add_node("PreviewAny", 600, 100)
+    new_page.set_widget(loader, "adapter_name", "ConsistentID-v1.bin")
+    new_page.connect(loader, "adapter", watch, "source")
+    for _ in range(2):  # it stays open, too
+        new_page.evaluate("await app.queuePrompt(0, 1);")
+        told = new_page.read_text(PANEL, "SD1.5: 4 missing", "Download all for SD1.5")
+        assert "The workflow needs model files that are missing. Download them here, then run it again." in told
+
+
 def test_a_stopped_download_goes_on_later(panel, models, hub, creep):
     rest = creep(CHECKPOINT_FILE)
     accept(panel, "checkpoint_sdxl")

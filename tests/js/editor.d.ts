@@ -86,12 +86,14 @@ declare namespace Editor {
       setting?: { get(id: string): string | undefined };
       command: { execute(id: string): Promise<void> };
       registerSidebarTab(tab: SidebarTab): void;
+      sidebarTab: { activeSidebarTabId: string | null };
     };
     registerExtension(extension: Extension): void;
   }
 
   interface Api {
     apiURL(path: string): string;
+    queuePrompt(...values: unknown[]): Promise<unknown>;
     fetchApi(path: string, request?: RequestInit): Promise<Response>;
   }
 }

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   chooseGroup,
   formatSize,
+  lacksModels,
   listWanted,
   makeSpeedometer,
   summarise,
@@ -59,6 +60,17 @@ test("one button gets what is missing of a base and comes without a browser", ()
   const typed = /** @type {Parameters<typeof listWanted>[0]} */ (models);
   assert.deepEqual(listWanted(typed, "sd15"), [models[0], models[2]]);
   assert.deepEqual(listWanted(typed, "sdxl"), [models[2]]);
+});
+
+test("a run that lacks a model of ours is told from other refusals", () => {
+  const details = "buffalo_l was not found. Download it in the 'ID models' tab of ComfyUI's sidebar";
+  /** @param {string} class_type @param {string} details */
+  const refuse = (class_type, details) => ({ response: { node_errors: { 7: { class_type, errors: [{ details }] } } } });
+  assert.ok(lacksModels(refuse("ConsistentID_LoadAdapter", details)));
+  assert.ok(!lacksModels(refuse("ConsistentID_LoadAdapter", "weight is too high")));
+  assert.ok(!lacksModels(refuse("LoadImage", details)));
+  for (const other of [new Error("no network"), { response: { node_errors: [] } }, {}, null])
+    assert.ok(!lacksModels(other));
 });
 
 test("speed is known after a while, smoothed, and measured anew for each file", () => {

@@ -108,7 +108,7 @@ def test_errors(host, score, batch):
     errors = host.consistentid.errors
     with pytest.raises(errors.ConsistentIDError, match=r"different sizes .*256.*512.*one size at a time"):
         score(images=[batch, batch[:, :256]])
-    with pytest.raises(errors.FaceNotFoundError, match="No face was found in the reference"):
+    with pytest.raises(errors.FaceNotFoundError, match="No face was found in any reference photo"):
         score(reference=[batch[1:2]])
 
 

@@ -11,7 +11,7 @@ import { findWidget, setWidgets, watchWidget } from "./widgets.js";
 
 const NODE = "ConsistentID_DetectFace";
 const BY_POSITION = "left to right";
-const HEIGHT_PX = 240;
+const HEIGHT_PX = 140;
 
 /** @param {Editor.Node} node @param {FoundPhoto} photo @param {number} index @param {boolean} chosen */
 function makeFace(node, photo, index, chosen) {

@@ -42,6 +42,10 @@ declare namespace Editor {
   interface Canvas {
     emitBeforeChange(): void;
     emitAfterChange(): void;
+    setDirty(foreground: boolean, background: boolean): void;
+    /** Colour by type: of sockets, and of wires. */
+    default_connection_color_byType?: Record<string, string>;
+    constructor: { link_type_colors?: Record<string, string> };
   }
 
   /** By node, then by key of the ui data that a node gives out: one entry for each photo or prompt. */

@@ -19,13 +19,18 @@ export const COLOURS = {
   CONSISTENTID_IMAGE_ENCODER: "#568f81",
 };
 
+/** Sockets that take several types have the colour of the one that comes most often. */
+const MIXED = {
+  "CONSISTENTID_IDENTITY,CONSISTENTID_PEOPLE": COLOURS.CONSISTENTID_IDENTITY,
+};
+
 /**
  * Give types their colours in a table of the editor's. A palette empties the entries of types that it does not name:
  * what is empty stays as here.
  * @param {Record<string, string> | undefined} table colour by type
  */
 export function colour(table) {
-  for (const [type, own] of Object.entries(COLOURS)) {
+  for (const [type, own] of Object.entries({ ...COLOURS, ...MIXED })) {
     if (!table) return;
     let given = table[type];
     Object.defineProperty(table, type, {

@@ -4,34 +4,41 @@ import uuid
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from .files import BLUEPRINTS, WORKFLOWS, read_layout, read_titled_twin, write_json
+from .files import BLUEPRINTS, WORKFLOWS, read_titled_twin, write_json
+from .layout import fold_loaders, read_layout
 from .models_note import describe_models, list_files
 from .node_schemas import Schema
-from .page import GROWING, find_widths, measure_growth, measure_node, measure_note, place
+from .note import enlarge, measure_note
+from .page import ENTER, GROWING, Room, find_view, find_widths, list_keys, measure_above, measure_growth, measure_node, place
 from .subgraph import Folded, define_subgraph, fold
 
 COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
-NOTE_COLOR = {"color": "#432", "bgcolor": "#653"}
+NOTE_COLOR = {"color": "#432", "bgcolor": "#2e2822"}
 OPTIONAL_SHAPE, LIST_SHAPE = 7, 6
 INSTANCE_SIZE = (400, 340)
 
 
 def draw_files(name: str, schemas: dict[str, Schema]) -> dict[Path, str]:
     """{path: text} of a workflow, and of the blueprint of its subgraph if it has one."""
-    twin, layout = read_titled_twin(name), read_layout(name)
+    twin = read_titled_twin(name)
+    layout = fold_loaders(read_layout(name), twin, schemas)
     drawn = {WORKFLOWS / f"{name}.json": draw_workflow(name, twin, layout, schemas)}
-    if "subgraph" in layout:
-        drawn[BLUEPRINTS / f"{layout['subgraph']['name']}.json"] = draw_blueprint(twin, layout, schemas)
+    for one in list_blueprints(layout):
+        drawn[BLUEPRINTS / f"{one['name']}.json"] = draw_blueprint(twin, one, schemas)
     return {path: write_json(one) + "\n" for path, one in drawn.items()}
+
+
+def list_blueprints(layout: dict) -> list[dict]:
+    """The layout's subgraphs that the editor offers as nodes: those that say what they are for."""
+    return [one for one in layout.get("subgraphs", []) if "description" in one]
 
 
 def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
     """Schema 0.4 of the editor. twin: with titles; layout: see layouts/README.md."""
-    notes = describe_models(twin) | layout["notes"]
-    definitions = {}
-    if "subgraph" in layout:
-        folded = fold(twin, layout["subgraph"], schemas)
-        definitions = {"definitions": {"subgraphs": [draw_subgraph(folded, layout["subgraph"])]}}
+    notes, definitions = describe_models(twin) | layout["notes"], []
+    for one in layout.get("subgraphs", []):
+        folded = fold(twin, one, schemas, *([] if "description" in one else [name]))
+        definitions.append(draw_subgraph(folded, one, notes))
         twin, schemas = folded.outer, folded.schemas
     drawn = draw_page(twin, layout, schemas, notes)
     return {
@@ -40,22 +47,22 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         "last_node_id": max(node["id"] for node in drawn["nodes"]),
         "last_link_id": len(drawn["links"]),
         **drawn,
-        **definitions,
+        **({"definitions": {"subgraphs": definitions}} if definitions else {}),
         "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [140, 160]}, **draw_app(layout)},
+        "extra": {"ds": find_view(drawn["groups"]), **draw_app(layout)},
         "version": 0.4,
     }
 
 
-def draw_subgraph(folded: Folded, layout: dict) -> dict:
-    """Definition of a subgraph as a workflow holds it. layout: "subgraph" of a layout."""
-    drawn = draw_page(folded.inner, layout, folded.schemas, layout["notes"])
+def draw_subgraph(folded: Folded, layout: dict, notes: dict) -> dict:
+    """Definition of a subgraph as a workflow holds it. layout: one of "subgraphs" of a layout."""
+    drawn = draw_page(folded.inner, layout, folded.schemas, notes)
     return define_subgraph(folded, drawn, layout["name"])
 
 
 def draw_blueprint(twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
     """A file of `subgraphs/`: a workflow of nothing but the subgraph's node, which the editor offers as a node."""
-    folded = fold(twin, layout["subgraph"], schemas)
+    folded = fold(twin, layout, schemas)
     node = _draw_node(folded.id, folded.outer[folded.id], folded.schemas[folded.kind], (0, 0, *INSTANCE_SIZE), [])
     return {
         "revision": 0,
@@ -64,9 +71,9 @@ def draw_blueprint(twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict
         "nodes": [node],
         "links": [],
         "groups": [],
-        "definitions": {"subgraphs": [draw_subgraph(folded, layout["subgraph"])]},
+        "definitions": {"subgraphs": [draw_subgraph(folded, layout, describe_models(twin))]},
         "config": {},
-        "extra": {"BlueprintDescription": layout["subgraph"]["description"]},
+        "extra": {"BlueprintDescription": layout["description"]},
         "version": 0.4,
     }
 
@@ -80,24 +87,48 @@ def draw_app(layout: dict) -> dict:
 
 
 def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict) -> dict:
-    """Nodes, links and groups of one graph; nodes of the twin with an id below 0 only have links."""
-    widths = find_widths(layout)
-    heights = {key: measure_note(note["text"], widths[key]) for key, note in notes.items()}
-    heights |= {int(id): measure_node(one["class_type"], schemas[one["class_type"]]) for id, one in twin.items()}
-    growth = {int(id): measure_growth(one["class_type"], schemas[one["class_type"]]) for id, one in twin.items()}
-    growing = {int(id) for id, node in twin.items() if node["class_type"] in GROWING}
-    boxes, groups = place(layout, heights, growth, growing)
+    """Nodes, links and groups of one graph; nodes of the twin with an id below 0 only have links.
+
+    notes: those that the layout does not place are left out.
+    """
+    placed = set(list_keys(layout))
+    notes = {key: {**note, "text": enlarge(note["text"])} for key, note in notes.items() if key in placed}
+    collapsed = set(layout.get("collapsed", []))
+    boxes, groups = place(layout, _measure_rooms(twin, layout, schemas, notes))
+    for id in collapsed:  # as high as they get when they are opened
+        boxes[id] = (*boxes[id][:3], measure_node(twin[str(id)]["class_type"], schemas[twin[str(id)]["class_type"]]))
     links = _list_links(twin, schemas)
     first = max(map(int, twin)) + 1
     nodes = [_draw_note(first + number, note, boxes[key]) for number, (key, note) in enumerate(notes.items())]
-    shown = [id for id in twin if int(id) > 0]
-    nodes += [_draw_node(id, twin[id], schemas[twin[id]["class_type"]], boxes[int(id)], links) for id in shown]
+    for id in (id for id in twin if int(id) > 0):
+        node = _draw_node(id, twin[id], schemas[twin[id]["class_type"]], boxes[int(id)], links)
+        flags = {"collapsed": True} if int(id) in collapsed else {}
+        nodes.append({**node, **_choose_title(id, twin, schemas), "flags": flags})
     _number_nodes(nodes, twin)
     return {
         "nodes": nodes,
         "links": links,
         "groups": [_draw_group(number, group, box) for number, (group, box) in enumerate(groups, 1)],
     }
+
+
+def _measure_rooms(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict) -> dict:
+    """{key of a node or note: Room}"""
+    widths = find_widths(layout)
+    rooms = {key: Room(measure_note(note["text"], widths[key])) for key, note in notes.items()}
+    for id, node in twin.items():
+        kind, schema = node["class_type"], schemas[node["class_type"]]
+        heights = measure_node(kind, schema), measure_above(kind), measure_growth(kind, schema)
+        rooms[int(id)] = Room(*heights, kind in GROWING)
+    return rooms | {id: Room(0, below=ENTER) for id in layout.get("collapsed", [])}
+
+
+def _choose_title(id: str, twin: dict, schemas: dict[str, Schema]) -> dict:
+    """A title of its own only where it tells two nodes of a kind apart: all others have theirs in any language."""
+    kind = twin[id]["class_type"]
+    title = twin[id].get("_meta", {}).get("title", schemas[kind].title)
+    alike = sum(node["class_type"] == kind for node in twin.values())
+    return {"title": title} if alike > 1 and title != schemas[kind].title else {}
 
 
 def _list_slots(schema: Schema) -> list[str]:
@@ -132,7 +163,6 @@ def _draw_node(id: str, node: dict, schema: Schema, box: tuple, links: list[list
         "mode": 0,
         "inputs": inputs,
         "outputs": _draw_outputs(int(id), schema, links),
-        "title": node["_meta"]["title"],
         "properties": properties | ({"models": files} if files else {}),
         "widgets_values": values,
     }

@@ -29,13 +29,6 @@ def read_twin(name: str) -> dict:
     return strip(read_titled_twin(name))
 
 
-def read_layout(name: str) -> dict:
-    """The layout of a workflow; those for SD1.5 and SDXL share one."""
-    import yaml
-
-    return yaml.safe_load((LAYOUTS / f"{name.rsplit('_', 1)[0]}.yaml").read_text(encoding="utf-8"))
-
-
 def strip(graph: dict) -> dict:
     """Only what is computed: no titles, and nothing the server adds."""
     return {id: {"class_type": node["class_type"], "inputs": node["inputs"]} for id, node in graph.items()}

@@ -12,8 +12,8 @@ from .files import NAMES, read_twin
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
 """Option of an input -> value of the widget that the editor puts behind it."""
-EXTRAS = ("canny", "custom_sampler", "freelunch", "hooks", "mask", "model_advanced", "model_merging", "pag")
-EXTRAS += ("preview_any",)
+EXTRAS = ("canny", "custom_sampler", "freelunch", "hooks", "images", "mask", "model_advanced", "model_merging")
+EXTRAS += ("pag", "preview_any")
 """Files of ComfyUI, beside its nodes.py, whose nodes the workflows use."""
 ENDS = ("SaveImage", "PreviewImage", "PreviewAny", "MaskPreview")
 """Nodes to which newer ComfyUIs gave outputs; no workflow uses them, so that it is drawn alike on all."""
@@ -38,17 +38,19 @@ class Input:
 
 @dataclass(frozen=True)
 class Schema:
-    """A node's inputs in its own order, and its outputs as (name, type, whether it is a list)."""
+    """A node's inputs in its own order, its outputs as (name, type, whether it is a list), and its title in English."""
 
     inputs: dict[str, Input]
     outputs: list[tuple[str, str, bool]]
     is_deprecated: bool = False
+    title: str | None = None
 
 
 def read_schemas(host, comfyui: Path) -> dict[str, Schema]:
     """{node id: schema} of all nodes that the workflows use. host: the pack, loaded as ComfyUI does."""
     import folder_paths
 
+    importlib.import_module("utils.install_util")  # first, as in a server: nodes.py hides ComfyUI's utils with another
     # By path: pytest may have put our tests' folder into sys.modules as `nodes`.
     nodes = import_file("comfyui_nodes", comfyui / "nodes.py")
     Path(folder_paths.get_input_directory()).mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,8 @@ def read_schemas(host, comfyui: Path) -> dict[str, Schema]:
     for module in (nodes, *(importlib.import_module(f"comfy_extras.nodes_{name}") for name in EXTRAS)):
         classes |= _list_classes(module)
     types = {node["class_type"] for name in NAMES for node in read_twin(name).values()}
-    return {type: _read_schema(type, classes[type]) for type in types}
+    titles = getattr(nodes, "NODE_DISPLAY_NAME_MAPPINGS", {})
+    return {type: _read_schema(type, classes[type], titles.get(type, type)) for type in types}
 
 
 def _list_classes(module) -> dict[str, type]:
@@ -67,7 +70,7 @@ def _list_classes(module) -> dict[str, type]:
     return {cls.GET_SCHEMA().node_id: cls for cls in asyncio.run(extension.get_node_list())}
 
 
-def _read_schema(type: str, cls) -> Schema:
+def _read_schema(type: str, cls, title: str) -> Schema:
     declared = cls.INPUT_TYPES()
     inputs = {
         name: Input("COMBO" if isinstance(kind, list) else str(kind), dict(*rest), part == "optional")
@@ -78,4 +81,6 @@ def _read_schema(type: str, cls) -> Schema:
     names = getattr(cls, "RETURN_NAMES", None) or types
     lists = getattr(cls, "OUTPUT_IS_LIST", None) or [False] * len(types)
     outputs = [(names[number], str(kind), lists[number]) for number, kind in enumerate(types)]
-    return Schema(inputs, outputs, bool(getattr(cls, "DEPRECATED", False)))
+    if hasattr(cls, "GET_SCHEMA"):
+        title = cls.GET_SCHEMA().display_name or title
+    return Schema(inputs, outputs, bool(getattr(cls, "DEPRECATED", False)), title)

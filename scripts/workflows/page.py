@@ -1,24 +1,44 @@
 """Where everything lies: columns from left to right, in each the groups, in each group rows of nodes and notes."""
 
-import math
 import re
+from dataclasses import dataclass
 
 from .node_schemas import Schema
+from .subgraph import is_subgraph
 
-PAD, GROUP_TOP, ROW_GAP, GROUP_GAP, COLUMN_GAP = 20, 84, 60, 20, 20
-SLOT, WIDGET, TEXT_BOX, FRAME = 20, 24, 110, 14
-WIDGET_MORE, BADGE, ISSUES = 4, 24, 32
-"""What Nodes 2.0 adds: to each widget, for the pack's name, and for a button below a loader whose file is missing."""
+PAD, GROUP_TOP, ROW_GAP, GROUP_GAP, COLUMN_GAP = 12, 64, 40, 14, 14
+SLOT, WIDGET, TEXT_BOX, FRAME = 20, 24, 90, 14
+ABOVE = 16
+"""Above the title of a node is the name of its pack, or the mark of a subgraph."""
+WIDGET_MORE, BADGE, ISSUES, ENTER = 4, 24, 32, 32
+"""What Nodes 2.0 adds: to each widget, for the pack's name, and for the button below a loader whose file is missing
+or below a subgraph."""
 LEAST_WIDTH = 225
-NOTE_LINE, NOTE_LETTER, TABLE_FRAME = 14, 5.8, 0.95
-# The room that some nodes need for what they show; those that show pictures take what is left over.
-ROOM = {"LoadImage": 260, "PreviewImage": 210, "SaveImage": 420, "PreviewAny": 190, "MaskPreview": 210}
-ROOM |= {"ConsistentID_DetectFace": 250, "ConsistentID_ParseFace": 300, "ConsistentID_InjectTokens": 150}
-ROOM |= {"ConsistentID_LoadIdentity": 256}
+# The room that some nodes need for what they show; those that show pictures take what is left over, up to MOST.
+ROOM = {"LoadImage": 222, "PreviewImage": 222, "SaveImage": 222, "PreviewAny": 110, "MaskPreview": 150}
+ROOM |= {"ConsistentID_DetectFace": 148, "ConsistentID_ParseFace": 230, "ConsistentID_InjectTokens": 110}
+ROOM |= {"ConsistentID_LoadIdentity": 140}
 GROWING = {"LoadImage", "SaveImage", "PreviewImage", "MaskPreview"}
-LOADER = re.compile("Load(?!Image|Identity|Zoo)")
+MOST = 80
+LOADER = re.compile("Load(?!Image$|Identity|Zoo)")
+
+VIEW = (72, 102, 1296, 686)
+"""What is free of bars in the canvas of a window of 1366x768: left, top, right, bottom, on every ComfyUI."""
+MINIMAP = (1000, 420)
+"""Left and top of the corner of it that the map of the graph covers."""
+MOST_SCALE = 1.0
 
 Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Pixels: the least height, what is left free above and below, and whether it takes what its column is shorter."""
+
+    height: int
+    above: int = 0
+    below: int = 0
+    grows: bool = False
 
 
 def measure_node(type: str, schema: Schema) -> int:
@@ -34,28 +54,23 @@ def measure_growth(type: str, schema: Schema) -> int:
     """By how many pixels Nodes 2.0 makes a node higher than that."""
     lines = sum(one.is_widget and not one.options.get("multiline") for one in schema.inputs.values())
     badge = BADGE if type.startswith("ConsistentID_") else 0
-    return WIDGET_MORE * lines + badge + (ISSUES if LOADER.search(type) else 0)
+    button = ENTER if is_subgraph(type) else ISSUES if LOADER.search(type) else 0
+    return WIDGET_MORE * lines + badge + button
 
 
-def measure_note(text: str, width: int) -> int:
-    """Height in pixels of a note, estimated from its Markdown."""
-    letters = (width - 40) / NOTE_LETTER
-    return round(NOTE_LINE * sum(_count_lines(line, letters) for line in text.splitlines())) + 40
+def measure_above(type: str) -> int:
+    return ABOVE if type.startswith("ConsistentID_") or is_subgraph(type) else 0
 
 
-def _count_lines(line: str, letters: float) -> float:
-    """Lines on the screen of one line of Markdown, at so many letters a line; rows of a table have a frame."""
-    plain = re.sub(r"\]\([^)]*\)|[*`\[]", "", line)
-    if not line.startswith("|"):
-        return max(1, math.ceil(len(plain) / letters))
-    cells = [cell for cell in plain.split("|") if cell.strip(" -")]
-    return TABLE_FRAME + max((math.ceil(len(cell) * len(cells) / letters) for cell in cells), default=0)
+def list_keys(layout: dict) -> list:
+    """All that a layout places: ids of nodes, keys of notes."""
+    return [key for column in layout["columns"] for group in column["groups"] for row in group["rows"] for key in row]
 
 
 def find_widths(layout: dict) -> dict:
     """Width in pixels of all nodes and notes by key."""
     return {
-        key: (_find_width(column) - PAD * (len(row) - 1)) // len(row)
+        key: (_find_width(column, layout) - PAD * (len(row) - 1)) // len(row)
         for column in layout["columns"]
         for group in column["groups"]
         for row in group["rows"]
@@ -63,45 +78,67 @@ def find_widths(layout: dict) -> dict:
     }
 
 
-def place(layout: dict, heights: dict, growth: dict, growing: set) -> tuple[dict, list[tuple[dict, Box]]]:
-    """Boxes (x, y, width, height) of all nodes and notes by key, and each group with its box.
+def find_view(groups: list[dict]) -> dict:
+    """`extra.ds`: all groups in VIEW, at the left and the top of it, as large as they fit."""
+    boxes = [group["bounding"] for group in groups]
+    scale = find_scale(max(x + width for x, _, width, _ in boxes), max(y + height for _, y, _, height in boxes))
+    return {"scale": scale, "offset": [round(side / scale) for side in VIEW[:2]]}
 
-    heights: least height by key. growth: room to leave below, by key. growing: keys that share what a column is
-    shorter than the longest.
-    """
-    columns, widths = layout["columns"], find_widths(layout)
-    rooms = {key: height + growth.get(key, 0) for key, height in heights.items()}
-    tallest = max(_add_heights(column, rooms) for column in columns)
+
+def find_scale(width: int, height: int) -> float:
+    """At which a page of this size, in pixels, is as large as VIEW."""
+    left, top, right, bottom = VIEW
+    return min(MOST_SCALE, int(100 * min((right - left) / width, (bottom - top) / height)) / 100)
+
+
+def place(layout: dict, rooms: dict) -> tuple[dict, list[tuple[dict, Box]]]:
+    """Boxes (x, y, width, height) of all nodes and notes by key, and each group with its box. rooms: {key: Room}"""
+    columns, widths = [{**one, "width": _find_width(one, layout)} for one in layout["columns"]], find_widths(layout)
+    heights = [_add_heights(column, rooms) for column in columns]
+    wide = sum(column["width"] + 2 * PAD + COLUMN_GAP for column in columns) - COLUMN_GAP
+    corner = round((MINIMAP[1] - VIEW[1]) / find_scale(wide, max(heights)))
     boxes, groups, x = {}, [], 0
-    for column in columns:
-        rows = [row for group in column["groups"] for row in group["rows"] if set(row) <= growing]
-        spare = tallest - _add_heights(column, rooms)
-        extra = {key: spare // len(rows) for row in rows for key in row}
+    for column, own in zip(columns, heights, strict=True):
+        is_last = column is columns[-1]
+        extra = _share(column, (min(corner, max(heights)) if is_last else max(heights)) - own, rooms, is_last)
         y = 0
         for group in column["groups"]:
             top, y = y, y + GROUP_TOP
             for row in group["rows"]:
-                height = max(rooms[key] + extra.get(key, 0) for key in row)
+                y += max(rooms[key].above for key in row)
+                height = max(rooms[key].height + rooms[key].below + extra.get(key, 0) for key in row)
                 for number, key in enumerate(row):
-                    tall = height - growth.get(key, 0) if key in growing else heights[key]
+                    tall = height - rooms[key].below if rooms[key].grows else rooms[key].height
                     boxes[key] = (x + PAD + number * (widths[key] + PAD), y, widths[key], tall)
                 y += height + ROW_GAP
             y += PAD - ROW_GAP
-            groups.append((group, (x, top, _find_width(column) + 2 * PAD, y - top)))
+            groups.append((group, (x, top, column["width"] + 2 * PAD, y - top)))
             y += GROUP_GAP
-        x += _find_width(column) + 2 * PAD + COLUMN_GAP
+        x += column["width"] + 2 * PAD + COLUMN_GAP
     return boxes, groups
 
 
-def _find_width(column: dict) -> int:
-    """The column's own, or what its longest row of the narrowest nodes takes."""
-    longest = max(len(row) for group in column["groups"] for row in group["rows"])
-    return max(column["width"], longest * (LEAST_WIDTH + PAD) - PAD)
+def _share(column: dict, spare: int, rooms: dict, is_last: bool) -> dict:
+    """{key: pixels} of what the column has to spare, for the rows of it that grow; the last column takes all."""
+    rows = [row for group in column["groups"] for row in group["rows"] if all(rooms[key].grows for key in row)]
+    each = max(0, spare) // max(1, len(rows))
+    return {key: each if is_last else min(each, MOST) for row in rows for key in row}
 
 
-def _add_heights(column: dict, heights: dict) -> int:
+def _find_width(column: dict, layout: dict) -> int:
+    """The column's own, or what its longest row of the narrowest nodes takes; collapsed ones are narrower."""
+    collapsed = set(layout.get("collapsed", []))
+    rows = [row for group in column["groups"] for row in group["rows"] if not collapsed.intersection(row)]
+    return max(column["width"], max(map(len, rows), default=1) * (LEAST_WIDTH + PAD) - PAD)
+
+
+def _add_heights(column: dict, rooms: dict) -> int:
     """Height of a column whose rows are as low as they can be."""
     rows = [row for group in column["groups"] for row in group["rows"]]
     groups = len(column["groups"])
-    inner = sum(max(heights[key] for key in row) + ROW_GAP for row in rows)
+    inner = sum(_find_whole(row, rooms) + ROW_GAP for row in rows)
     return inner + groups * (GROUP_TOP + PAD - ROW_GAP) + (groups - 1) * GROUP_GAP
+
+
+def _find_whole(row: list, rooms: dict) -> int:
+    return max(rooms[key].above for key in row) + max(rooms[key].height + rooms[key].below for key in row)

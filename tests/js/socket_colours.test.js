@@ -32,7 +32,9 @@ test("a palette may name another colour, and empties what it does not name", () 
   /** @type {Record<string, string>} */
   const table = { IMAGE: "blue", CONSISTENTID_FACE: "" };
   colour(table);
-  assert.deepEqual({ ...table }, { ...COLOURS, IMAGE: "blue" });
+  assert.deepEqual({ ...table, ...COLOURS }, { ...table });
+  assert.equal(table.IMAGE, "blue");
+  assert.equal(table["CONSISTENTID_IDENTITY,CONSISTENTID_PEOPLE"], COLOURS.CONSISTENTID_IDENTITY);
   Object.assign(table, { CONSISTENTID_FACE: "red" });
   assert.equal(table.CONSISTENTID_FACE, "red");
   Object.assign(table, { CONSISTENTID_FACE: "" });

@@ -9,7 +9,18 @@ from .layout import fold_loaders, read_layout
 from .models_note import describe_models, list_files
 from .node_schemas import Schema
 from .note import enlarge, measure_note
-from .page import ENTER, GROWING, Room, find_view, find_widths, list_keys, measure_above, measure_growth, measure_node, place
+from .page import (
+    ENTER,
+    GROWING,
+    Room,
+    find_view,
+    find_widths,
+    list_keys,
+    measure_above,
+    measure_growth,
+    measure_node,
+    place,
+)
 from .subgraph import Folded, define_subgraph, fold
 
 COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
@@ -98,7 +109,7 @@ def draw_page(twin: dict, layout: dict, schemas: dict[str, Schema], notes: dict)
     for id in collapsed:  # as high as they get when they are opened
         boxes[id] = (*boxes[id][:3], measure_node(twin[str(id)]["class_type"], schemas[twin[str(id)]["class_type"]]))
     links = _list_links(twin, schemas)
-    first = max(map(int, twin)) + 1
+    first = 10 * layout["id"] if "id" in layout else max(map(int, twin)) + 1
     nodes = [_draw_note(first + number, note, boxes[key]) for number, (key, note) in enumerate(notes.items())]
     for id in (id for id in twin if int(id) > 0):
         node = _draw_node(id, twin[id], schemas[twin[id]["class_type"]], boxes[int(id)], links)

@@ -22,7 +22,7 @@ GROWING = {"LoadImage", "SaveImage", "PreviewImage", "MaskPreview"}
 MOST = 80
 LOADER = re.compile("Load(?!Image$|Identity|Zoo)")
 
-VIEW = (72, 102, 1296, 686)
+VIEW = (72, 102, 1296, 687)
 """What is free of bars in the canvas of a window of 1366x768: left, top, right, bottom, on every ComfyUI."""
 MINIMAP = (1000, 420)
 """Left and top of the corner of it that the map of the graph covers."""

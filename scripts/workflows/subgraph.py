@@ -43,7 +43,7 @@ def fold(twin: dict, layout: dict, schemas: dict[str, Schema], *owner: str) -> F
     borders = {
         kind: Schema(inputs, outputs),
         INPUTS: Schema({}, [(name, one.kind, False) for name, one in inputs.items()]),
-        OUTPUTS: Schema({name: Input(kind, {}, False) for name, kind, _ in outputs}, []),
+        OUTPUTS: Schema({name: Input(kind, {"forceInput": True}, False) for name, kind, _ in outputs}, []),
     }
     id = str(layout["id"])
     instance = {"class_type": kind, "inputs": values}
@@ -62,7 +62,7 @@ def _connect_inputs(inner: dict, layout: dict, schemas: dict[str, Schema]) -> tu
             inputs[name] = replace(one, options=options)
             values[name] = node["inputs"][slot]
         node["shown"][slot] = node["inputs"][slot]
-        node["inputs"][slot] = [INPUTS, list(inputs).index(name)]
+        node["inputs"][slot] = [INPUTS, name]
 
     for name, (id, slot) in layout.get("inputs", {}).items():
         connect(name, str(id), slot)
@@ -71,7 +71,13 @@ def _connect_inputs(inner: dict, layout: dict, schemas: dict[str, Schema]) -> tu
             if isinstance(value, list) and value[0] not in (INPUTS, *inner):
                 known = next((name for name, one in values.items() if one == value), None)
                 connect(known or find_free(slot, inputs), id, slot)
-    return inputs, values
+    order = sorted(inputs, key=lambda name: inputs[name].is_widget)  # as the editor lists them
+    for node in inner.values():
+        node["inputs"] = {
+            slot: [INPUTS, order.index(value[1])] if isinstance(value, list) and value[0] == INPUTS else value
+            for slot, value in node["inputs"].items()
+        }
+    return {name: inputs[name] for name in order}, {name: values[name] for name in order}
 
 
 def _list_outputs(twin: dict, placed: set[str], layout: dict, schemas: dict[str, Schema]) -> tuple[list, list]:
@@ -123,8 +129,10 @@ def define_subgraph(folded: Folded, drawn: dict, name: str) -> dict:
 
 
 def list_columns(name: str, columns: list[list]) -> list[dict]:
-    """Columns of a layout, each one group of this title. columns: what they hold, from top to bottom."""
-    return [{"width": INNER_WIDTH, "groups": [{"title": name, "rows": [[key] for key in keys]}]} for keys in columns]
+    """Columns of a layout, each one group, of which the first has this title. columns: keys from top to bottom."""
+    titles = [name, *[" "] * len(columns)]
+    groups = [{"title": title, "rows": [[key] for key in keys]} for title, keys in zip(titles, columns, strict=False)]
+    return [{"width": INNER_WIDTH, "groups": [group]} for group in groups]
 
 
 def is_subgraph(type: str) -> bool:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from consistentid.model_files.manifest import read_manifest
 from consistentid.model_files.table import describe_for_workflow
-from scripts.workflows.draw import draw_files
+from scripts.workflows.draw import draw_files, list_blueprints
 from scripts.workflows.files import (
     BLUEPRINTS,
     FILES,
@@ -18,24 +18,28 @@ from scripts.workflows.files import (
     WORKFLOWS,
     list_graphs,
     list_nodes,
-    read_layout,
     read_twin,
     read_workflow,
 )
+from scripts.workflows.layout import fold_loaders, read_layout
 from scripts.workflows.models_note import describe_models
 from scripts.workflows.node_schemas import Schema, read_schemas
+from scripts.workflows.page import MINIMAP, VIEW, list_keys
 
 TITLE_PX = 30
 THUMBNAIL_BYTES = 100_000
 
-FOLDED = [name for name in NAMES if "subgraph" in read_layout(name)]
+BLUEPRINT_OF = {one["name"]: name for name in NAMES for one in list_blueprints(read_layout(name))}
+WIDEST, HIGHEST, LEAST_SCALE = 2000, 1000, 0.6
+"""Of a workflow, in pixels; below this scale newer editors leave out the text of nodes."""
+RESULTS = ("SaveImage", "PreviewImage")
 
 every_workflow = pytest.mark.parametrize("name", NAMES)
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
 def accepts(input_type: str, output_type: str) -> bool:
-    return input_type == "*" or output_type in input_type.split(",")
+    return input_type in ("*", output_type) or output_type in input_type.split(",")
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +56,13 @@ def test_every_workflow_is_complete():
 
 @pytest.mark.host
 @every_workflow
-def test_the_layout_places_everything_once(name):
-    layout = read_layout(name)
-    placed, notes = list_placed(layout), [*layout["notes"], *describe_models(read_twin(name))]
-    if "subgraph" in layout:
-        placed += list_placed(layout["subgraph"])
-        notes += [*layout["subgraph"]["notes"], str(layout["subgraph"]["id"])]
-    assert sorted(map(str, placed)) == sorted([*read_twin(name), *notes])
-
-
-def list_placed(layout: dict) -> list:
-    groups = [group for column in layout["columns"] for group in column["groups"]]
-    assert all(group.keys() <= {"title", "color", "rows"} for group in groups)
-    return [key for group in groups for row in group["rows"] for key in row]
+def test_the_layout_places_everything_once(name, schemas):
+    layout = fold_loaders(read_layout(name), read_twin(name), schemas)
+    folded = layout.get("subgraphs", [])
+    assert all(group.keys() <= {"title", "color", "rows"} for one in layout["columns"] for group in one["groups"])
+    placed = [key for one in (layout, *folded) for key in list_keys(one)]
+    notes = [*layout["notes"], *describe_models(read_twin(name))]
+    assert sorted(map(str, placed)) == sorted([*read_twin(name), *notes, *(str(one["id"]) for one in folded)])
 
 
 @pytest.mark.host
@@ -76,13 +74,12 @@ def test_the_files_are_what_the_layout_draws(name, schemas):
         assert path.read_text(encoding="utf-8") == text, "run: python scripts/workflows"
 
 
-@pytest.mark.parametrize("name", FOLDED)
-def test_the_blueprint_is_the_workflow_in_one_node(name):
-    path = BLUEPRINTS / f"{read_layout(name)['subgraph']['name']}.json"
-    blueprint = json.loads(path.read_text(encoding="utf-8"))
-    (node,), (subgraph,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
-    assert node["type"] == subgraph["id"] and subgraph["name"] == path.stem
-    assert subgraph == read_workflow(name)["definitions"]["subgraphs"][0]
+@pytest.mark.parametrize("subgraph", BLUEPRINT_OF)
+def test_the_blueprint_is_the_workflow_in_one_node(subgraph):
+    blueprint = json.loads((BLUEPRINTS / f"{subgraph}.json").read_text(encoding="utf-8"))
+    (node,), (definition,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
+    assert node["type"] == definition["id"] and definition["name"] == subgraph
+    assert definition in read_workflow(BLUEPRINT_OF[subgraph])["definitions"]["subgraphs"]
     assert {slot["name"] for slot in node["inputs"] if "widget" not in slot} == {"photo"}
 
 
@@ -136,11 +133,10 @@ def test_nodes_do_not_overlap_and_lie_in_a_group(name):
 
 
 def check_page(graph: dict) -> None:
-    boxes = {node["id"]: (*node["pos"], *node["size"]) for node in graph["nodes"]}
-    areas = {id: (x, y - TITLE_PX, x + width, y + height) for id, (x, y, width, height) in boxes.items()}
+    areas = {node["id"]: find_box(node) for node in graph["nodes"]}
     groups = {
-        group["title"]: (x, y, x + width, y + height)
-        for group in graph["groups"]
+        number: (x, y, x + width, y + height)
+        for number, group in enumerate(graph["groups"])
         for x, y, width, height in [group["bounding"]]
     }
     for areas_apart in (areas, groups):
@@ -150,6 +146,40 @@ def check_page(graph: dict) -> None:
         assert any(x <= left and y <= top and right <= x2 and bottom <= y2 for x, y, x2, y2 in groups.values()), (
             f"node {id} is in no group"
         )
+
+
+def find_box(node: dict) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom with the title, which is all of a collapsed node."""
+    (x, y), (width, height) = node["pos"], node["size"]
+    return x, y - TITLE_PX, x + width, y + (0 if node["flags"].get("collapsed") else height)
+
+
+@every_workflow
+def test_the_saved_view_holds_everything(name):
+    """In a window of 1366x768, between the editor's bars; what comes out is the largest node, and free of the map."""
+    workflow = read_workflow(name)
+    (x, y), scale = workflow["extra"]["ds"]["offset"], workflow["extra"]["ds"]["scale"]
+    groups = [group["bounding"] for group in workflow["groups"]]
+    right, bottom = max(x + width for x, _, width, _ in groups), max(y + height for _, y, _, height in groups)
+    assert right <= WIDEST and bottom <= HIGHEST and scale >= LEAST_SCALE
+    assert abs(x * scale - VIEW[0]) < 1 and abs(y * scale - VIEW[1]) < 1, "groups begin at 0, 0"
+    assert (right + x) * scale <= VIEW[2] + 1 and (bottom + y) * scale <= VIEW[3] + 1
+    open_nodes = [node for node in workflow["nodes"] if not node["flags"].get("collapsed")]
+    largest = max(open_nodes, key=lambda node: node["size"][0] * node["size"][1])
+    left, _, _, lowest = find_box(largest)
+    assert largest["type"] in RESULTS and left == max(find_box(node)[0] for node in open_nodes)
+    assert (lowest + y) * scale <= MINIMAP[1] or (find_box(largest)[2] + x) * scale <= MINIMAP[0]
+
+
+@pytest.mark.host
+@every_workflow
+def test_titles_are_stored_where_they_tell_nodes_apart(name, schemas):
+    """All others are the editor's, in the language of whoever opens the workflow."""
+    for graph in list_graphs(read_workflow(name)):
+        types = [node["type"] for node in graph["nodes"]]
+        titled = [node for node in graph["nodes"] if "title" in node and node["type"] in schemas]
+        assert [node["title"] for node in titled if types.count(node["type"]) == 1] == []
+        assert [node["title"] for node in titled if node["title"] == schemas[node["type"]].title] == []
 
 
 @every_workflow

@@ -22,6 +22,14 @@ from .workflow_graph import read_graph
 
 INPUT_PHOTO = "quickstart_photo.png"
 SAMPLERS = ("ConsistentID_Sampler", "KSampler")
+STAGES = {
+    ("ConsistentID_DetectFace", 1, "PreviewImage", "images"): "Detected face",
+    ("ConsistentID_DetectFace", 2, "PreviewImage", "images"): "Aligned crop",
+    ("ConsistentID_ParseFace", 1, "PreviewImage", "images"): "Regions",
+    ("ConsistentID_ParseFace", 2, "PreviewImage", "images"): "Region crops",
+    ("ConsistentID_InjectTokens", 2, "PreviewAny", "source"): "Prompt with marked words",
+}
+"""(node, number of its output, node that shows it, its input): title, of all that leads to a portrait."""
 
 
 def make_portrait(args, comfyui):
@@ -76,11 +84,23 @@ def _draw_person(address, args, files):
 
 def _run(address, graph, title="Portrait"):
     """Its previews, [(title, PIL image)], and what it saved, [(title, path)]; says what its nodes say."""
+    graph = _show_stages(graph)
     outputs = run_graph(address, graph, title)
     for node in (node for node in outputs if outputs[node].get("text")):
         print(f"{node_title(graph, node)}: {' '.join(outputs[node]['text'])}")
     previews = [(title, Image.open(path)) for title, path in _list_pictures(graph, outputs, "PreviewImage")]
     return previews, _list_pictures(graph, outputs, "SaveImage")
+
+
+def _show_stages(graph):
+    """The graph with STAGES, in place of the previews of the workflow, which show the portrait once more."""
+    shown = {id: node for id, node in graph.items() if node["class_type"] != "PreviewImage"}
+    for id, node in graph.items():
+        for (kind, output, preview, slot), title in STAGES.items():
+            if node["class_type"] == kind:
+                inputs = {slot: [id, output]}
+                shown[f"{id}_{output}"] = {"class_type": preview, "inputs": inputs, "_meta": {"title": title}}
+    return shown
 
 
 def _place_photo(path):

@@ -7,7 +7,10 @@ import pytest
 from drawn_nodes import find_overlaps, list_boxes
 
 from consistentid.model_files.manifest import read_manifest
-from scripts.workflows.files import NAMES, read_titled_twin, read_workflow
+from scripts.workflows.draw import list_blueprints
+from scripts.workflows.files import NAMES, read_twin, read_workflow
+from scripts.workflows.layout import read_layout
+from scripts.workflows.page import VIEW
 
 pytestmark = pytest.mark.usefixtures("drawing")
 
@@ -25,6 +28,11 @@ return {
   wrong: graph.nodes.flatMap((node) => (node.widgets ?? []).filter(isWrong).map((widget) => widget.value)),
   titles: graph.nodes.map((node) => [Number(node.id), node.title]),
 };
+"""
+COLOURS = """
+const { default_connection_color_byType, constructor } = app.canvas;
+const style = getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${args[0]}`);
+return [default_connection_color_byType[args[0]], constructor.link_type_colors[args[0]], style.trim()];
 """
 # The dialog opens with templates of the editor, also late, when another group is chosen already. It holds the pictures
 # that are in view, and lists more templates when its end comes into view.
@@ -59,22 +67,44 @@ def test_the_workflow_opens_as_drawn(name, page):
     defects = page.evaluate(DEFECTS)
     assert defects["missing"] == []
     assert [value for value in defects["wrong"] if not is_model(value)] == [], "only models are not here"
-    assert dict(defects["titles"]) == {node["id"]: node["title"] for node in workflow["nodes"]}
+    names = {node["id"]: node.get("title") for node in workflow["nodes"]}
+    shown = {id: title for id, title in defects["titles"] if names[id]}
+    assert shown == {id: title for id, title in names.items() if title}
+    check_view(page, workflow)
     assert page.evaluate(OPEN_DIALOGS) == []
     saved = page.save()
     assert list(map(keep, saved["nodes"])) == list(map(keep, workflow["nodes"]))
     assert sorted(saved["links"]) == sorted(workflow["links"])
     assert list(map(keep_group, saved["groups"])) == list(map(keep_group, workflow["groups"]))
-    check_prompt(page, read_titled_twin(name))
-    assert find_overlaps(list_boxes(page)) == []
-    if "definitions" in workflow:
+    check_prompt(page, read_twin(name))
+    boxes = list_boxes(page)
+    assert find_overlaps(boxes) == []
+    assert [id for id, box in boxes.items() if not lies_in_view(box, workflow["extra"]["ds"])] == []
+    if list_blueprints(read_layout(name)):
         page.enter_subgraph()
         assert find_overlaps(list_boxes(page)) == []
+
+
+def test_sockets_have_their_colours(page):
+    own = "#e54695"
+    assert page.evaluate(COLOURS, "CONSISTENTID_IDENTITY") == [own, own, own]
 
 
 def test_the_templates_are_listed_with_thumbnails(page):
     page.evaluate("await app.extensionManager.command.execute('Comfy.BrowseTemplates');")
     assert sorted(page.wait_until(LOOK_FURTHER, PACK, NAMES)) == NAMES
+
+
+def check_view(page, workflow: dict) -> None:
+    view = page.evaluate("return { scale: app.canvas.ds.scale, offset: [...app.canvas.ds.offset] };")
+    assert view == workflow["extra"]["ds"]
+
+
+def lies_in_view(box: list[float], view: dict) -> bool:
+    """Whether a node, as drawn, is in a window of 1366x768 when the workflow is opened."""
+    (x, y), scale = view["offset"], view["scale"]
+    left, top, right, bottom = ((side + by) * scale for side, by in zip(box, (x, y, x, y), strict=True))
+    return left >= VIEW[0] and top >= VIEW[1] and right <= VIEW[2] + 1 and bottom <= VIEW[3] + 1
 
 
 def keep(node: dict) -> dict:
@@ -118,7 +148,7 @@ def check_prompt(page, twin: dict) -> None:
     assert prompt.keys() == twin.keys()
     definitions = json.load(urllib.request.urlopen(f"{page.address}/object_info"))
     for id, node in twin.items():
-        assert (prompt[id]["class_type"], prompt[id]["_meta"]) == (node["class_type"], node["_meta"])
+        assert prompt[id]["class_type"] == node["class_type"]
         assert {key: prompt[id]["inputs"][key] for key in node["inputs"]} == node["inputs"]
         declared = definitions[node["class_type"]]["input"].get("optional", {})
         for key in declared.keys() & prompt[id]["inputs"].keys() - node["inputs"].keys():

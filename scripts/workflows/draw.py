@@ -25,6 +25,8 @@ from .subgraph import Folded, define_subgraph, fold
 
 COLORS = {"grey": "#777", "blue": "#3f789e", "green": "#5f8f5f", "violet": "#7a6aa8", "orange": "#b06634"}
 NOTE_COLOR = {"color": "#432", "bgcolor": "#2e2822"}
+VIEW_KEY = "consistentid_view"
+"""Where `extra` has the saved view again: js/larger_windows.js sees by it that nobody has moved the workflow."""
 OPTIONAL_SHAPE, LIST_SHAPE = 7, 6
 INSTANCE_SIZE = (400, 340)
 
@@ -52,6 +54,7 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         definitions.append(draw_subgraph(folded, one, notes))
         twin, schemas = folded.outer, folded.schemas
     drawn = draw_page(twin, layout, schemas, notes)
+    view = find_view(drawn["groups"])
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"consistentid/workflows/{name}")),
         "revision": 0,
@@ -60,7 +63,7 @@ def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema
         **drawn,
         **({"definitions": {"subgraphs": definitions}} if definitions else {}),
         "config": {},
-        "extra": {"ds": find_view(drawn["groups"]), **draw_app(layout)},
+        "extra": {"ds": view, VIEW_KEY: view, **draw_app(layout)},
         "version": 0.4,
     }
 

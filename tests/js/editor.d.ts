@@ -35,6 +35,7 @@ declare namespace Editor {
 
   interface Graph {
     id: string;
+    extra?: { consistentid_view?: { scale: number; offset: number[] } };
     subgraphs?: Map<string, Graph>;
     getNodeById(id: string | number): Node | null | undefined;
   }
@@ -42,6 +43,7 @@ declare namespace Editor {
   interface Canvas {
     emitBeforeChange(): void;
     emitAfterChange(): void;
+    ds: { scale: number; offset: number[] };
     setDirty(foreground: boolean, background: boolean): void;
     /** Colour by type: of sockets, and of wires. */
     default_connection_color_byType?: Record<string, string>;
@@ -74,6 +76,7 @@ declare namespace Editor {
     commands?: Command[];
     menuCommands?: { path: string[]; commands: string[] }[];
     setup?(): void;
+    afterConfigureGraph?(): void;
     nodeCreated?(node: Node): void;
     beforeRegisterNodeDef?(
       type: unknown,

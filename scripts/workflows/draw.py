@@ -140,9 +140,9 @@ def _measure_rooms(twin: dict, layout: dict, schemas: dict[str, Schema], notes: 
 def _choose_title(id: str, twin: dict, schemas: dict[str, Schema]) -> dict:
     """A title of its own only where it tells two nodes of a kind apart: all others have theirs in any language."""
     kind = twin[id]["class_type"]
-    title = twin[id].get("_meta", {}).get("title", schemas[kind].title)
-    alike = sum(node["class_type"] == kind for node in twin.values())
-    return {"title": title} if alike > 1 and title != schemas[kind].title else {}
+    titles = {key: node.get("_meta", {}).get("title") for key, node in twin.items() if node["class_type"] == kind}
+    tells_apart = titles[id] and len(set(titles.values())) > 1
+    return {"title": titles[id]} if tells_apart and titles[id] != schemas[kind].title else {}
 
 
 def _list_slots(schema: Schema) -> list[str]:

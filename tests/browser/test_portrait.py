@@ -43,7 +43,7 @@ def portrait(page, editor_server):
 def test_a_run_shows_the_portrait_and_the_face_check(portrait):
     run = portrait.queue()
     assert run["status"] == "success"
-    assert list_pictures(portrait, ["Preview Image"])["Preview Image"] == [[96 + 8 + 64, 96]], "photo and portrait"
+    assert list_pictures(portrait, ["Preview Image"])["Preview Image"] == [[96 + 64, 96]], "photo and portrait"
     portrait.show_all()
     assert portrait.wait_until(SHOWN) == ["face", "ears", "eyes", "nose", "mouth"]
     assert find_overlaps(list_boxes(portrait)) == [], "nodes have room for what they show"
@@ -82,7 +82,7 @@ def test_models_that_are_not_there_are_named(page):
     files = {kind: page.read_widget(MODELS, field) for kind, field in LOADERS.items()}
     package = files.pop("ConsistentID_LoadFaceAnalysis")
     message = page.read_message(*files.values())
-    assert package in message or "Load Face Analysis" in message, "newer editors name a folder by its loader"
+    assert package in message or "Models - package" in message, "newer editors name a folder by node and widget"
 
 
 def set_all(page, kind: str, name: str, value) -> None:

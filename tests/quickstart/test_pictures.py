@@ -10,6 +10,7 @@ from PIL import Image
 from consistentid import contact_sheet
 from quickstart import portrait_run
 from quickstart.failure import Failure
+from quickstart.workflow_graph import read_graph
 
 GRAPH = {
     "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "x"}},
@@ -87,3 +88,14 @@ def test_no_title_of_a_contact_sheet_leaves_its_cell(title):
     below = sheet[contact_sheet.GAP + contact_sheet.CELL :]
     assert (below < 255).any(axis=(1, 2)).sum() > contact_sheet.LINE, "more than one line"
     assert (below[:, across - contact_sheet.GAP + 8 : across + 8] == 255).all() and (below[-2:] == 255).all()
+
+
+@pytest.mark.parametrize("workflow", ["portrait_sd15", "small_portrait_zoo"])
+def test_what_leads_to_a_portrait_is_shown_once(workflow):
+    graph = read_graph(workflow)
+    shown = portrait_run._show_stages(graph)
+    pictures = [node for node in shown.values() if node["class_type"] == "PreviewImage"]
+    assert [node["_meta"]["title"] for node in pictures] == ["Detected face", "Aligned crop", "Regions", "Region crops"]
+    for node in shown.values():
+        assert {value[0] for value in node["inputs"].values() if isinstance(value, list)} <= shown.keys()
+    assert shown.keys() & graph.keys() == {id for id in graph if graph[id]["class_type"] != "PreviewImage"}

@@ -1,15 +1,12 @@
 """The layout of a workflow, with what it says in short written out (layouts/README.md)."""
 
-import re
-
 from .files import LAYOUTS
 from .node_schemas import Schema
-from .page import list_keys
+from .page import LOADER, list_keys
 from .subgraph import find_free, list_columns
 
 KEY, ID = "loaders", 90
 """How a layout names the node, and its id in the workflow."""
-LOADER = re.compile("Load(?!Image$|Identity|Zoo)")
 NOTE_WIDTH, NODES_IN_COLUMN = 420, 3
 
 

@@ -29,6 +29,11 @@ def describe_os_error(error: OSError) -> str:
     return make_encodable(f"{file}{error.strerror}. {_ADVICE[error.errno]}")
 
 
+def has_advice(error: OSError) -> bool:
+    """Whether `describe_os_error` knows what to do."""
+    return error.errno in _ADVICE
+
+
 @contextmanager
 def naming_file(path: Path) -> Iterator[None]:
     """Errors of the system inside are about this file, where they do not say themselves: those of writing do not."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
+from ..fingerprint import hash_path
 from ..packages import needed
 from .engine import Drawing, DrawingError, EngineError
-from .fingerprint import hash_path
 from .workflow import Workflow
 
 if TYPE_CHECKING:

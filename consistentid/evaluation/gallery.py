@@ -13,9 +13,9 @@ import numpy as np
 from .. import __version__
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from ..fingerprint import hash_path
 from ..whole_file import replace_file
 from .engine import DrawingError, Engine, EngineError
-from .fingerprint import hash_path
 from .plan import Case, Plan
 
 FORMAT = 1

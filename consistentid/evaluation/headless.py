@@ -17,6 +17,7 @@ from ..errors import CheckpointError, ConsistentIDError, IncompatibleModelError,
 from ..face.package import load_face_analysis
 from ..face.photo import open_photo
 from ..face2diffusion.encoder import Face2Diffusion, TextIdentity
+from ..fingerprint import describe_file, hash_path
 from ..headless.model_choice import find_files
 from ..headless.option_texts import parse_lora
 from ..headless.person import load_photo_models, load_word_networks, prepare_adapter, read_identity, read_people
@@ -29,23 +30,18 @@ from ..headless.portrait import (
     make_sampling,
     prepare_pipeline,
 )
-from ..headless.portrait_settings import PortraitSettings, read_settings
+from ..headless.portrait_settings import FILES, PortraitSettings, read_settings
 from ..headless.unet import InstalledAdapter, install_adapter
 from ..identity import Identity
 from ..identity.encode import PhotoModels, align_photo
 from ..suggestion import suggest
 from .engine import Drawing, DrawingError, EngineError
-from .fingerprint import describe_file, hash_path
 
 PLANNED = ("face", "identity", "person", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
 LATER = ("brows", "hair", "left_out", "pairs", "change", "change_strength")
 ADDED = {item.name: item.default for item in fields(PortraitSettings) if item.name in LATER}
 """Settings that earlier runs did not have, and their defaults, which are no difference."""
-FILES = (
-    *("checkpoint", "base_config", "adapter", "clip_vision", "face_parser", "face_package", "face2diffusion"),
-    *("controlnet", "control_image", "image", "mask"),
-)
 
 
 @dataclass(frozen=True)

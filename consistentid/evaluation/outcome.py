@@ -6,8 +6,8 @@ from pathlib import Path
 from ..checked import parse_json
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from ..fingerprint import describe_file
 from ..likeness.report import describe_scale
-from .fingerprint import describe_file
 from .frechet import measure_fid
 from .gallery import FORMAT, Gallery, list_versions
 from .metrics import METRICS, NEEDS, RECOGNISERS

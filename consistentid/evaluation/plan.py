@@ -1,7 +1,5 @@
 """What to draw: people, prompts and seeds, from a table or a JSON file."""
 
-import csv
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -14,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ..checked import describe, parse_json
 from ..errors import ConsistentIDError
-from .fingerprint import hash_path, hash_record
+from ..fingerprint import hash_path, hash_record
+from ..table import read_table
 
 PHOTO_COLUMNS = ("photo", "image_name")
 """Ours, and that of the published table (ConsistentID, evaluation/EvaluationIMGs_stars_prompts.csv)."""
@@ -115,30 +114,25 @@ def _make_case(person: str, prompt: str, seed: int, photo_hash: str) -> Case:
 
 def _read_table(text: str, path: Path):
     """({person: [file]}, [(person, prompt, seed or None)], {person: caption})"""
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    table = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    columns = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
-    photo = next((columns[name] for name in PHOTO_COLUMNS if name in columns), None)
-    if photo is None or "prompt" not in columns:
-        raise PlanError(f"{path} has the columns {list(table.fieldnames or ())}; it needs 'photo' and 'prompt'.")
+    columns, lines = read_table(text, path, PlanError)
+    known = {name.lower() for name in columns}
+    photo = next((name for name in PHOTO_COLUMNS if name in known), None)
+    if photo is None or "prompt" not in known:
+        raise PlanError(f"{path} has the columns {columns}; it needs 'photo' and 'prompt'.")
     people: dict[str, list[str]] = {}
     rows, captions = [], {}
-    for row in table:
-        if None in row:
-            raise PlanError(
-                f"{path}, line {table.line_num}: more cells than columns. Put texts with {delimiter!r} in quotes."
-            )
-        file, prompt = (row[photo] or "").strip(), (row[columns["prompt"]] or "").strip()
+    for line, row in lines:
+        file, prompt = row[photo], row["prompt"]
         if not file or not prompt:
-            raise PlanError(f"{path}, line {table.line_num}: the photo or the prompt is empty.")
+            raise PlanError(f"{path}, line {line}: the photo or the prompt is empty.")
         person = Path(file).stem
         if people.setdefault(person, [file]) != [file]:
-            raise PlanError(f"{path}, line {table.line_num}: {people[person][0]} and {file} are both '{person}'.")
-        caption = (row[columns["caption"]] or "").strip() if "caption" in columns else ""
+            raise PlanError(f"{path}, line {line}: {people[person][0]} and {file} are both '{person}'.")
+        caption = row.get("caption", "")
         if caption and captions.setdefault(person, caption) != caption:
-            raise PlanError(f"{path}, line {table.line_num}: a second caption for '{person}'. Give each person one.")
-        seed = (row[columns["seed"]] or "").strip() if "seed" in columns else ""
-        rows.append((person, prompt, _read_seed(seed, f"{path}, line {table.line_num}") if seed else None))
+            raise PlanError(f"{path}, line {line}: a second caption for '{person}'. Give each person one.")
+        seed = row.get("seed", "")
+        rows.append((person, prompt, _read_seed(seed, f"{path}, line {line}") if seed else None))
     return people, rows, captions
 
 

@@ -1,8 +1,6 @@
 """Lists of prompts and of styles that others published, read from their files, and plans made of them."""
 
 import ast
-import csv
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..checked import describe, parse_json
+from ..table import read_table
 from .plan import PlanError
 
 PUBLISHED = {"prompts": "evaluation/EvaluationIMGs_stars_prompts.csv", "styles": "evaluation/style_template.py"}
@@ -87,16 +86,10 @@ def _read(kind: str, path: str | Path) -> tuple[Path, str]:
 
 
 def _read_column(text: str, path: Path) -> list[str]:
-    table = csv.DictReader(io.StringIO(text))
-    column = next((name for name in table.fieldnames or () if (name or "").strip().lower() == "prompt"), None)
-    if column is None:
-        raise PlanError(f"{path} has the columns {list(table.fieldnames or ())}; it needs 'prompt'.")
-    prompts = []
-    for row in table:
-        if None in row:
-            raise PlanError(f"{path}, line {table.line_num}: more cells than columns. Put texts with ',' in quotes.")
-        prompts.append(row[column] or "")
-    return prompts
+    columns, lines = read_table(text, path, PlanError)
+    if "prompt" not in map(str.lower, columns):
+        raise PlanError(f"{path} has the columns {columns}; it needs 'prompt'.")
+    return [row["prompt"] for _, row in lines]
 
 
 def _find_list(text: str):

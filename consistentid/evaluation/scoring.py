@@ -13,12 +13,12 @@ from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
+from ..fingerprint import describe_file
 from ..likeness.copying import Look, measure_copying, read_look
 from ..likeness.dino import Dino, load_dino
 from ..likeness.faces import Reference, Score, find_largest, measure_reference, score_picture
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import Clip, load_clip
-from .fingerprint import describe_file
 from .index import combine_scores
 from .metrics import CLIPS, NEEDS, RECOGNISERS
 from .plan import Plan

@@ -8,8 +8,8 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from ..errors import ConsistentIDError
+from ..fingerprint import hash_record
 from ..packages import needed
-from .fingerprint import hash_record
 from .page import find_photos, inline_picture
 
 FORMAT = 1

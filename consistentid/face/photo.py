@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -21,28 +22,31 @@ def check_photo(photo: np.ndarray) -> None:
         raise FaceNotFoundError(f"The photo is a strip of {width}x{height} pixels. Crop it to head and shoulders.")
 
 
-def open_photo(path: str | Path) -> np.ndarray:
-    """A picture file as a photo, RGB uint8 [H, W, 3]. Errors of open_picture and check_photo."""
-    photo = np.array(open_picture(path))
+def open_photo(path: str | Path, stream: BinaryIO | None = None) -> np.ndarray:
+    """A picture file as a photo, RGB uint8 [H, W, 3]. Arguments and errors of open_picture, errors of check_photo."""
+    photo = np.array(open_picture(path, stream))
     check_photo(photo)
     return photo
 
 
-def open_picture(path: str | Path) -> Image.Image:
+def open_picture(path: str | Path, stream: BinaryIO | None = None) -> Image.Image:
     """A picture file as people see it, in RGB: turned upright by its EXIF orientation. All pictures come in here.
 
+    stream: its bytes, where they are in no file of this machine; it is closed, and `path` is what to call it.
     Transparency is dropped; of several frames the first is taken; 16 bits, and floats of 0..1, become 8. Raises
     ConsistentIDError for a file that is missing, no picture, or of numbers whose black and white nobody knows.
     """
     try:
-        with open(path, "rb") as stream, Image.open(stream) as file:  # by its path Pillow garbles a turned grey TIFF
+        # A stream, since by its path Pillow garbles a turned grey TIFF.
+        with stream or open(path, "rb") as opened, Image.open(opened) as file:
             image = ImageOps.exif_transpose(file)
             if image.mode[0] in "IF":
                 white = _find_white(np.asarray(image), file.format)
                 image = Image.fromarray((np.asarray(image) * (255 / white)).round().astype(np.uint8))
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConsistentIDError(f"{path} cannot be read as a picture ({error}). Use a JPEG or PNG file.") from error
+        reason = str(error).partition(" <_io.")[0]  # Pillow names the stream by its address
+        raise ConsistentIDError(f"{path} cannot be read as a picture ({reason}). Use a JPEG or PNG file.") from error
 
 
 def _find_white(values: np.ndarray, file_format: str) -> int:

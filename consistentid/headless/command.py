@@ -3,11 +3,14 @@
 import argparse
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
 from ..command_line import give_examples
-from ..terminal import hide_loading_bars
+from ..errors import ConsistentIDError
+from ..terminal import hide_loading_bars, show_progress
+from ..whole_file import claim_folder
 from .portrait_settings import PortraitSettings, read_settings
 
 GROUPS = {
@@ -43,6 +46,8 @@ def add_command(subparsers) -> None:
     parser.add_argument("--attention", metavar="PNG", help="also write a sheet of where the facial tokens acted")
     parser.add_argument("--overwrite", action="store_true", help="write over pictures that are there already")
     parser.add_argument("--from-png", metavar="PNG", help="repeat the run that made a PNG; other options change it")
+    parser.add_argument("--plan", metavar="CSV", help="draw a table of portraits into the folder --out")
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="pictures of a plan at a time (default: 4)")
     group: Any = parser
     for item in fields(PortraitSettings):
         group = parser.add_argument_group(GROUPS[item.name]) if item.name in GROUPS else group
@@ -62,6 +67,8 @@ def run_portrait(arguments: argparse.Namespace) -> int:
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
     }
     settings = replace(settings, **given)
+    if arguments.plan:
+        return _run_plan(arguments, settings)
     settings.check()
     sources = (arguments.from_png or "", *settings.list_files())
     files = plan_files(arguments.out, settings.batch, sources, arguments.overwrite)
@@ -76,6 +83,35 @@ def run_portrait(arguments: argparse.Namespace) -> int:
     if sheet is not None:
         print(f"Attention      {save_attention(portrait, sheet, arguments.overwrite)}")
     return 0
+
+
+def _run_plan(arguments: argparse.Namespace, settings: PortraitSettings) -> int:
+    """Draw a plan and say what became of its rows; 1 if one has no picture."""
+    from .plan import read_rows
+    from .plan_run import TABLE, draw_plan
+
+    if arguments.attention or settings.person or arguments.at_once < 1:
+        raise ConsistentIDError(
+            "--plan draws one person in each row, so --person and --attention do not go with it, and --at-once is a "
+            f"number from 1; it is {arguments.at_once}."
+        )
+    rows, models = read_rows(arguments.plan, settings)
+    out = Path(arguments.out or Path(arguments.plan).stem)
+    with claim_folder(out):
+        outcome = draw_plan(rows, models, out, arguments.at_once, arguments.overwrite, _show_bars())
+    rate = f", {outcome.drawn / outcome.seconds:.2f} a second" if outcome.drawn else ""
+    print(f"Pictures drawn: {outcome.drawn}{rate}; there before: {outcome.kept}.")
+    print(f"Rows without a picture: {len(outcome.problems)}.")
+    for line, problem in sorted(outcome.problems.items()):
+        print(f"  Line {line}: {problem}")
+    print(f"Table  {out / TABLE}")
+    return 1 if outcome.problems else 0
+
+
+def _show_bars():
+    """A bar for the people that are read, one for the pictures."""
+    bars = {"People read": show_progress("People read", "person"), "Drawn": show_progress("Drawn", "picture")}
+    return lambda word, done, total: bars[word](done, total)
 
 
 def _add_option(parser, item) -> None:

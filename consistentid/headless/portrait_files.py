@@ -16,7 +16,7 @@ from ..contact_sheet import draw_contact_sheet
 from ..errors import ConsistentIDError, describe_os_error
 from ..whole_file import create_files, number_paths, replace_file
 from .portrait import Portrait
-from .portrait_settings import PNG_KEY
+from .portrait_settings import PNG_KEY, PortraitSettings
 
 PACKAGES = ("torch", "diffusers", "transformers")
 
@@ -71,14 +71,20 @@ def save_portrait(portrait: Portrait, files: PortraitFiles) -> PortraitFiles:
 
     Each picture carries the settings of the run in its text chunk `consistentid`.
     """
-    record = PngInfo()
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES} | {PNG_KEY: __version__}
-    record.add_itxt(PNG_KEY, portrait.settings.to_json(versions=versions))
+    record = make_record(portrait.settings)
     many = len(portrait.images) > 1
     results = [(f"Result {n}" if many else "Result", image) for n, image in enumerate(portrait.images, 1)]
     sheet = draw_contact_sheet([*portrait.stages, *results])
     writers = [partial(image.save, format="PNG", pnginfo=record) for image in portrait.images]
     return write_files(files, [*writers, partial(sheet.save, format="PNG")])
+
+
+def make_record(settings: PortraitSettings, **more: str) -> PngInfo:
+    """What a picture carries: the settings that repeat its run, versions of packages, and `more`."""
+    record = PngInfo()
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES} | {PNG_KEY: __version__}
+    record.add_itxt(PNG_KEY, settings.to_json(versions=versions, **more))
+    return record
 
 
 def save_attention(portrait: Portrait, path: Path, overwrite: bool) -> Path:

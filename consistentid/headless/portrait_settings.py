@@ -18,6 +18,11 @@ from .schedulers import SCHEDULERS
 PNG_KEY = "consistentid"
 FORMAT = 1
 BASES = tuple(config.name for config in CONFIGS)
+FILES = (
+    *("checkpoint", "base_config", "adapter", "clip_vision", "face_parser", "face_package", "face2diffusion"),
+    *("controlnet", "control_image", "image", "mask"),
+)
+"""Settings that name a file or folder, but for people and LoRAs."""
 SEEDS = 2**63
 IDENTITY = ".safetensors"
 

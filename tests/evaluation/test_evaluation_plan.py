@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from consistentid.evaluation.fingerprint import hash_path, hash_record
 from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.plan import PlanError, read_plan
+from consistentid.fingerprint import hash_path, hash_record
 
 
 def write(folder, text, name="plan.csv"):

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from consistentid.evaluation import outcome
-from consistentid.evaluation.fingerprint import describe_file
 from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.outcome import compare_outcomes, score_gallery
 from consistentid.evaluation.scoring import Known, Scorer, ScoringModels
@@ -20,6 +19,7 @@ from consistentid.evaluation.summary import (
     summarise_regions,
 )
 from consistentid.face.dlib_models import RECOGNISER, SCALE
+from consistentid.fingerprint import describe_file
 from consistentid.likeness.faces import Reference
 
 

@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 
 from consistentid.adapter.config import ZOO
-from consistentid.evaluation.fingerprint import hash_path, hash_record
 from consistentid.face.package import FaceAnalysis, FoundFace, load_face_analysis
 from consistentid.face.region_words import ALL_WORDS
+from consistentid.fingerprint import hash_path, hash_record
 from consistentid.training.config import TrainingConfig
 from consistentid.training.loop import train
 from zoo.drawn_faces import Portrait, describe_person, sample_person

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from consistentid.evaluation.fingerprint import hash_record
+from consistentid.fingerprint import hash_record
 from consistentid.plots import Curve, draw_curves, draw_intervals, save_plot
 from consistentid.training.curves import TITLES
 

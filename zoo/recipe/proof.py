@@ -18,11 +18,11 @@ from PIL import Image
 
 from consistentid.adapter.checkpoint import load_adapter
 from consistentid.adapter.config import ZOO
-from consistentid.evaluation.fingerprint import hash_record
 from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.headless import Headless
 from consistentid.evaluation.plan import Plan, read_plan
 from consistentid.evaluation.summary import Estimate, estimate_mean
+from consistentid.fingerprint import hash_record
 from consistentid.headless.portrait_settings import PortraitSettings
 from consistentid.terminal import hide_loading_bars, show_progress
 from consistentid.training.assembly import assemble_run

@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from ..errors import ConsistentIDError
-from ..model_files.find import compute_sha256
+from .errors import ConsistentIDError
+from .model_files.find import compute_sha256
 
 
 def hash_path(path: str | Path) -> str:
@@ -28,3 +28,10 @@ def hash_record(record) -> str:
 def describe_file(path: str | Path) -> dict[str, str]:
     """Name and sha256 of a file or folder."""
     return {"file": Path(path).name, "sha256": hash_path(path)}
+
+
+def describe_path(path: Path) -> list:
+    """The path, and name, size and time of the file or of each file in the folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [str(path), *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]

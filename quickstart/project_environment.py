@@ -43,6 +43,7 @@ OPTIONAL = {
         "selenium>=4.20",
         "torchmetrics[image]>=1.4",
         "matplotlib>=3.8",
+        "webdataset>=0.2.86",
     ),
     "headless": ("diffusers>=0.42", "transformers>=5", "accelerate>=1.15", "peft>=0.21"),
 }

@@ -12,7 +12,7 @@ from ..face.preview import draw_labels
 from ..face.region_words import ALL_WORDS, PUBLISHED_REGIONS, REGION_WORDS
 from ..face.regions import Regions, select_by_word
 from ..prompt.mark import mark_caption
-from .records import DatasetError, Record
+from .record import TWICE, DatasetError, StoredRecord, find_twice
 
 CELL_PX = 192
 """Nine cells, as a record with every region has, are as wide as a screen."""
@@ -39,9 +39,10 @@ class Findings:
         return "\n".join([*lines, f"Records that cannot be used: {len(self.problems)}."])
 
 
-def check_records(records: Sequence[Record]) -> Findings:
+def check_records(records: Sequence[StoredRecord]) -> Findings:
     """Open every file of every record."""
     findings = Findings(records=len(records))
+    findings.problems += [(record.name, TWICE) for record in find_twice(records)]
     for record in records:
         try:
             _check_record(record, findings)
@@ -50,7 +51,7 @@ def check_records(records: Sequence[Record]) -> Findings:
     return findings
 
 
-def draw_records(records: Sequence[Record]) -> Image.Image:
+def draw_records(records: Sequence[StoredRecord]) -> Image.Image:
     """A row for each record, with its name and captions below; what one of them shows has the same place in all."""
     drawn = [dict(draw_record(record)) for record in records]
     shown = [title for title in ("photo", "labels", *ALL_WORDS) if any(title in pictures for pictures in drawn)]
@@ -61,7 +62,7 @@ def draw_records(records: Sequence[Record]) -> Image.Image:
     return draw_captioned_rows(rows, CELL_PX)
 
 
-def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
+def draw_record(record: StoredRecord) -> list[tuple[str, Image.Image]]:
     """(title, picture) of the photo, its label map over it, and each of its regions."""
     image = record.read_image()
     labels = record.read_labels(*image.shape[:2])
@@ -71,7 +72,7 @@ def draw_record(record: Record) -> list[tuple[str, Image.Image]]:
     return [(title, Image.fromarray(picture)) for title, picture in pictures]
 
 
-def _check_record(record: Record, findings: Findings) -> None:
+def _check_record(record: StoredRecord, findings: Findings) -> None:
     image = record.read_image()
     masks = select_by_word(record.read_labels(*image.shape[:2]), ALL_WORDS)
     findings.sizes[image.shape[1], image.shape[0]] += 1

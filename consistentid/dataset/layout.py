@@ -1,5 +1,6 @@
 """Where the parts of a training set are: keys, folders and file names, in every spelling of the authors."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 MERGED = "JSON_all.json"
@@ -55,6 +56,12 @@ def find_file(root: Path, part: str, name: str) -> Path:
     folders = [find_folder(root, part), *(root / folder for folder in FOLDERS[part])]
     places = (folder / one for read in readings for folder in folders for one in _spell(read, ENDINGS[part]))
     return next((place for place in places if place.is_file()), folders[0] / cut[-1])
+
+
+def find_name(files: Collection[str], part: str, name: str) -> str | None:
+    """The same among the files of a set by their names, for a name below a folder; None where there is none."""
+    candidates = (f"{folder}/{one}" for folder in FOLDERS[part] for one in _spell(name, ENDINGS[part]))
+    return next((file for file in candidates if file in files), None)
 
 
 def _spell(name: str, ending: str) -> list[str]:

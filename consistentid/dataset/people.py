@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from itertools import chain, zip_longest
+from pathlib import Path
 
-from .records import Record
+from .record import StoredRecord
+from .shards import PackedRecord
 
 
-def spread_people(records: Sequence[Record]) -> list[Record]:
+def spread_people(records: Sequence[StoredRecord]) -> list[StoredRecord]:
     """All records, in an order in which nobody comes again before everybody was there; as they are where all pictures
     lie in one folder."""
-    people: dict[object, list[Record]] = {}
+    people: dict[object, list[StoredRecord]] = {}
     for record in records:
-        people.setdefault(record.image.parent, []).append(record)
+        people.setdefault(_find_folder(record), []).append(record)
     return [record for record in chain.from_iterable(zip_longest(*people.values())) if record]
+
+
+def _find_folder(record: StoredRecord) -> Path:
+    """Of its picture; in shards, of its name."""
+    return Path(record.name if isinstance(record, PackedRecord) else record.locate("image")).parent

@@ -12,36 +12,34 @@ another captioner's name.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import ValidationError
-from torch import Tensor
 
-from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..checked import check, describe, parse_json
-from ..errors import ConsistentIDError
-from ..face.parsing import LABELS
-from ..face.photo import open_photo
 from ..face.preview import draw_labels
+from ..fingerprint import describe_path
+from ..storage import is_address
 from ..whole_file import replace_file
-from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, find_json, read_value
+from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, read_value
+from .record import DatasetError, StoredRecord
+from .remote import read_address
+from .shards import FIRST, INDEX, read_packed
 
 SHOWN = 5
 T = TypeVar("T")
 
 
-class DatasetError(ConsistentIDError):
-    """A training set that is missing, damaged, or not in the published layout."""
-
-
 @dataclass(frozen=True)
-class Record:
-    """One photo of a training set. embedding and overlay: None where the record names none."""
+class Record(StoredRecord):
+    """One photo of a training set, in files of its own. embedding and overlay: None where the record names none."""
 
     name: str
     image: Path
@@ -51,47 +49,33 @@ class Record:
     caption: str
     facial_caption: str
 
-    def read_image(self) -> np.ndarray:
-        """RGB uint8 [H, W, 3]."""
-        return open_photo(self.image)
+    def locate(self, part: str) -> str:
+        return str(getattr(self, part))
 
-    def read_labels(self, height: int, width: int) -> np.ndarray:
-        """Label map uint8 [height, width] with the 19 labels of face.parsing; one of another size is stretched, as
-        published data has smaller ones."""
-        try:
-            with Image.open(self.mask) as file:
-                labels = np.array(ImageOps.exif_transpose(file))
-        except OSError as error:
-            raise DatasetError(f"{self.mask} cannot be read as a label map ({error}).") from error
-        if labels.ndim != 2 or labels.dtype != np.uint8 or labels.max() >= len(LABELS):
-            raise DatasetError(
-                f"{self.mask} is no label map: 8-bit grey with values 0 to {len(LABELS) - 1} is needed; it has shape "
-                f"{list(labels.shape)} and values up to {labels.max()}."
-            )
-        return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    def describe(self, part: str) -> list:
+        path = getattr(self, part)
+        return describe_path(path) if path else []
 
-    def read_embedding(self) -> Tensor | None:
-        """InsightFace's embedding [512] of unit length, None where the record has none."""
-        if self.embedding is None:
-            return None
-        try:
-            embedding = torch.load(self.embedding, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise DatasetError(f"{self.embedding} cannot be read as an ID embedding ({error}).") from error
-        if not isinstance(embedding, Tensor) or embedding.numel() != ID_EMBEDDING_WIDTH:
-            raise DatasetError(f"{self.embedding} holds no embedding of {ID_EMBEDDING_WIDTH} values.")
-        embedding = embedding.detach().float().flatten()
-        if not abs(float(embedding.norm()) - 1) < 1e-3:
-            raise DatasetError(f"{self.embedding} is not of unit length: {float(embedding.norm()):.3f}.")
-        return embedding
+    def open_part(self, part: str) -> BinaryIO | None:
+        path = getattr(self, part)
+        return path.open("rb") if path else None
 
 
-def read_records(path: str | Path) -> list[Record]:
-    """All records of a folder, or of one JSON file with a list of them; DatasetError where there are none.
+def read_records(path: str | Path) -> Sequence[StoredRecord]:
+    """All records of a folder, of one JSON file with a list of them, or of shards; folder and shards may be at an
+    address that fsspec reaches. DatasetError where there are none.
 
     A folder's single JSON files count where it has them, else its JSON_all.json.
     """
-    path = Path(path)
+    if is_address(path):
+        return read_address(str(path))
+    if any((Path(path) / name).is_file() for name in (INDEX, FIRST)):
+        return read_packed(str(path))
+    return read_files(Path(path))
+
+
+def read_files(path: Path) -> list[Record]:
+    """As `read_records`, where each record has files of its own."""
     root = path.parent if path.is_file() else path
     entries = _read_entries(path)
     if not entries:
@@ -133,39 +117,50 @@ def make_record(root: Path, name: str, entry: dict) -> Record:
 
 
 def write_record(
-    root: Path,
-    name: str,
-    image: np.ndarray,
-    labels: np.ndarray,
-    embedding: np.ndarray | None,
-    **more: str,
+    root: Path, name: str, image: np.ndarray, labels: np.ndarray, embedding: np.ndarray | None, **more: str
 ) -> None:
-    """Write one record; its JSON comes last, so that a record is whole or not there.
+    """Write one record, as `encode_record` makes it; its JSON comes last, so that a record is whole or not there."""
+    for file, content in encode_record(name, image, labels, embedding, **more).items():
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as part:
+            part.write_bytes(content)
+
+
+def encode_record(
+    name: str, image: np.ndarray, labels: np.ndarray, embedding: np.ndarray | None, **more: str
+) -> dict[str, bytes]:
+    """{file below the set: its bytes} of one record, its JSON last. The same record gives the same bytes.
 
     name: may hold folders, as "person/3". image: RGB uint8 [S, S, 3]; labels: uint8 [S, S]; embedding: [512] or None.
     more: caption, facial_caption, and any other entry of the JSON.
     """
-    files = {
-        part: f"{name}{ending}" for part, ending in ENDINGS.items() if part != "embedding" or embedding is not None
-    }
-    paths = {part: root / FOLDERS[part][0] / file for part, file in files.items()}
-    for file in paths.values():
-        file.parent.mkdir(parents=True, exist_ok=True)
     pictures = {"image": image, "mask": labels, "overlay": draw_labels(image, labels)}
-    for part, pixels in pictures.items():
-        with replace_file(paths[part]) as path:
-            Image.fromarray(pixels).save(path, format="PNG")
+    contents = {part: _encode_png(pixels) for part, pixels in pictures.items()}
     if embedding is not None:
-        with replace_file(paths["embedding"]) as path:
-            torch.save(torch.from_numpy(np.asarray(embedding, dtype=np.float32))[None], path)
-    entry = {KEYS[part][0]: file for part, file in files.items()}
-    write_json(find_json(root, name), entry | {KEYS[key][0] if key in KEYS else key: more[key] for key in more})
+        buffer = BytesIO()
+        torch.save(torch.from_numpy(np.asarray(embedding, dtype=np.float32))[None], buffer)
+        contents["embedding"] = buffer.getvalue()
+    entry = {KEYS[part][0]: f"{name}{ENDINGS[part]}" for part in ENDINGS if part in contents}
+    entry |= {KEYS[key][0] if key in KEYS else key: text for key, text in more.items()}
+    files = {f"{FOLDERS[part][0]}/{name}{ENDINGS[part]}": content for part, content in contents.items()}
+    return files | {f"{JSON_FOLDERS[0]}/{name}.json": encode_json(entry)}
+
+
+def _encode_png(pixels: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def encode_json(content) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
 def write_json(path: Path, content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as part:
-        part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        part.write_bytes(encode_json(content))
 
 
 def read_json(path: Path, kind: type[T]) -> T:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import ConsistentIDError
 from ..face.photo import open_photo
+from ..storage import Storage
 from .layout import FOLDERS, MERGED, find_json, read_value
 from .prepare import FaceModels, Preparation, prepare_photo
-from .records import DatasetError, list_entries, read_json, write_json, write_record
+from .records import DatasetError, encode_json, list_entries, read_json, write_json, write_record
+from .shards import read_index
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 SETTINGS = "preparation.json"
@@ -21,11 +23,13 @@ CAPTION_FILE, FACIAL_CAPTION_FILE = ".txt", "_face.txt"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run went: records made now and before; {photo below its folder: why it was rejected}, of all runs."""
+    """How a run went: records made now and before; {photo below its folder: why it was rejected}, of all runs; failed:
+    those that the next run tries again, for a fault that is not theirs."""
 
     made: int
     kept: int
     rejected: dict[str, str]
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def prepare_folder(
@@ -45,7 +49,7 @@ def prepare_folder(
     Raises DatasetError for a folder without photos, and for an `out` that was made with other settings.
     """
     found = list_photos(photos, out)
-    _keep_settings(out, wanted)
+    keep_settings(Storage(str(out)), wanted)
     rejected = read_json(out / REJECTED, dict[str, str]) if (out / REJECTED).exists() else {}
     rejected = {photo: reason for photo, reason in rejected.items() if photo in found}
     there = {photo for photo in found if find_json(out, photo).exists()}
@@ -91,14 +95,25 @@ def read_captions(photo: Path) -> dict[str, str]:
 
     DatasetError for a text that is not UTF-8.
     """
-    files = {
-        "caption": photo.with_suffix(CAPTION_FILE),
-        "facial_caption": photo.with_name(photo.stem + FACIAL_CAPTION_FILE),
-    }
+    files = {part: photo.with_name(name) for part, name in name_captions(photo.name).items()}
+    return decode_captions({part: file.read_bytes() for part, file in files.items() if file.is_file()}, photo.name)
+
+
+def name_captions(photo: str) -> dict[str, str]:
+    """{part: the file that may hold it} beside a photo, which may be below folders.
+
+    >>> name_captions("ada/1.jpg")
+    {'caption': 'ada/1.txt', 'facial_caption': 'ada/1_face.txt'}
+    """
+    stem = photo.removesuffix(PurePosixPath(photo).suffix)
+    return {"caption": stem + CAPTION_FILE, "facial_caption": stem + FACIAL_CAPTION_FILE}
+
+
+def decode_captions(contents: dict[str, bytes], photo: str) -> dict[str, str]:
     try:
-        texts = {part: file.read_text(encoding="utf-8-sig").strip() for part, file in files.items() if file.is_file()}
+        texts = {part: content.decode("utf-8-sig").strip() for part, content in contents.items()}
     except ValueError as error:
-        raise DatasetError(f"The captions of {photo.name} cannot be read ({error}). Save them as UTF-8.") from error
+        raise DatasetError(f"The captions of {photo} cannot be read ({error}). Save them as UTF-8.") from error
     return {part: text for part, text in texts.items() if text}
 
 
@@ -117,12 +132,12 @@ def list_photos(photos: Path, out: Path) -> list[str]:
     return [file.relative_to(root).as_posix() for file in files]
 
 
-def _keep_settings(out: Path, wanted: Preparation) -> None:
-    path = out / SETTINGS
-    if not path.exists():
-        write_json(path, asdict(wanted))
+def keep_settings(out: Storage, wanted: Preparation) -> None:
+    """Note with what settings a set is made; DatasetError if it was made with others."""
+    if not out.exists(SETTINGS):
+        out.write(SETTINGS, encode_json(asdict(wanted)))
         return
-    before, now = read_json(path, dict[str, Any]), asdict(wanted)
+    before, now = read_index(out, SETTINGS, dict[str, Any]), asdict(wanted)
     changed = [f"{key} was {before.get(key)}, now {now[key]}" for key in now if before.get(key) != now[key]]
     if changed:
-        raise DatasetError(f"{out} was made with other settings: {'; '.join(changed)}. Name another folder.")
+        raise DatasetError(f"{out.place} was made with other settings: {'; '.join(changed)}. Name another folder.")

@@ -38,7 +38,7 @@ class TrainingConfig:
 
     checkpoint: str = key("the base model's weights: a diffusers folder or a single file", min_length=1)
     clip_vision: str = key("CLIP ViT-H/14: a file, or a folder of transformers", min_length=1)
-    dataset: str = key("training set: its folder, or its JSON file", min_length=1)
+    dataset: str = key("training set: its folder, its JSON file, or the folder or address of its shards", min_length=1)
     output: str = key("folder for the adapter, checkpoints, log and sheets", fixed=False, min_length=1)
     steps: int = key("optimiser steps in all", fixed=False, gt=0)
     method: str = key("what is trained", METHODS[0], choices=METHODS)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dataset.records import SHOWN, DatasetError, Record
+from ..dataset.record import DatasetError, StoredRecord
+from ..dataset.records import SHOWN
 from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
 from ..face.search import detect_faces
@@ -17,10 +19,10 @@ from ..face.selection import select_face
 from ..face2diffusion.encoder import MSID, align_for_text, find_weights, prepare_pixels
 from ..face2diffusion.expression import measure_expression
 from ..face2diffusion.msid import MSIDEncoder
+from ..fingerprint import describe_path
 from ..terminal import show_progress
 from ..weights import read_metadata, read_weights, write_weights
 from .config import MappingConfig
-from .feature_cache import describe_path
 
 FORMAT = 1
 """To be raised when faces are aligned or expressions measured otherwise."""
@@ -31,12 +33,12 @@ NAME = "faces.safetensors"
 class Faces:
     """Of N records. features: [N, F]; expressions: [N, E]."""
 
-    records: list[Record]
+    records: Sequence[StoredRecord]
     features: Tensor
     expressions: Tensor
 
 
-def read_faces(records: list[Record], config: MappingConfig, msid: MSIDEncoder, device) -> Faces:
+def read_faces(records: Sequence[StoredRecord], config: MappingConfig, msid: MSIDEncoder, device) -> Faces:
     """The faces of all records in which one is found; those of an earlier run into the same output are taken over.
 
     msid: in eval mode, on the device. DatasetError when no record shows a face.
@@ -61,7 +63,7 @@ def read_faces(records: list[Record], config: MappingConfig, msid: MSIDEncoder, 
 
 
 @torch.no_grad()
-def _read(records: list[Record], config: MappingConfig, msid: MSIDEncoder, device) -> dict[str, Tensor]:
+def _read(records: Sequence[StoredRecord], config: MappingConfig, msid: MSIDEncoder, device) -> dict[str, Tensor]:
     analysis = load_face_analysis(config.face_package)
     rows, features, expressions = [], [], []
     watch = show_progress("Faces", "face")
@@ -94,8 +96,8 @@ def _load(path: Path, fingerprint: str) -> dict[str, Tensor] | None:
         return None
 
 
-def _describe(records: list[Record], config: MappingConfig) -> str:
-    made_of = [[describe_path(record.image), describe_path(record.mask)] for record in records]
+def _describe(records: Sequence[StoredRecord], config: MappingConfig) -> str:
+    made_of = [[record.describe("image"), record.describe("mask")] for record in records]
     networks = [
         describe_path(find_weights(Path(config.face2diffusion), MSID)),
         describe_path(Path(config.face_package)),

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..dataset.records import Record
+from ..dataset.record import StoredRecord
 from ..errors import ConsistentIDError
 from ..face.region_words import PUBLISHED_REGIONS
+from ..fingerprint import describe_path
 from ..weights import read_metadata, read_weights, write_weights
 from .config import ConfigError, TrainingConfig
 
@@ -73,14 +74,7 @@ class FeatureCache:
         if config.regions != PUBLISHED_REGIONS:
             self._run.append(config.regions)
 
-    def find(self, record: Record) -> CacheEntry:
-        made_of = [describe_path(record.image), describe_path(record.mask), record.caption, record.facial_caption]
+    def find(self, record: StoredRecord) -> CacheEntry:
+        made_of = [record.describe("image"), record.describe("mask"), record.caption, record.facial_caption]
         fingerprint = hashlib.sha256(json.dumps([self._run, made_of]).encode()).hexdigest()
         return CacheEntry(self.folder / fingerprint[:2] / f"{fingerprint[2:]}.safetensors")
-
-
-def describe_path(path: Path) -> list:
-    """The path, and name, size and time of the file or of each file in the folder."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [(file.name, file.stat()) for file in files if file.is_file()]
-    return [str(path), *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..adapter.config import ID_EMBEDDING_WIDTH
-from ..dataset.records import DatasetError, Record
+from ..dataset.record import StoredRecord, require_captions
 from ..face.region_words import FACE_LABELS, PUBLISHED_REGIONS
 from ..face.regions import Regions, fill_region, preprocess_clip, select_by_word
 from .config import TrainingConfig
@@ -55,13 +55,8 @@ class Sample:
 class TrainingSamples(Dataset):
     """The run's samples by ordinal: epoch after epoch, each in an order of its own."""
 
-    def __init__(self, records: Sequence[Record], config: TrainingConfig):
-        silent = [record.name for record in records if not (record.caption and record.facial_caption)]
-        if silent:
-            raise DatasetError(
-                f"{len(silent)} of {len(records)} records lack a caption ({', '.join(silent[:5])}). "
-                "`dataset prepare` with --captioner or --fixed-captions adds it; `dataset check` shows all."
-            )
+    def __init__(self, records: Sequence[StoredRecord], config: TrainingConfig):
+        require_captions(records)
         self.records, self.config = records, config
         self.cache = FeatureCache(config) if config.cache else None
 
@@ -96,7 +91,7 @@ class MicroBatches:
 
 
 def read_sample(
-    record: Record,
+    record: StoredRecord,
     ordinal: int,
     resolution: int,
     unite_pairs: bool = False,

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..attention_sheet import draw_regions_heat
 from ..contact_sheet import draw_contact_sheet
 from ..dataset.people import spread_people
-from ..dataset.records import Record
+from ..dataset.record import StoredRecord
 from ..face.regions import Regions
 from ..headless.attention_maps import RecordedRun
 from ..headless.clip_vision import ClipVision
@@ -69,7 +69,7 @@ class SheetMaker:
         heat = [("attention by region", draw_regions_heat(picture, maps))] if maps else []
         return [(prompt, picture), *heat]
 
-    def _encode_person(self, record: Record) -> tuple[Image.Image, Identity]:
+    def _encode_person(self, record: StoredRecord) -> tuple[Image.Image, Identity]:
         config, encoder = self.run.config, ClipVision(self.run.frozen.clip_vision)
         read = read_sample(record, 0, config.resolution, config.unite_pairs, words=config.regions)
         pixels = cast(Pixels, read.pixels)  # they are there where nothing is cached

@@ -25,7 +25,7 @@ from consistentid.dataset.prepare import (
     prepare_photo,
 )
 from consistentid.dataset.records import DatasetError, read_records
-from consistentid.errors import FaceNotFoundError
+from consistentid.errors import FaceNotFoundError, MissingPackageError
 from consistentid.face.package import load_face_analysis
 from consistentid.face.search import detect_faces
 
@@ -175,13 +175,14 @@ def test_a_stopped_run_goes_on(models, photos, tmp_path, monkeypatch):
     assert not list(out.rglob("*.part"))
 
 
-def test_the_command(photos, tmp_path, face_package, face_parser, capsys):
-    def command(*words) -> int:
-        parser = argparse.ArgumentParser()
-        add_command(parser.add_subparsers())
-        arguments = parser.parse_args(["dataset", *map(str, words)])
-        return arguments.run(arguments)
+def command(*words) -> int:
+    parser = argparse.ArgumentParser()
+    add_command(parser.add_subparsers())
+    arguments = parser.parse_args(["dataset", *map(str, words)])
+    return arguments.run(arguments)
 
+
+def test_the_command(photos, tmp_path, face_package, face_parser, capsys):
     out = tmp_path / "set"
     words = ("prepare", photos, out, "--face-package", face_package, "--face-parser", face_parser)
     assert command(*words) == 1
@@ -202,3 +203,10 @@ def test_the_command(photos, tmp_path, face_package, face_parser, capsys):
     assert capsys.readouterr().out.startswith("more/wide.jpg: "), "a folder of records"
     with pytest.raises(DatasetError, match="No record nobody"):
         command("show", out, "--names", "nobody")
+
+
+def test_ray_that_is_not_installed_is_said(photos, tmp_path, face_parser, face_package, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    words = ["--face-package", face_package, "--face-parser", face_parser, "--ray"]
+    with pytest.raises(MissingPackageError, match=r"--ray needs the Python package 'ray\[data\]'"):
+        command("prepare", photos, tmp_path / "set", *words)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import fsspec
 import pytest
 import torch
 from golden_data import difference
@@ -19,8 +20,11 @@ from tiny_training import tiny_networks, write_config
 import consistentid.training.loop as loop
 import consistentid.training.sheets as sheets
 from consistentid.adapter.checkpoint import load_adapter
+from consistentid.dataset.pack import pack_records
+from consistentid.dataset.records import read_records
 from consistentid.errors import CheckpointError
 from consistentid.headless.unet import install_adapter
+from consistentid.storage import Storage
 from consistentid.training.assembly import assemble_run
 from consistentid.training.checkpoints import list_checkpoints, load_checkpoint
 from consistentid.training.config import ConfigError
@@ -72,6 +76,28 @@ def test_a_run_that_was_stopped_ends_like_an_unbroken_one(tiny, make_config, tmp
     assert any(not torch.equal(before[name], after[name]) for name in before), (
         "begun anew, it takes the old one's place"
     )
+
+
+def test_shards_train_as_their_folder(tiny, make_config, dataset, tmp_path, stop_after):
+    """The same loss in every step and the same weights, from storage and with other worker processes, and also where
+    the run was stopped inside an epoch."""
+    packed, addressed = Storage(str(tmp_path / "packed")), Storage("memory://bucket/packed")
+    for storage in (packed, addressed):
+        pack_records(read_records(dataset), storage, 2)
+    settings = {"batch": 2, "micro_batch": 1, "save_every": 1}  # 3 records: step 2 ends inside the second epoch
+    folder = make_config(**settings)
+    sources = {"packed": (packed.place, 2), "addressed": (addressed.place, 0)}
+    shards = [
+        make_config(**settings, dataset=place, workers=workers, output=str(tmp_path / name))
+        for name, (place, workers) in sources.items()
+    ]
+    expected = read_weights(loop.train(folder))
+    stop_after(2, shards[1])
+    for config in shards:
+        found = read_weights(loop.train(config))
+        assert read_steps(config.output) == read_steps(folder.output) and len(read_steps(folder.output)) == 4
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    fsspec.filesystem("memory").store.clear()
 
 
 def check_results(config, path) -> None:

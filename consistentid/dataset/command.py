@@ -25,11 +25,19 @@ def add_command(subparsers) -> None:
     add_preparation(actions)
     check = actions.add_parser("check", help="open every file of every record", **give_examples(EXAMPLES[-3]))
     check.set_defaults(run=_check)
-    show = actions.add_parser("show", help="a sheet of records, one a row: photo, label map, regions, captions")
+    show = actions.add_parser(
+        "show",
+        help="a sheet of records, one a row: photo, label map, regions, captions",
+        **give_examples(EXAMPLES[-2], "python -m consistentid dataset show SET --names ada ben/1"),
+    )
     show.set_defaults(run=_show)
     show.add_argument("--out", type=Path, default=Path("records.png"), help="PNG to write (default: records.png)")
     show.add_argument("--names", nargs="*", help=f"which records, or folders of them (default: {SHOWN} people)")
-    pack = actions.add_parser("pack", help="a training set -> shards that training streams; goes on where it stopped")
+    pack = actions.add_parser(
+        "pack",
+        help="a training set -> shards that training streams; goes on where it stopped",
+        **give_examples(EXAMPLES[-1], "python -m consistentid dataset pack SET s3://BUCKET/SHARDS"),
+    )
     pack.set_defaults(run=_pack)
     for action in (check, show, pack):
         action.add_argument(

@@ -67,8 +67,7 @@ def test_examples_of_the_help_parse(program, monkeypatch):
 
 def test_every_command_has_an_example(monkeypatch):
     parser = build_parser("python -m consistentid", monkeypatch)
-    without = [one.prog for one in list_parsers(parser) if not one.epilog]
-    assert without == ["python -m consistentid dataset show"]
+    assert [one.prog for one in list_parsers(parser) if not one.epilog] == []
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_training_that_names_nothing(name):
 
 @pytest.mark.parametrize("weights", [[1e308, 1e308], [float("nan"), 1], [float("inf"), 1]])
 def test_weights_of_identities(make_identities, weights):
-    with pytest.raises(ConsistentIDError, match="weights from 0 up, at most"):
+    with pytest.raises(ConsistentIDError, match=r"weights as identities \(2\), from 0 up, at most"):
         combine_identities(make_identities(2), weights=weights)
 
 

@@ -38,6 +38,9 @@ HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Answer).s
 def write_repository(folder: Path, tests: str) -> Path:
     """tests: the source of its test file."""
     shutil.copytree(ROOT / "quickstart", folder / "quickstart", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "consistentid").mkdir()
+    for name in ("__init__", "command_line", "suggestion"):  # of the package, what the command line itself needs
+        shutil.copy(ROOT / "consistentid" / f"{name}.py", folder / "consistentid")
     (folder / "tests").mkdir()
     for file in (TESTS / "pytest.ini", TESTS / "run_report.py"):
         shutil.copy(file, folder / "tests")

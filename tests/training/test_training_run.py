@@ -212,7 +212,8 @@ def test_sheets_show_people_and_leave_the_run_as_it_is(tiny, make_config, tmp_pa
 
 @pytest.mark.parametrize("maker", ["SheetMaker", "WordSheetMaker"])
 def test_a_sheet_shows_nobody_twice_while_there_are_others(maker, tmp_path, monkeypatch):
-    records = [SimpleNamespace(name=name, image=tmp_path / name) for name in ("ada/1", "ada/2", "ben/1", "eve/1")]
+    names = ("ada/1", "ada/2", "ben/1", "eve/1")
+    records = [SimpleNamespace(name=name, locate=lambda part, name=name: str(tmp_path / name)) for name in names]
     read = SimpleNamespace(records=records, read=lambda number, ordinal: records[number])
     pipeline = SimpleNamespace(set_progress_bar_config=lambda disable: None)
     run = SimpleNamespace(samples=read, config=SimpleNamespace(sheet_people=2), model=None, pipeline=pipeline)

@@ -75,9 +75,9 @@ def test_search_and_keys(page, node):
 
     open_picker(page, node).send_keys(Keys.ARROW_DOWN)
     keys = [
+        (Keys.ARROW_RIGHT, NAMES[0]),
         (Keys.ARROW_RIGHT, NAMES[1]),
-        (Keys.ARROW_RIGHT, NAMES[2]),
-        (Keys.ARROW_LEFT, NAMES[1]),
+        (Keys.ARROW_LEFT, NAMES[0]),
         (Keys.ARROW_UP, "INPUT"),
     ]
     for key, focused in keys:

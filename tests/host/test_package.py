@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "自定义 nodes-包 (v0.1)"
 CODE = [ROOT / "__init__.py", *(ROOT / "nodes").rglob("*.py"), *(ROOT / "consistentid").rglob("*.py")]
 # Of the headless engine, of evaluation, and of captions in 8 or 4 bits: who uses these is told what to install.
-OPTIONAL = {"accelerate", "bitsandbytes", "diffusers", "dlib", "matplotlib", "peft", "torchmetrics"}
+OPTIONAL = {"accelerate", "bitsandbytes", "diffusers", "dlib", "matplotlib", "peft", "ray", "torchmetrics"}
 HOST = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "node_helpers", "nodes", "server", "execution"}
 # For root a folder without write permission is writable, unless this capability is gone.
 AS_USER = ["setpriv", "--bounding-set=-dac_override"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -51,8 +51,6 @@ def make_graph(**changes) -> dict:
     graph["13"]["inputs"]["batch_size"], graph["14"]["inputs"]["steps"] = 1, 2
     for node in ("11", "12"):
         graph[node]["inputs"]["adapter"] = ["2a", 0]
-    for node in ("17", "18"):
-        del graph[node]
     for node, inputs in changes.items():
         graph[node.removeprefix("n")]["inputs"] |= inputs
     return graph

@@ -22,12 +22,12 @@ from .run import (
     SUFFIXES,
     Outcome,
     decode_captions,
+    find_open,
     has_captions,
     keep_settings,
     list_photos,
     name_captions,
 )
-from .shards import read_index
 
 MADE, UNUSABLE, FAILED = "made", "rejected", "failed"
 GIVE_UP = 64
@@ -102,10 +102,8 @@ def prepare_on_ray(
     source, out = Storage(task.source), Storage(task.out)
     captions = list_source(source, out)
     keep_settings(out, task.wanted)
-    rejected = read_index(out, REJECTED, dict[str, str]) if out.exists(REJECTED) else {}
-    rejected = {photo: reason for photo, reason in rejected.items() if photo in captions}
     there = captions.keys() & set(list_names(out.list_sizes()))
-    open_ones = [photo for photo in captions if photo not in there and photo not in rejected]
+    rejected, open_ones = find_open(captions, there, out)
     outcome = Outcome(0, len(there), rejected)
     if open_ones:
         with ray_session(address, workers) as ray:

@@ -21,17 +21,14 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import ValidationError
 
-from ..checked import check, describe, parse_json
 from ..face.preview import draw_labels
 from ..fingerprint import describe_path
-from ..storage import is_address
-from ..whole_file import replace_file
+from ..storage import Storage, is_address
 from .layout import ENDINGS, FOLDERS, JSON_FOLDERS, KEYS, MERGED, find_file, read_value
 from .record import DatasetError, StoredRecord
 from .remote import read_address
-from .shards import FIRST, INDEX, read_packed
+from .shards import FIRST, INDEX, decode_json, read_packed
 
 SHOWN = 5
 T = TypeVar("T")
@@ -120,11 +117,9 @@ def write_record(
     root: Path, name: str, image: np.ndarray, labels: np.ndarray, embedding: np.ndarray | None, **more: str
 ) -> None:
     """Write one record, as `encode_record` makes it; its JSON comes last, so that a record is whole or not there."""
+    storage = Storage(str(root))
     for file, content in encode_record(name, image, labels, embedding, **more).items():
-        path = root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as part:
-            part.write_bytes(content)
+        storage.write(file, content)
 
 
 def encode_record(
@@ -158,19 +153,16 @@ def encode_json(content) -> bytes:
 
 
 def write_json(path: Path, content) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(path) as part:
-        part.write_bytes(encode_json(content))
+    Storage(str(path.parent)).write(path.name, encode_json(content))
 
 
 def read_json(path: Path, kind: type[T]) -> T:
     """What a JSON file holds; DatasetError where that is no JSON, or nothing of this kind."""
     try:
-        return check(kind, parse_json(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise DatasetError(f"{path} is not what it should be: {describe(error)}.") from error
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise DatasetError(f"{path} cannot be read as JSON ({error}).") from error
+    return decode_json(content, str(path), kind)
 
 
 def list_entries(root: Path) -> list[tuple[str, dict]]:

@@ -1,6 +1,6 @@
 """A folder of photos -> a training set: several at once, and what is there already is left alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -11,7 +11,7 @@ from ..face.photo import open_photo
 from ..storage import Storage
 from .layout import FOLDERS, MERGED, find_json, read_value
 from .prepare import FaceModels, Preparation, prepare_photo
-from .records import DatasetError, encode_json, list_entries, read_json, write_json, write_record
+from .records import DatasetError, encode_json, list_entries, write_json, write_record
 from .shards import read_index
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -50,10 +50,8 @@ def prepare_folder(
     """
     found = list_photos(photos, out)
     keep_settings(Storage(str(out)), wanted)
-    rejected = read_json(out / REJECTED, dict[str, str]) if (out / REJECTED).exists() else {}
-    rejected = {photo: reason for photo, reason in rejected.items() if photo in found}
     there = {photo for photo in found if find_json(out, photo).exists()}
-    open_ones = [photo for photo in found if photo not in there and photo not in rejected]
+    rejected, open_ones = find_open(found, there, Storage(str(out)))
 
     def prepare(photo: str) -> str:
         try:
@@ -77,6 +75,13 @@ def prepare_folder(
             finally:
                 write_json(out / REJECTED, rejected)
     return Outcome(made, len(there), rejected)
+
+
+def find_open(photos: Collection[str], there: Collection[str], out: Storage) -> tuple[dict[str, str], list[str]]:
+    """Those of the photos that were rejected before, with the reasons, and those that are still to be tried."""
+    rejected = read_index(out, REJECTED, dict[str, str]) if out.exists(REJECTED) else {}
+    rejected = {photo: reason for photo, reason in rejected.items() if photo in photos}
+    return rejected, [photo for photo in photos if photo not in there and photo not in rejected]
 
 
 def merge_records(out: Path) -> int:

@@ -165,10 +165,14 @@ def _make_record(storage: Storage, shard: str, entry: Entry) -> PackedRecord:
 
 def read_index(storage: Storage, name: str, kind: type[T]) -> T:
     """DatasetError for a file that is not of this kind."""
-    content = storage.read(name)
+    return decode_json(storage.read(name), storage.locate(name), kind)
+
+
+def decode_json(content: bytes, file: str, kind: type[T]) -> T:
+    """DatasetError that names the file where this is no JSON, or nothing of this kind."""
     try:
         return check(kind, parse_json(content.decode("utf-8")))
     except ValidationError as error:
-        raise DatasetError(f"{storage.locate(name)} is not what it should be: {describe(error)}.") from error
+        raise DatasetError(f"{file} is not what it should be: {describe(error)}.") from error
     except ValueError as error:
-        raise DatasetError(f"{storage.locate(name)} cannot be read as JSON ({error}).") from error
+        raise DatasetError(f"{file} cannot be read as JSON ({error}).") from error

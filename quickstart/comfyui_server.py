@@ -21,17 +21,19 @@ START_SECONDS = 180
 
 
 @contextmanager
-def running_server(comfyui, model_folders, on_cpu, folder=HOST_FOLDER):
+def running_server(comfyui, model_folders, on_cpu, folder=HOST_FOLDER, other_packs=()):
     """Yield the address of a started server; it and its children are gone when the block is left or this process ends.
 
     model_folders: like ComfyUI/models, searched in this order. `folder` gets input, output, temp, user and the log.
+    other_packs: names of those in folder/custom_nodes that are loaded too.
     """
     for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     _link_pack(folder / "custom_nodes" / PACK)
     port = _free_port()
     address, log = f"http://127.0.0.1:{port}", folder / "server.log"
-    command = _command(comfyui, folder, port, _write_model_paths(folder, model_folders), on_cpu)
+    model_paths = _write_model_paths(folder, model_folders)
+    command = _command(comfyui, folder, port, model_paths, [PACK, *other_packs], on_cpu)
     with open(log, "wb") as output:
         process = start_kept(command, cwd=comfyui, stdout=output, stderr=subprocess.STDOUT, env=_environment())
         try:
@@ -56,14 +58,14 @@ def get_json(url):
         return json.load(response)
 
 
-def _command(comfyui, folder, port, model_paths, on_cpu):
+def _command(comfyui, folder, port, model_paths, packs, on_cpu):
     command = [sys.executable, "main.py", "--port", str(port), "--base-directory", str(folder)]
     for kind in ("input", "output", "user"):
         command += [f"--{kind}-directory", str(folder / kind)]
     command += ["--temp-directory", str(folder)]  # ComfyUI adds temp/ itself
     command += ["--database-url", f"sqlite:///{(folder / 'comfyui.db').as_posix()}"]
     command += ["--extra-model-paths-config", str(model_paths), "--disable-auto-launch"]
-    command += ["--disable-api-nodes", "--disable-all-custom-nodes", "--whitelist-custom-nodes", PACK]
+    command += ["--disable-api-nodes", "--disable-all-custom-nodes", "--whitelist-custom-nodes", *packs]
     return command + (["--cpu"] if on_cpu else [])
 
 

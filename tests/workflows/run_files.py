@@ -38,6 +38,27 @@ def write_pictures(folder: Path) -> None:
     Image.fromarray(masked).save(folder / "masked.png")
 
 
+SHALLOW_VISION = """
+import json
+from pathlib import Path
+import comfy.clip_vision
+
+whole, shallow = comfy.clip_vision.ClipVisionModel.__init__, Path(__file__).with_name("shallow.json")
+config = json.loads(Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json").read_text())
+shallow.write_text(json.dumps(config | {"num_hidden_layers": 3}))
+comfy.clip_vision.ClipVisionModel.__init__ = lambda self, _: whole(self, str(shallow))
+NODE_CLASS_MAPPINGS = {}
+"""
+
+
+def write_shallow_vision(folder: Path) -> str:
+    """A pack that makes ComfyUI build ViT-H of three layers; its name. The 32 are most of a run's time on a CPU."""
+    pack = folder / "custom_nodes" / "shallow_vision"
+    pack.mkdir(parents=True)
+    (pack / "__init__.py").write_text(SHALLOW_VISION)
+    return pack.name
+
+
 def write_models(folder: Path, checkpoints: dict[str, Path], write_safetensors) -> None:
     """Identity, captioner, DINO, LoRAs and ControlNets for stand-ins, {base: file}, under the workflows' names."""
     identities = folder / "consistentid" / "identities"

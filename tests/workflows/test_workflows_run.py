@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from run_files import write_models, write_pictures
+from run_files import write_models, write_pictures, write_shallow_vision
 from run_server import Server, set_inputs
 
 from consistentid.__main__ import main
@@ -72,7 +72,8 @@ def server(comfyui, tmp_path_factory):
         write_pictures(folder / "input")
         checkpoints = {base: models / standins.CHECKPOINT[base] for base in ("sd15", "sdxl")}
         write_models(folder / "models", checkpoints, write_safetensors)
-        with running_server(comfyui, [models], True, folder) as address:
+        packs = [write_shallow_vision(folder)]
+        with running_server(comfyui, [models], True, folder, packs) as address:
             yield Server(address, folder, files)
     assert not answers(address)
 

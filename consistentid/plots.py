@@ -45,6 +45,7 @@ PANEL_INCHES = (3.6, 2.2)
 SMOOTHED_PART = 20
 ORDERS = 5
 """A logarithmic axis is for values of which the largest is this many times the smallest."""
+TITLE_LETTERS = 42
 LABEL_LETTERS = 48
 PAPER_COLOURS = 64
 FOOT_INCHES = 0.2
@@ -102,7 +103,7 @@ def draw_curves(curves: Sequence[Curve], columns: int = 2, marks: Collection[flo
 
 
 def _draw_curve(panel: "Axes", curve: Curve, marks: Collection[float]) -> None:
-    panel.set_title(curve.title)
+    panel.set_title(textwrap.fill(curve.title, TITLE_LETTERS))
     panel.grid(True)
     if curve.smooth:
         panel.plot(curve.steps, curve.values, color=BLUE, alpha=0.3, linewidth=0.8)

@@ -13,7 +13,7 @@ TITLES = {
     "noise": "error of the noise",
     "face": "error of the noise, on the face",
     "localisation": "localisation loss",
-    "mass": "attention inside the regions (mass)",
+    "mass": "attention inside regions (mass)",
     "learning_rate": "learning rate",
 }
 DRAWN_SECONDS = 60

@@ -37,7 +37,7 @@ def test_a_run_leaves_its_curves_with_marks_where_it_went_on(begin, tmp_path, mo
     assert {curve.title: list(curve.steps) for curve in found} == {
         "loss": [1, 2, 3, 4, 5, 6, 7, 8],
         "learning rate": [1, 2, 3, 4, 5, 6, 7, 8],
-        "attention inside the regions (mass)": [1, 3, 5, 7],
+        "attention inside regions (mass)": [1, 3, 5, 7],
     }
     assert list(found[0].values) == [1 / step for step in range(1, 9)]
     assert more["marks"] == read_resumptions(tmp_path / "log.jsonl") == [4]

@@ -62,6 +62,6 @@ def test_curves_of_a_recipe_at_work(tmp_path, monkeypatch):
     (folder / "adapter.csv").write_text("step,loss,mass\n50,0.5,0.1\n100,0.4,0.2\n")
     (folder / "just_begun.csv").write_text("")
     titles = [title for title, _, _ in plot_curves(folder).numbers]
-    assert titles == ["adapter", "adapter: attention inside the regions (mass)", "base model"]
+    assert titles == ["adapter", "adapter: attention inside regions (mass)", "base model"]
     assert plots.main([str(tmp_path)]) == 0
     assert plot_curves(folder).is_in(folder / "curves.png")

@@ -5,8 +5,8 @@ from comfy_api.latest import io
 from ..consistentid.adapter.config import ZOO
 from ..consistentid.face.package import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
-from ..consistentid.headless.model_choice import find_zoo
-from ..zoo.drawn_faces import EXAMPLE_SCENES, draw_example
+from ..consistentid.model_files.small_models import find_zoo
+from ..zoo import EXAMPLE_SCENES
 from .boundary import sockets
 from .boundary.layout import make_preview
 from .model.hosting import HostedAdapter, make_patcher
@@ -97,5 +97,7 @@ class DrawPerson(io.ComfyNode):
 
     @classmethod
     def execute(cls, person: int, scene: int, side_px: int) -> io.NodeOutput:
+        from ..zoo.drawn_faces import draw_example  # 41 files that a start does without
+
         example = draw_example(person, scene, side_px)
         return io.NodeOutput(make_preview(example.image), example.caption, example.prompt)

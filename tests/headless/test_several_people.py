@@ -14,7 +14,6 @@ from consistentid.adapter.masks import TokenMask
 from consistentid.errors import ConsistentIDError, IncompatibleModelError
 from consistentid.face.photo import open_photo
 from consistentid.headless.masks import RunMasks, find_grid
-from consistentid.headless.model_choice import find_zoo
 from consistentid.headless.option_texts import parse_person
 from consistentid.headless.person import load_photo_models, make_mask, prepare_adapter, read_identity
 from consistentid.headless.portrait import draw_portrait
@@ -22,6 +21,7 @@ from consistentid.headless.portrait_settings import PortraitSettings, read_setti
 from consistentid.headless.processors import CrossProcessor
 from consistentid.identity.file import save_identity
 from consistentid.identity.people import Person
+from consistentid.model_files.small_models import find_zoo
 from zoo import drawn_faces
 
 LEFT, RIGHT = make_mask((0.0, 0.5)), make_mask((0.5, 1.0))

@@ -19,7 +19,7 @@ from consistentid.face2diffusion.encoder import TextIdentity
 from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import encode_prompt
-from consistentid.headless.model_choice import find_files, find_zoo
+from consistentid.headless.model_choice import find_files
 from consistentid.headless.person import load_photo_models, read_identity
 from consistentid.headless.pipeline import Sampling, load_pipeline, sample
 from consistentid.headless.portrait import draw_portrait
@@ -30,6 +30,7 @@ from consistentid.identity.combination import combine_identities
 from consistentid.identity.compatibility import check_adapter
 from consistentid.identity.encode import encode_images
 from consistentid.identity.file import load_identity, save_identity
+from consistentid.model_files.small_models import find_zoo
 from consistentid.prompt.compose import compose_for_identity
 from consistentid.prompt.encode import encode_plain
 from consistentid.prompt.mark import EXTRA_CLAUSES

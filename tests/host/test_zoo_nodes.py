@@ -44,7 +44,7 @@ def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monke
     shutil.copytree(zoo_models, folder)
     lost = folder / name
     shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
-    files = host.consistentid.headless.model_choice
+    files = host.consistentid.model_files.small_models
     monkeypatch.setattr(files, "ZOO_FOLDER", folder)
     monkeypatch.setattr(zoo, "find_zoo", lambda: files.find_zoo(folder=folder))
     error = host.consistentid.errors.CheckpointError

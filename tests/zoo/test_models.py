@@ -2,7 +2,7 @@
 
 import re
 
-from consistentid.headless.model_choice import ZOO_FILES, find_zoo
+from consistentid.model_files.small_models import ZOO_FILES, find_zoo
 
 PLACES = re.compile(rb"/(home|tmp|root|work|usr|opt|Users)/|[A-Z]:\\\\[A-Za-z]|site-packages")
 

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import EXAMPLE_SCENES
 from .person import Person, sample_person
 from .portrait import draw_portrait
 from .scene import Scene, choose_scene
 from .words import describe_person, write_scene_prompt
-
-EXAMPLE_SCENES = 100
-"""Of each person."""
 
 
 @dataclass(frozen=True, eq=False)

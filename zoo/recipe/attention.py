@@ -12,9 +12,9 @@ from PIL import Image
 
 from consistentid.adapter.config import ZOO
 from consistentid.attention_sheet import draw_attention_sheet
-from consistentid.headless.model_choice import ZOO_FOLDER
 from consistentid.headless.portrait import Portrait, draw_portrait
 from consistentid.headless.portrait_settings import PortraitSettings
+from consistentid.model_files.small_models import ZOO_FOLDER
 from consistentid.terminal import hide_loading_bars
 from zoo.drawn_faces import draw_example
 

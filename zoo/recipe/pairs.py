@@ -26,7 +26,6 @@ from consistentid.headless.clip_text import ClipText
 from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.headless.conditioning import Conditioning, encode_prompt
 from consistentid.headless.masks import RunMasks
-from consistentid.headless.model_choice import ZOO_FOLDER, find_zoo
 from consistentid.headless.person import make_mask
 from consistentid.headless.pipeline import load_pipeline
 from consistentid.headless.unet import install_adapter
@@ -34,6 +33,7 @@ from consistentid.identity import Identity
 from consistentid.identity.encode import PhotoModels, encode_photo
 from consistentid.identity.people import Person
 from consistentid.likeness.faces import Reference, measure_reference
+from consistentid.model_files.small_models import ZOO_FOLDER, find_zoo
 from consistentid.prompt.compose import compose_for_people
 from consistentid.prompt.encode import repeat_text
 from consistentid.terminal import hide_loading_bars, show_progress

@@ -33,6 +33,13 @@ class FaceSource(Protocol):
         """
         ...
 
+    def recognise(self, photo: np.ndarray, face: "Face", channel_order: str = "BGR") -> "Face":
+        """A face of that photo with its ID embedding [D] of unit length; as it is where the source makes none.
+
+        Apart, as it takes the longest, and of a crowd one face is asked for.
+        """
+        ...
+
 
 class FaceParser(Protocol):
     """Tells the parts of a face. source: the name of its file, "" where it has none."""

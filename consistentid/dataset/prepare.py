@@ -12,7 +12,7 @@ from ..face.framing import Square, crop_square, move_inside
 from ..face.neighbours import keep_own
 from ..face.region_words import REGION_WORDS
 from ..face.regions import select_regions
-from ..face.search import detect_faces
+from ..face.search import find_faces, recognise_face
 from ..face.selection import select_face
 from ..ports import FaceParser
 from .records import DatasetError
@@ -69,7 +69,7 @@ def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) ->
     The embedding is of the photo itself. The whole picture is parsed, as in the published data: the person mask is
     made of its labels. FaceNotFoundError says why a photo is rejected.
     """
-    faces = detect_faces(models.analysis, photo)
+    faces = find_faces(models.analysis, photo)
     if not faces:
         raise FaceNotFoundError(f"No face found ({photo.shape[1]}x{photo.shape[0]}).")
     face = select_face(faces, photo)
@@ -88,7 +88,7 @@ def prepare_photo(photo: np.ndarray, models: FaceModels, wanted: Preparation) ->
     if "Face" not in found:
         words = ", ".join(REGION_WORDS[key] for key in found) or "nothing"
         raise FaceNotFoundError(f"The face parser found no skin of a face, only: {words}.")
-    return PreparedPhoto(image, labels, require_embedding(face))
+    return PreparedPhoto(image, labels, require_embedding(recognise_face(models.analysis, photo, face)))
 
 
 def count_people(faces: list[Face], chosen: Face) -> int:

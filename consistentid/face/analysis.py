@@ -36,11 +36,16 @@ class InsightFaces:
         return Path(getattr(recogniser, "model_file", None) or "").name
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR") -> list[Face]:
-        if channel_order not in CHANNEL_ORDERS:
-            raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
-        pixels = np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
+        pixels = _order_channels(photo, channel_order)
         faces = find_faces(self.analysis.det_model, pixels, threshold)
-        return sorted((_recognise_face(self.analysis, pixels, face) for face in faces), key=find_place)
+        return sorted((_judge_age(self.analysis, pixels, face) for face in faces), key=find_place)
+
+    def recognise(self, photo: np.ndarray, face: Face, channel_order: str = "BGR") -> Face:
+        recogniser = self.analysis.models["recognition"]
+        landmarks = cast(np.ndarray, face.landmarks)  # the detector gives them, or there is no face
+        crop = _order_channels(align_landmarks(photo, landmarks, recogniser.input_size[0]), channel_order)
+        answer = FoundFace(embedding=recogniser.get_feat(crop)[0])
+        return replace(face, id_embedding=_check_embedding(np.asarray(answer.normed_embedding, dtype=np.float32)))
 
 
 def as_face_source(given: Any) -> FaceSource:
@@ -49,24 +54,31 @@ def as_face_source(given: Any) -> FaceSource:
     return InsightFaces(given) if hasattr(given, "models") else given
 
 
-def _recognise_face(analysis, pixels: np.ndarray, face: Face) -> Face:
-    """The face with its ID embedding and, if the package can tell, age and gender."""
+def _order_channels(photo: np.ndarray, channel_order: str) -> np.ndarray:
+    if channel_order not in CHANNEL_ORDERS:
+        raise ConsistentIDError(f"Unknown channel order '{channel_order}'; choose BGR or RGB.")
+    return np.ascontiguousarray(photo[:, :, ::-1]) if channel_order == "BGR" else photo
+
+
+def _judge_age(analysis, pixels: np.ndarray, face: Face) -> Face:
+    """The face with age and gender, if the package can tell."""
+    if "genderage" not in analysis.models:
+        return face
     answers = FoundFace(bbox=face.box, kps=face.landmarks, det_score=face.score)
-    recogniser = analysis.models["recognition"]
-    landmarks = cast(np.ndarray, face.landmarks)  # the detector gives them, or there is no face
-    answers.embedding = recogniser.get_feat(align_landmarks(pixels, landmarks, recogniser.input_size[0]))[0]
-    if "genderage" in analysis.models:
-        analysis.models["genderage"].get(pixels, answers)
-    embedding = np.asarray(answers.normed_embedding, dtype=np.float32)
+    analysis.models["genderage"].get(pixels, answers)
+    return replace(face, age=answers.age, gender={"F": "female", "M": "male"}.get(answers.sex or ""))
+
+
+def _check_embedding(embedding: np.ndarray) -> np.ndarray:
+    """An ID embedding [512]; IncompatibleModelError for what is none."""
     if embedding.shape != (ID_EMBEDDING_WIDTH,):
         raise IncompatibleModelError(
             f"The face recogniser gives embeddings of shape {embedding.shape}; ConsistentID needs "
             f"{ID_EMBEDDING_WIDTH} values from buffalo_l's w600k_r50.onnx."
         )
-    gender = {"F": "female", "M": "male"}.get(answers.sex or "")
     if not np.isfinite(embedding).all():
         raise IncompatibleModelError(
             "The face recogniser gives an ID embedding that holds no numbers (NaN). Its file may be damaged: get the "
             "face analysis package again."
         )
-    return replace(face, id_embedding=embedding, age=answers.age, gender=gender)
+    return embedding

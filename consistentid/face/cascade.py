@@ -49,6 +49,9 @@ class FaceCascade:
                 return [_make_face(box, boxes[box], searched_px, margin > 0) for box in sorted(boxes)]
         return []
 
+    def recognise(self, photo: np.ndarray, face: Face, channel_order: str = "BGR") -> Face:
+        return face
+
     def _search(self, photo: np.ndarray, margin: int) -> tuple[dict, int]:
         """{(x0, y0, x1, y1): score 0..1} of boxes apart, in pixels of the photo; the longer side searched."""
         scale = min(1.0, CASCADE_PX / (max(photo.shape[:2]) + 2 * margin))

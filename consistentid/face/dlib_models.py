@@ -5,7 +5,7 @@ holds numbers and no code, unlike a pickle; damaged ones may end the process, so
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,7 @@ class DlibAnalysis:
         """Faces that look at the camera in an RGB photo [H, W, 3], left to right; there is one channel order only.
 
         Where nobody is seen, again with a black margin of half the longer side, as a face that fills the frame needs.
-        threshold, score: 0..1, where 0.5 is LIMIT. id_embedding: the descriptor [128] at unit length; the
-        distance d of two descriptors and the cosine c of these are d^2 = a^2 + b^2 - 2abc, with lengths a and b of
-        1.28 to 1.53.
+        threshold, score: 0..1, where 0.5 is LIMIT.
         """
         photo = np.ascontiguousarray(photo)
         for margin in (0, max(photo.shape[:2]) // 2):
@@ -62,9 +60,16 @@ class DlibAnalysis:
             if boxes:
                 facts = {"detector_px": px, "padded": margin > 0}
                 pairs = ((box - margin, score) for box, score in zip(boxes, scores, strict=True))
-                faces = [Face(box, None, score, self._describe(photo, box), **facts) for box, score in pairs]
-                return sorted(faces, key=find_place)
+                return sorted((Face(box, None, score, None, **facts) for box, score in pairs), key=find_place)
         return []
+
+    def recognise(self, photo: np.ndarray, face: Face, channel_order: str = "") -> Face:
+        """id_embedding: the descriptor [128] at unit length.
+
+        The distance d of two descriptors and the cosine c of these are d^2 = a^2 + b^2 - 2abc, with lengths a and b of
+        1.28 to 1.53.
+        """
+        return replace(face, id_embedding=self._describe(np.ascontiguousarray(photo), face.box))
 
     def get(self, *_pictures, **_options):
         """What other packs ask for an ID embedding."""

@@ -40,11 +40,12 @@ class FaceNetAnalysis:
     has_threshold = True
 
     def find_faces(self, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "") -> list[Face]:
-        """Faces of an RGB photo [H, W, 3], left to right; there is one channel order only. id_embedding: [512] of unit
-        length, of use only to compare faces."""
-        faces = find_faces(self.det_model, np.ascontiguousarray(photo[:, :, ::-1]), threshold)
-        described = (replace(face, id_embedding=self._describe(photo, face.box)) for face in faces)
-        return sorted(described, key=find_place)
+        """Faces of an RGB photo [H, W, 3], left to right; there is one channel order only."""
+        return sorted(find_faces(self.det_model, np.ascontiguousarray(photo[:, :, ::-1]), threshold), key=find_place)
+
+    def recognise(self, photo: np.ndarray, face: Face, channel_order: str = "") -> Face:
+        """id_embedding: [512] of unit length, of use only to compare faces."""
+        return replace(face, id_embedding=self._describe(photo, face.box))
 
     def get(self, *_pictures, **_options):
         """What other packs ask for an ID embedding."""

@@ -1,4 +1,4 @@
-"""Photos -> faces: detect, select, report, and what to do where there is none."""
+"""Photos -> faces: find, select, recognise, report, and what to do where there is none."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +21,14 @@ from .selection import select_faces
 def detect_faces(
     source: Any, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR", any_recogniser: bool = False
 ) -> list[Face]:
+    """All faces that find_faces gives, each with its ID embedding, which takes the longest; arguments as there."""
+    faces = find_faces(source, photo, threshold, channel_order, any_recogniser)
+    return [recognise_face(source, photo, face, channel_order) for face in faces]
+
+
+def find_faces(
+    source: Any, photo: np.ndarray, threshold: float = 0.5, channel_order: str = "BGR", any_recogniser: bool = False
+) -> list[Face]:
     """All faces of an RGB photo [H, W, 3], left to right, each with its sharpness, its photo and its neighbours.
 
     source: a FaceSource, or InsightFace's analysis; threshold, channel_order: see there. any_recogniser: one of another
@@ -34,19 +42,25 @@ def detect_faces(
             f"This face analysis recognises faces with {source.recogniser}, whose embeddings live in another space; "
             f"ConsistentID was trained on {SD15.recogniser}. Load the package buffalo_l."
         )
-    known = {"recogniser": source.recogniser, "photo": hash_photo(photo)}
+    name = hash_photo(photo)
     faces = source.find_faces(photo, threshold, channel_order)
     return introduce_faces(
-        [replace(face, sharpness=measure_sharpness(align_face(photo, face)), **known) for face in faces]
+        [replace(face, sharpness=measure_sharpness(align_face(photo, face)), photo=name) for face in faces]
     )
+
+
+def recognise_face(source: Any, photo: np.ndarray, face: Face, channel_order: str = "BGR") -> Face:
+    """A face that the source found in the photo, with its ID embedding where the source makes any."""
+    source = as_face_source(source)
+    return replace(source.recognise(photo, face, channel_order), recogniser=source.recogniser)
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
     """What one photo gave.
 
-    faces: all of it, None if it is too small for one. chosen: those taken; one None where it goes on without a face,
-    nothing where the photo is left out. line: for a report.
+    faces: all of it, None if it is too small for one. chosen: those taken, and alone recognised; one None where it goes
+    on without a face, nothing where the photo is left out. line: for a report.
     """
 
     photo: np.ndarray
@@ -100,10 +114,13 @@ class FaceSearch:
             return Found(photo, faces, [], f"{where}{error} Left out.")
 
     def _detect(self, photo: np.ndarray) -> list[Face]:
-        return detect_faces(self.source, photo, self.threshold, self.channel_order)
+        return find_faces(self.source, photo, self.threshold, self.channel_order)
 
     def _choose(self, photo: np.ndarray, faces: list[Face]) -> Found:
-        chosen = select_faces(faces, photo, self.select, self.index)
+        selected = select_faces(faces, photo, self.select, self.index)
+        chosen = [recognise_face(self.source, photo, face, self.channel_order) for face in selected]
+        places = {id(face): known for face, known in zip(selected, chosen, strict=True)}
+        faces = [places.get(id(face), face) for face in faces]
         return Found(photo, faces, list(chosen), report_faces(photo, faces, chosen, self.select, self.index))
 
     def _advise(self, faces: list[Face] | None) -> str:

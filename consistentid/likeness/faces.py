@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import FaceNotFoundError
 from ..face.face import Face, require_embedding
-from ..face.search import detect_faces
+from ..face.search import find_faces, recognise_face
 from ..face.selection import select_face
 
 
@@ -87,7 +87,7 @@ def measure_reference(analysis, photos: list[np.ndarray], threshold: float = 0.5
 def find_largest(analysis, photo: np.ndarray, threshold: float = 0.5) -> Face | None:
     """The largest face of an RGB photo [H, W, 3]; None where there is none."""
     faces = _find_faces(analysis, photo, threshold)
-    return select_face(faces, photo) if faces else None
+    return recognise_face(analysis, photo, select_face(faces, photo)) if faces else None
 
 
 def measure_baseline(embeddings: list[np.ndarray]) -> float | None:
@@ -100,7 +100,7 @@ def measure_baseline(embeddings: list[np.ndarray]) -> float | None:
 
 def score_picture(analysis, reference: Reference, picture: np.ndarray, threshold: float = 0.5) -> Score:
     """The likeness of an RGB picture [H, W, 3] by the analysis that measured the reference."""
-    faces = _find_faces(analysis, picture, threshold)
+    faces = [recognise_face(analysis, picture, face) for face in _find_faces(analysis, picture, threshold)]
     if not faces:
         return NO_FACE
     cosines = [float(require_embedding(face) @ reference.embedding) for face in faces]
@@ -135,9 +135,9 @@ def average(vectors: list[np.ndarray]) -> np.ndarray:
 
 
 def _find_faces(analysis, photo: np.ndarray, threshold: float) -> list[Face]:
-    """Left to right; a photo too small for a face has none."""
+    """Left to right, not recognised yet; a photo too small for a face has none."""
     try:
-        return detect_faces(analysis, photo, threshold, any_recogniser=True)
+        return find_faces(analysis, photo, threshold, any_recogniser=True)
     except FaceNotFoundError:
         return []
 

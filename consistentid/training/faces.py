@@ -14,7 +14,7 @@ from ..dataset.record import DatasetError, StoredRecord
 from ..dataset.records import SHOWN
 from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
-from ..face.search import detect_faces
+from ..face.search import find_faces
 from ..face.selection import select_face
 from ..face2diffusion.encoder import MSID, align_for_text, find_weights, prepare_pixels
 from ..face2diffusion.expression import measure_expression
@@ -71,7 +71,7 @@ def _read(records: Sequence[StoredRecord], config: MappingConfig, msid: MSIDEnco
     for number, record in enumerate(records):
         photo = record.read_image()
         try:
-            face = select_face(detect_faces(analysis, photo, any_recogniser=True), photo)
+            face = select_face(find_faces(analysis, photo, any_recogniser=True), photo)
             crop = align_for_text(photo, face)
         except FaceNotFoundError:
             continue

@@ -21,7 +21,7 @@ from consistentid.face.onnx_models import AgeModel
 from consistentid.face.package import FoundFace
 from consistentid.face.report import report_faces
 from consistentid.face.resampling import resize
-from consistentid.face.search import detect_faces
+from consistentid.face.search import FaceSearch, detect_faces
 from consistentid.face.selection import select_face, select_faces
 
 HER_BOX = (178, 62, 272, 180)
@@ -43,6 +43,16 @@ def test_one_face(analysis, astronaut):
 def test_detection_is_repeatable(analysis, astronaut):
     first, second = (detect_faces(analysis, astronaut)[0] for _ in range(2))
     assert np.array_equal(first.id_embedding, second.id_embedding)
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_who_is_chosen_is_recognised_as_if_all_were(analysis, astronaut, order):
+    both = np.hstack([astronaut, astronaut[:, :-30]])
+    expected = detect_faces(analysis, both, channel_order=order)
+    for index, face in enumerate(expected):
+        (found,) = FaceSearch(analysis, "left to right", index, channel_order=order).find(both).chosen
+        assert np.array_equal(found.id_embedding, face.id_embedding) and np.array_equal(found.box, face.box)
+        assert (found.sharpness, found.recogniser, found.photo) == (face.sharpness, face.recogniser, face.photo)
 
 
 def test_channel_order_changes_the_embedding(analysis, astronaut):

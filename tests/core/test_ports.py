@@ -1,6 +1,6 @@
 """The search for faces and the way from a photo to an identity, with a made-up engine behind the ports."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +13,7 @@ from consistentid.face.face import Face
 from consistentid.face.photo import hash_photo
 from consistentid.face.search import FaceSearch, detect_faces, search_photos
 from consistentid.identity.encode import PhotoModels, encode_identity, encode_photo, parse_photo
+from consistentid.likeness.faces import measure_reference, score_picture
 
 SMALL = np.zeros((12, 12, 3), np.uint8)
 BLACK = np.zeros((64, 64, 3), np.uint8)
@@ -26,11 +27,15 @@ class MadeUpFaces:
     has_threshold: bool = False
     recogniser: str = ""
     asked: list = field(default_factory=list)
+    recognised: list = field(default_factory=list)
 
     def find_faces(self, photo, threshold=0.5, channel_order="BGR"):
         self.asked.append((threshold, channel_order))
-        embedding = np.full(512, 512**-0.5, np.float32)
-        return [Face(np.array(box, np.float32), None, 0.9, embedding) for box in self.boxes if photo.any()]
+        return [Face(np.array(box, np.float32), None, 0.9, None) for box in self.boxes if photo.any()]
+
+    def recognise(self, photo, face, channel_order="BGR"):
+        self.recognised.append((face.box[0], channel_order))
+        return replace(face, id_embedding=np.full(512, 512**-0.5, np.float32))
 
 
 class MadeUpParser:
@@ -101,6 +106,28 @@ def test_photos_without_the_wanted_face(astronaut):
     assert np.array_equal(went_on[1].crop(None), BLACK) and np.array_equal(went_on[1].mark(None), BLACK)
     with pytest.raises(FaceNotFoundError, match=r"(?s)^No photo is left\.\nPhoto 1 of 2.*\nPhoto 2 of 2"):
         search_photos(search, [BLACK, SMALL], SKIP)
+
+
+@pytest.mark.parametrize(("select", "index", "wanted"), [("largest", 1, [40]), (ALL_FACES, 0, range(0, 290, 10))])
+def test_of_a_crowd_only_who_is_asked_for_is_recognised(astronaut, select, index, wanted):
+    """Recognising takes a second or so for each, on a CPU."""
+    sizes = {30: 29, 40: 28}
+    crowd = [(left, 10, left + sizes.get(left, 20), 30) for left in range(0, 290, 10)]
+    source = MadeUpFaces(tuple(crowd), recogniser="w600k_r50.onnx")
+    (found,) = search_photos(FaceSearch(source, select, index, channel_order="RGB"), [astronaut])
+    assert source.recognised == [(left, "RGB") for left in wanted]
+    assert len(found.faces) == 29 and [face.box[0] for face in found.chosen] == list(wanted)
+    known = {id(face) for face in found.faces if face.id_embedding is not None and face.recogniser}
+    assert known == set(map(id, found.chosen)), "the chosen are among all that were found"
+    assert len(source.asked) == 1 and all(len(face.others) == 28 for face in found.faces)
+
+
+def test_who_is_compared_is_recognised(astronaut):
+    """Of a reference photo the largest face, of a picture everybody."""
+    source = MadeUpFaces()
+    reference = measure_reference(source, [astronaut, astronaut])
+    assert [left for left, _ in source.recognised] == [200, 200]
+    assert score_picture(source, reference, astronaut).faces == 2 and len(source.recognised) == 4
 
 
 def test_the_search_takes_by_order_and_stops_when_told(astronaut):

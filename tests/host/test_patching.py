@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 pytestmark = pytest.mark.host
 
@@ -104,6 +105,37 @@ def test_keys_and_values_are_computed_once_and_not_while_sampling(tiny, person, 
     assert len(calls) == 16
     sample(patched)
     assert len(calls) == 16
+
+
+class Products(TorchDispatchMode):
+    """Counts the matrix products of what runs in it, those of attention among them."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        self.count += name.endswith(("mm", "linear", "matmul")) or "dot_product_attention" in name
+        return function(*args, **(kwargs or {}))
+
+
+def count_work(model) -> tuple[int, int]:
+    """UNet calls and matrix products of a run, the merging of weights left out."""
+    calls = []
+    sample(model)
+    handle = model.model.diffusion_model.register_forward_hook(lambda *_: calls.append(1))
+    with Products() as products:
+        sample(model)
+    handle.remove()
+    return len(calls), products.count
+
+
+def test_a_run_costs_one_fused_attention_a_layer(tiny, person, apply):
+    """Counted, as it is too little to be timed: no further UNet call, no projection, no low-rank product."""
+    calls, products = count_work(tiny.make_model())
+    assert calls == len(SIGMAS) - 1 and products > 100 * calls
+    assert count_work(apply(tiny.make_model(), *person)) == (calls, products + 16 * calls)
 
 
 def test_low_rank_weights_are_merged(tiny, person, apply, host):

@@ -52,7 +52,8 @@ def start_host(folder: Path):
     from comfy.cli_args import args
 
     args.cpu = True
-    import utils.extra_config  # noqa: F401  first, as main.py has it: others have a `utils` too
+    # First, as main.py has it: other packages have a `utils` too.
+    import utils.extra_config  # noqa: F401  # pyright: ignore[reportMissingImports]
 
     import nodes
 

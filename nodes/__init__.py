@@ -1,6 +1,7 @@
 """The ComfyUI side: node classes here, what they need of the host in the folders. The only code that imports comfy."""
 
 from .adapter import ApplyAdapter, LoadAdapter, ScheduleWeight
+from .all_models import LoadModels
 from .attention import ShowAttention, WatchAttention
 from .attributes import ChangeAttributes
 from .boundary.guard import guard
@@ -17,6 +18,7 @@ from .people import AddPerson, MaskHead
 from .presets import SelectPreset
 from .regions import EditRegions, LoadFaceParser, ParseFace
 from .sampler import SamplePortrait
+from .scenes import ListScenes
 from .server import folders
 from .zoo import DrawPerson, LoadZoo
 
@@ -30,6 +32,7 @@ NODES = [
     LoadCaptioner,
     LoadImageEncoder,
     LoadFace2Diffusion,
+    LoadModels,
     LoadZoo,
     DrawPerson,
     DetectFace,
@@ -49,6 +52,7 @@ NODES = [
     AddPerson,
     SelectPreset,
     NamePerson,
+    ListScenes,
     InjectTokens,
     ApplyAdapter,
     HookIdentity,

@@ -24,6 +24,9 @@ Regions = io.Custom("CONSISTENTID_REGIONS")
 Schedule = io.Custom("CONSISTENTID_SCHEDULE")
 TextIdentity = io.Custom("CONSISTENTID_TEXT_IDENTITY")
 
+# A choice for the list of another node; Combo.Output of ComfyUI 0.3.64 has no type that connects.
+Choice = io.Custom("COMBO")
+
 # InsightFace's FaceAnalysis object, under the names InstantID and IPAdapter_plus give it.
 FaceAnalysis = io.Custom("FACEANALYSIS")
 InsightFace = io.Custom("INSIGHTFACE")

@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from quickstart.comfyui_folder import find_comfyui
 from quickstart.failure import Failure
 
-from .draw import draw_files
-from .files import NAMES, ROOT, write_changed
+from .draw import draw_all
+from .files import ROOT, write_changed
 from .host import load_pack
 from .node_schemas import read_schemas
 
@@ -37,7 +37,7 @@ def main() -> int:
         return _fail("No ComfyUI found. Name one with --comfyui or COMFYUI_PATH.")
     with TemporaryDirectory() as folder:
         schemas = read_schemas(load_pack(comfyui, folder), comfyui)
-    files = {path: text for name in NAMES for path, text in draw_files(name, schemas).items()}
+    files = draw_all(schemas)
     for path in write_changed(files):
         print(f"changed: {path.relative_to(ROOT).as_posix()}")
     print(f"{len(files)} files are as their layouts draw them.")

@@ -4,8 +4,16 @@ import uuid
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from .files import BLUEPRINTS, WORKFLOWS, read_titled_twin, write_json
-from .layout import fold_loaders, read_layout
+from .files import (
+    BLUEPRINT_NAMES,
+    BLUEPRINTS,
+    NAMES,
+    WORKFLOWS,
+    read_blueprint_twin,
+    read_titled_twin,
+    write_json,
+)
+from .layout import fold_loaders, read_blueprint, read_layout
 from .models_note import describe_models, list_files
 from .node_schemas import Schema
 from .note import enlarge, measure_note
@@ -31,26 +39,20 @@ OPTIONAL_SHAPE, LIST_SHAPE = 7, 6
 INSTANCE_SIZE = (400, 340)
 
 
-def draw_files(name: str, schemas: dict[str, Schema]) -> dict[Path, str]:
-    """{path: text} of a workflow, and of the blueprint of its subgraph if it has one."""
-    twin = read_titled_twin(name)
-    layout = fold_loaders(read_layout(name), twin, schemas)
-    drawn = {WORKFLOWS / f"{name}.json": draw_workflow(name, twin, layout, schemas)}
-    for one in list_blueprints(layout):
-        drawn[BLUEPRINTS / f"{one['name']}.json"] = draw_blueprint(twin, one, schemas)
+def draw_all(schemas: dict[str, Schema]) -> dict[Path, str]:
+    """{path: text} of all workflows and blueprints."""
+    workflows = {WORKFLOWS / f"{name}.json": draw_workflow(name, schemas) for name in NAMES}
+    drawn = workflows | dict(draw_blueprint(name, schemas) for name in BLUEPRINT_NAMES)
     return {path: write_json(one) + "\n" for path, one in drawn.items()}
 
 
-def list_blueprints(layout: dict) -> list[dict]:
-    """The layout's subgraphs that the editor offers as nodes: those that say what they are for."""
-    return [one for one in layout.get("subgraphs", []) if "description" in one]
-
-
-def draw_workflow(name: str, twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
-    """Schema 0.4 of the editor. twin: with titles; layout: see layouts/README.md."""
+def draw_workflow(name: str, schemas: dict[str, Schema]) -> dict:
+    """Schema 0.4 of the editor."""
+    twin = read_titled_twin(name)
+    layout = fold_loaders(read_layout(name), twin, schemas)
     notes, definitions = describe_models(twin) | layout["notes"], []
-    for one in layout.get("subgraphs", []):
-        folded = fold(twin, one, schemas, *([] if "description" in one else [name]))
+    for one in layout["subgraphs"]:
+        folded = fold(twin, one, schemas, name)
         definitions.append(draw_subgraph(folded, one, notes))
         twin, schemas = folded.outer, folded.schemas
     drawn = draw_page(twin, layout, schemas, notes)
@@ -74,18 +76,19 @@ def draw_subgraph(folded: Folded, layout: dict, notes: dict) -> dict:
     return define_subgraph(folded, drawn, layout["name"])
 
 
-def draw_blueprint(twin: dict, layout: dict, schemas: dict[str, Schema]) -> dict:
+def draw_blueprint(name: str, schemas: dict[str, Schema]) -> tuple[Path, dict]:
     """A file of `subgraphs/`: a workflow of nothing but the subgraph's node, which the editor offers as a node."""
+    twin, layout = read_blueprint_twin(name), read_blueprint(name)
     folded = fold(twin, layout, schemas)
     node = _draw_node(folded.id, folded.outer[folded.id], folded.schemas[folded.kind], (0, 0, *INSTANCE_SIZE), [])
-    return {
+    return BLUEPRINTS / f"{layout['name']}.json", {
         "revision": 0,
         "last_node_id": node["id"],
         "last_link_id": 0,
         "nodes": [node],
         "links": [],
         "groups": [],
-        "definitions": {"subgraphs": [draw_subgraph(folded, layout, describe_models(twin))]},
+        "definitions": {"subgraphs": [draw_subgraph(folded, layout, {})]},
         "config": {},
         "extra": {"BlueprintDescription": layout["description"]},
         "version": 0.4,
@@ -194,7 +197,7 @@ def _draw_inputs(node: dict, schema: Schema, links: dict[int, int]) -> tuple[lis
         drawn = {"name": name, "type": one.kind, "link": links.get(slot)}
         if one.is_widget:
             given = node.get("shown", {}).get(name) if slot in links else node["inputs"].get(name)
-            default = one.options.get("default", "" if one.kind == "STRING" else None)
+            default = one.options.get("default", "" if one.kind == "STRING" else one.first_choice)
             values += [default if given is None else given, *one.hidden_values]
             drawn["widget"] = {"name": name}
         elif one.is_optional:

@@ -1,4 +1,4 @@
-"""The files of each workflow: the API twin, its layout, and what the editor opens."""
+"""The files of each workflow and blueprint: the API twin, its layout, and what the editor opens."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,10 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / "workflows"
 BLUEPRINTS = ROOT / "subgraphs"
 LAYOUTS = Path(__file__).with_name("layouts")
+SOURCES = Path(__file__).with_name("blueprints")
+"""Twin and layout of each blueprint."""
 NAMES = sorted(path.stem for path in (WORKFLOWS / "api").glob("*.json"))
+BLUEPRINT_NAMES = sorted(path.stem for path in SOURCES.glob("*.json"))
 FILES = sorted([*WORKFLOWS.glob("*.json"), *BLUEPRINTS.glob("*.json")])
 """Everything that the editor opens."""
 FRONTEND_NODES = ("MarkdownNote", "Note")
@@ -27,6 +30,11 @@ def read_titled_twin(name: str) -> dict:
 def read_twin(name: str) -> dict:
     """The API twin without titles."""
     return strip(read_titled_twin(name))
+
+
+def read_blueprint_twin(name: str) -> dict:
+    """The blueprint's nodes between those that load photos and save the picture."""
+    return json.loads((SOURCES / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def strip(graph: dict) -> dict:

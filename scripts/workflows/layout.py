@@ -1,6 +1,8 @@
 """The layout of a workflow, with what it says in short written out (layouts/README.md)."""
 
-from .files import LAYOUTS
+from pathlib import Path
+
+from .files import LAYOUTS, SOURCES
 from .node_schemas import Schema
 from .page import LOADER, list_keys
 from .subgraph import find_free, list_columns
@@ -12,13 +14,13 @@ NOTE_WIDTH, NODES_IN_COLUMN = 420, 3
 
 def read_layout(name: str) -> dict:
     """The layout of a workflow; those for SD1.5 and SDXL share one."""
-    import yaml
+    layout = _read(LAYOUTS / f"{name.rsplit('_', 1)[0]}.yaml")
+    return {**layout, "subgraphs": list(map(_write_out, layout.get("subgraphs", [])))}
 
-    layout = yaml.safe_load((LAYOUTS / f"{name.rsplit('_', 1)[0]}.yaml").read_text(encoding="utf-8"))
-    for one in layout.get("subgraphs", []):
-        if "nodes" in one:
-            one["columns"] = list_columns(one["name"], one.pop("nodes"))
-    return layout
+
+def read_blueprint(name: str) -> dict:
+    """The subgraph that a blueprint is."""
+    return _write_out(_read(SOURCES / f"{name}.yaml"))
 
 
 def fold_loaders(layout: dict, twin: dict, schemas: dict[str, Schema]) -> dict:
@@ -35,6 +37,18 @@ def fold_loaders(layout: dict, twin: dict, schemas: dict[str, Schema]) -> dict:
     columns[0]["width"] = NOTE_WIDTH
     folded = {"id": ID, "name": "Models", "inputs": inputs, "columns": columns}
     return {**_name(layout), "subgraphs": [folded, *layout.get("subgraphs", [])]}
+
+
+def _read(path: Path) -> dict:
+    import yaml
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _write_out(subgraph: dict) -> dict:
+    """The subgraph with columns where it has only nodes."""
+    columns = subgraph.get("columns") or list_columns(subgraph["name"], subgraph["nodes"])
+    return {key: value for key, value in subgraph.items() if key != "nodes"} | {"columns": columns}
 
 
 def list_loaders(twin: dict) -> list[str]:

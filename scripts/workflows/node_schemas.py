@@ -7,13 +7,13 @@ from pathlib import Path
 
 from benchmarks.file_import import import_file
 
-from .files import NAMES, read_twin
+from .files import BLUEPRINT_NAMES, NAMES, read_blueprint_twin, read_twin
 
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 HIDDEN_WIDGETS = {"control_after_generate": "fixed", "image_upload": "image"}
 """Option of an input -> value of the widget that the editor puts behind it."""
 EXTRAS = ("canny", "custom_sampler", "freelunch", "hooks", "images", "mask", "model_advanced", "model_merging")
-EXTRAS += ("pag", "preview_any")
+EXTRAS += ("pag", "preview_any", "rebatch")
 """Files of ComfyUI, beside its nodes.py, whose nodes the workflows use."""
 ENDS = ("SaveImage", "PreviewImage", "PreviewAny", "MaskPreview")
 """Nodes to which newer ComfyUIs gave outputs; no workflow uses them, so that it is drawn alike on all."""
@@ -30,6 +30,10 @@ class Input:
     @property
     def is_widget(self) -> bool:
         return self.kind in WIDGET_TYPES and not self.options.get("forceInput")
+
+    @property
+    def first_choice(self) -> str | None:
+        return next(iter(self.options.get("options", [])), None)
 
     @property
     def hidden_values(self) -> list[str]:
@@ -57,7 +61,8 @@ def read_schemas(host, comfyui: Path) -> dict[str, Schema]:
     classes = {cls.define_schema().node_id: cls for cls in host.NODES}
     for module in (nodes, *(importlib.import_module(f"comfy_extras.nodes_{name}") for name in EXTRAS)):
         classes |= _list_classes(module)
-    types = {node["class_type"] for name in NAMES for node in read_twin(name).values()}
+    twins = [*map(read_twin, NAMES), *map(read_blueprint_twin, BLUEPRINT_NAMES)]
+    types = {node["class_type"] for twin in twins for node in twin.values()}
     titles = getattr(nodes, "NODE_DISPLAY_NAME_MAPPINGS", {})
     return {type: _read_schema(type, classes[type], titles.get(type, type)) for type in types}
 

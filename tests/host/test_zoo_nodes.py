@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from consistentid.adapter.config import RELEASED
 from zoo.drawn_faces import draw_example
 
 pytestmark = pytest.mark.host
@@ -50,3 +51,15 @@ def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monke
     error = host.consistentid.errors.CheckpointError
     with pytest.raises(error, match=rf"{re.escape(str(lost))} is missing\. Install the pack again"):
         zoo.LoadZoo.execute()
+
+
+def test_a_choice_of_all_models(host):
+    module = importlib.import_module(f"{host.__name__}.nodes.all_models")
+    *models, side_px, width, height, cfg = module.LoadModels.execute(module.SMALL, "wide").args
+    assert host.nodes.model.patching.detect_base(models[0]) is models[4].config
+    assert (side_px, width, height, cfg) == ("256", 256, 128, 5.0)
+    sizes = {config.name: [module.choose_size(config, shape) for shape in module.SHAPES] for config in RELEASED}
+    assert sizes["sd15"] == [(512, 768), (640, 640), (768, 512)]
+    assert sizes["sdxl"] == [(864, 1152), (1024, 1024), (1152, 864)]
+    assert module.LoadModels.validate_inputs(module.SMALL) is True
+    assert "'ID models' tab" in module.LoadModels.validate_inputs("Realistic_Vision_V6.0_NV_B1_fp16.safetensors")

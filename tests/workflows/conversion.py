@@ -7,7 +7,7 @@ from scripts.workflows.node_schemas import Schema
 def convert(workflow: dict, schemas: dict[str, Schema]) -> dict:
     """UI format to API format, as ComfyUI's frontend does it; it would put the subgraph's id before those inside."""
     known = list_nodes(workflow)
-    graphs = {graph["id"]: graph for graph in list_graphs(workflow)}
+    graphs = {graph.get("id"): graph for graph in list_graphs(workflow)}
     folded = {node["id"]: node for node in workflow["nodes"] if node["type"] in graphs}
 
     def find_source(graph: dict, link: int | None) -> list:

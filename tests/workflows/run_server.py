@@ -11,11 +11,12 @@ ALARMING = re.compile("warning|error|deprecated|traceback", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Server:
-    """standins: {"sd15": {loader: (field, file)}, ...}"""
+    """standins: {"sd15": {loader: (field, file)}, ...}; models: the folder they are in."""
 
     address: str
     folder: Path
     standins: dict = field(default_factory=dict)
+    models: Path | None = None
 
     def run(self, twin: dict) -> tuple[dict, list[Path]]:
         """Outputs by node, and the pictures that were saved; the server's log may alarm nobody."""

@@ -10,7 +10,7 @@ from consistentid.face.parsing import load_face_parser
 from consistentid.face.search import detect_faces
 from consistentid.likeness.faces import measure_reference
 from quickstart.comfyui_server import running_server
-from scripts.workflows.files import ROOT, read_twin
+from scripts.workflows.files import BLUEPRINT_NAMES, ROOT, read_blueprint_twin, read_twin
 from zoo.drawn_faces import EXAMPLE_SCENES, choose_scene, draw_portrait, sample_person
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.once]
@@ -110,3 +110,27 @@ def test_two_people_are_each_in_their_place(server, analysis, references):
         faces = np.stack([faces[place].id_embedding for faces in found if len(faces) > 1])
         assert len(faces) >= 3, "two people in at least three of four pictures"
         assert (faces @ references[own]).mean() > (faces @ references[other]).mean() + 0.15
+
+
+@pytest.mark.parametrize("name", BLUEPRINT_NAMES)
+def test_blueprints_draw_the_person(name, server, analysis, references):
+    """The woman, also onto the man; where two are drawn, the man on the right."""
+    for number, person in ((1, WOMAN), (2, MAN)):
+        photo = draw_portrait(sample_person(person, held_out=True), choose_scene(person, 0, 0, held_out=True), 256)
+        Image.fromarray(photo.image).save(server.folder / "input" / f"{number}.png")
+    twin = read_blueprint_twin(name)
+    set_inputs(twin, "ConsistentID_LoadModels", checkpoint="small models (drawn faces)")
+    set_inputs(twin, "ConsistentID_Preset", preset="likeness")
+    set_inputs(twin, "ConsistentID_ListScenes", scenes="a woman on a beach\n\na woman in space", style="")
+    files = {"photo.png": "1.png", "photo_2.png": "2.png", "picture.png": "2.png" if name == "head_swap" else "1.png"}
+    for node in twin.values():
+        node["inputs"] |= {"image": files[node["inputs"]["image"]]} if node["class_type"] == "LoadImage" else {}
+    pictures = draw(server, twin)
+    assert len(pictures) == (2 if name == "scenes" else 1)
+    for picture in pictures:
+        faces = detect_faces(analysis, picture)
+        assert faces
+        for face in faces:
+            is_right = name == "two_people" and face.box[0] > picture.shape[1] / 2
+            own, other = (MAN, WOMAN) if is_right else (WOMAN, MAN)
+            assert face.id_embedding @ references[own] > face.id_embedding @ references[other] + 0.05

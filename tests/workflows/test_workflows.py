@@ -9,8 +9,9 @@ from PIL import Image
 
 from consistentid.model_files.manifest import read_manifest
 from consistentid.model_files.table import describe_for_workflow
-from scripts.workflows.draw import draw_files, list_blueprints
+from scripts.workflows.draw import draw_all
 from scripts.workflows.files import (
+    BLUEPRINT_NAMES,
     BLUEPRINTS,
     FILES,
     LAYOUTS,
@@ -18,10 +19,11 @@ from scripts.workflows.files import (
     WORKFLOWS,
     list_graphs,
     list_nodes,
+    read_blueprint_twin,
     read_twin,
     read_workflow,
 )
-from scripts.workflows.layout import fold_loaders, read_layout
+from scripts.workflows.layout import fold_loaders, read_blueprint, read_layout
 from scripts.workflows.models_note import describe_models
 from scripts.workflows.node_schemas import Schema, read_schemas
 from scripts.workflows.page import MINIMAP, VIEW, list_keys
@@ -29,12 +31,12 @@ from scripts.workflows.page import MINIMAP, VIEW, list_keys
 TITLE_PX = 30
 THUMBNAIL_BYTES = 100_000
 
-BLUEPRINT_OF = {one["name"]: name for name in NAMES for one in list_blueprints(read_layout(name))}
 WIDEST, HIGHEST, LEAST_SCALE = 2000, 1000, 0.6
 """Of a workflow, in pixels; below this scale newer editors leave out the text of nodes."""
 RESULTS = ("SaveImage", "PreviewImage")
 
 every_workflow = pytest.mark.parametrize("name", NAMES)
+every_blueprint = pytest.mark.parametrize("name", BLUEPRINT_NAMES)
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -66,21 +68,34 @@ def test_the_layout_places_everything_once(name, schemas):
 
 
 @pytest.mark.host
-@every_workflow
-def test_the_files_are_what_the_layout_draws(name, schemas):
-    files = draw_files(name, schemas)
-    assert WORKFLOWS / f"{name}.json" in files
-    for path, text in files.items():
-        assert path.read_text(encoding="utf-8") == text, "run: python scripts/workflows"
+def test_the_files_are_what_the_layouts_draw(schemas):
+    files = draw_all(schemas)
+    assert sorted(files) == FILES
+    changed = [path.name for path, text in files.items() if path.read_text(encoding="utf-8") != text]
+    assert changed == [], "run: python scripts/workflows"
 
 
-@pytest.mark.parametrize("subgraph", BLUEPRINT_OF)
-def test_the_blueprint_is_the_workflow_in_one_node(subgraph):
-    blueprint = json.loads((BLUEPRINTS / f"{subgraph}.json").read_text(encoding="utf-8"))
+@pytest.mark.host
+@every_blueprint
+def test_the_blueprint_is_its_twin_in_one_node(name, schemas):
+    layout, twin = read_blueprint(name), read_blueprint_twin(name)
+    blueprint = json.loads((BLUEPRINTS / f"{layout['name']}.json").read_text(encoding="utf-8"))
     (node,), (definition,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
-    assert node["type"] == definition["id"] and definition["name"] == subgraph
-    assert definition in read_workflow(BLUEPRINT_OF[subgraph])["definitions"]["subgraphs"]
-    assert {slot["name"] for slot in node["inputs"] if "widget" not in slot} == {"photo"}
+    assert node["type"] == definition["id"] and definition["name"] == layout["name"]
+    assert blueprint["extra"]["BlueprintDescription"] == layout["description"]
+    inside, whole = convert(blueprint, schemas), complete(twin, schemas)
+    assert inside.keys() == {id for id, one in whole.items() if one["class_type"] not in ("LoadImage", "SaveImage")}
+    for id, one in inside.items():
+        photos = {key for key, value in whole[id]["inputs"].items() if is_photo(value, twin)}
+        assert one["inputs"] == {key: value for key, value in whole[id]["inputs"].items() if key not in photos}
+    sockets = [slot["name"] for slot in node["inputs"] if "widget" not in slot]
+    assert sockets == [
+        name for name, (id, slot) in layout["inputs"].items() if is_photo(twin[str(id)]["inputs"][slot], twin)
+    ]
+
+
+def is_photo(value, twin: dict) -> bool:
+    return isinstance(value, list) and twin[value[0]]["class_type"] == "LoadImage"
 
 
 @every_workflow

@@ -14,9 +14,10 @@ from run_files import write_models, write_pictures, write_shallow_vision
 from run_server import Server, set_inputs
 
 from consistentid.__main__ import main
+from consistentid.model_files.manifest import read_manifest
 from quickstart import model_choice, portrait_run
 from quickstart.comfyui_server import running_server
-from scripts.workflows.files import NAMES, ROOT, read_twin, strip
+from scripts.workflows.files import NAMES, ROOT, read_blueprint_twin, read_twin, strip
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -56,6 +57,8 @@ SWITCHES = {
     "without_insightface_sd15": ("ConsistentID_ParseFace", {"brows": False}),
     "weight_over_time_sd15": ("ConsistentID_ScheduleWeight", {"start": 0.0, "easing": "constant"}),
 }
+KNOWN_BY = {"CLIPVisionLoader": "clip_vision", "ConsistentID_LoadFaceParser": "face_parser"}
+KNOWN_BY |= {"ConsistentID_LoadFaceAnalysis": "face_analysis", "ConsistentID_LoadAdapter": "adapter_sd15"}
 NO_IDENTITY = ("ConsistentID_ApplyAdapter", {"weight": 0.0})
 
 
@@ -74,7 +77,7 @@ def server(comfyui, tmp_path_factory):
         write_models(folder / "models", checkpoints, write_safetensors)
         packs = [write_shallow_vision(folder)]
         with running_server(comfyui, [models], True, folder, packs) as address:
-            yield Server(address, folder, files)
+            yield Server(address, folder, files, models)
     assert not answers(address)
 
 
@@ -100,6 +103,27 @@ def test_the_twin_runs_on_a_server(name, server):
     set_inputs(twin, kind, **values)
     _, (other, *_) = server.run(twin)
     assert np.abs(np.asarray(Image.open(other)).astype(int) - pixels).max() > 2, f"{kind} does nothing"
+
+
+def test_a_checkpoint_brings_the_files_it_needs(server):
+    """Under the names that the manifest knows; the head on the picture changes, and nothing else of it."""
+    twin = read_blueprint_twin("head_swap")
+    name_standins(server)
+    set_inputs(twin, "ConsistentID_LoadModels", checkpoint=server.standins["sd15"]["CheckpointLoaderSimple"][1])
+    set_inputs(twin, "KSampler", steps=2)
+    set_inputs(twin, "ConsistentID_CropHead", side_px=256)
+    _, (saved,) = server.run(twin)
+    picture = Image.open(server.folder / "input" / "picture.png")
+    check_head(np.asarray(picture).astype(int), np.asarray(Image.open(saved)).astype(int))
+
+
+def name_standins(server) -> None:
+    """Links to the stand-ins by the names of the files they stand for."""
+    for kind, id in KNOWN_BY.items():
+        model = read_manifest()[id]
+        link = server.folder / "models" / model.folder / model.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(server.models / model.folder / server.standins["sd15"][kind][1])
 
 
 def test_a_saved_identity_comes_back(server):

@@ -7,9 +7,7 @@ import pytest
 from drawn_nodes import find_overlaps, list_boxes
 
 from consistentid.model_files.manifest import read_manifest
-from scripts.workflows.draw import list_blueprints
-from scripts.workflows.files import NAMES, read_twin, read_workflow
-from scripts.workflows.layout import read_layout
+from scripts.workflows.files import BLUEPRINTS, NAMES, read_twin, read_workflow
 from scripts.workflows.page import VIEW
 
 pytestmark = pytest.mark.usefixtures("drawing")
@@ -29,6 +27,7 @@ return {
   titles: graph.nodes.map((node) => [Number(node.id), node.title]),
 };
 """
+INSIDE = "const graph = app.canvas.graph;"
 VIEWED = "return { scale: app.canvas.ds.scale, offset: [...app.canvas.ds.offset] };"
 COLOURS = """
 const { default_connection_color_byType, constructor } = app.canvas;
@@ -81,9 +80,16 @@ def test_the_workflow_opens_as_drawn(name, page):
     boxes = list_boxes(page)
     assert find_overlaps(boxes) == []
     assert [id for id, box in boxes.items() if not lies_in_view(box, workflow["extra"]["ds"])] == []
-    if list_blueprints(read_layout(name)):
-        page.enter_subgraph()
-        assert find_overlaps(list_boxes(page)) == []
+
+
+@pytest.mark.parametrize("path", sorted(BLUEPRINTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_blueprint_opens_as_drawn(path, page):
+    page.load(json.loads(path.read_text(encoding="utf-8")))
+    assert page.evaluate(DEFECTS)["missing"] == []
+    page.enter_subgraph()
+    defects = page.evaluate(INSIDE + DEFECTS)
+    assert defects["missing"] == [] and [value for value in defects["wrong"] if not is_model(value)] == []
+    assert find_overlaps(list_boxes(page)) == []
 
 
 def test_sockets_have_their_colours(page):

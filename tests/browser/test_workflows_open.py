@@ -27,7 +27,7 @@ return {
   titles: graph.nodes.map((node) => [Number(node.id), node.title]),
 };
 """
-INSIDE = "const graph = app.canvas.graph;"
+INSIDE = "{ const graph = app.canvas.graph; %s }"
 VIEWED = "return { scale: app.canvas.ds.scale, offset: [...app.canvas.ds.offset] };"
 COLOURS = """
 const { default_connection_color_byType, constructor } = app.canvas;
@@ -87,7 +87,7 @@ def test_the_blueprint_opens_as_drawn(path, page):
     page.load(json.loads(path.read_text(encoding="utf-8")))
     assert page.evaluate(DEFECTS)["missing"] == []
     page.enter_subgraph()
-    defects = page.evaluate(INSIDE + DEFECTS)
+    defects = page.evaluate(INSIDE % DEFECTS)
     assert defects["missing"] == [] and [value for value in defects["wrong"] if not is_model(value)] == []
     assert find_overlaps(list_boxes(page)) == []
 

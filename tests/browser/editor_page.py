@@ -29,6 +29,11 @@ class EditorPage:
         self.wait_until(scripts.READY)
         self.clear()
 
+    def reload(self) -> None:
+        """As by F5; the tests' browser forgets which workflows were open."""
+        self.driver.refresh()
+        self.wait_until(scripts.READY)
+
     def open_with(self, settings: dict) -> None:
         """Load the page anew with these settings until the end of the test, such as {"Comfy.Locale": "zh"}.
 

@@ -40,13 +40,18 @@ def portrait(page, editor_server):
     return page
 
 
-def test_a_run_shows_the_portrait_and_the_face_check(portrait):
+def test_a_run_shows_the_portrait_and_the_face_check_also_after_a_reload(portrait):
     run = portrait.queue()
     assert run["status"] == "success"
     assert list_pictures(portrait, ["Preview Image"])["Preview Image"] == [[96 + 64, 96]], "photo and portrait"
     portrait.show_all()
     assert portrait.wait_until(SHOWN) == ["face", "ears", "eyes", "nose", "mouth"]
     assert find_overlaps(list_boxes(portrait)) == [], "nodes have room for what they show"
+    saved = portrait.save()
+    portrait.reload()
+    portrait.load(saved)
+    assert portrait.wait_until(SHOWN) == ["face", "ears", "eyes", "nose", "mouth"], "from the server's history"
+    assert list_pictures(portrait, ["Preview Image"])["Preview Image"] == [[96 + 64, 96]]
 
 
 def test_a_setting_moved_with_the_mouse_gives_another_portrait(portrait, editor_server):

@@ -100,6 +100,7 @@ declare namespace Editor {
 
   interface Api {
     apiURL(path: string): string;
+    dispatchEvent(event: CustomEvent): boolean;
     queuePrompt(...values: unknown[]): Promise<unknown>;
     fetchApi(path: string, request?: RequestInit): Promise<Response>;
   }

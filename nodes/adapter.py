@@ -28,7 +28,7 @@ class LoadAdapter(io.ComfyNode):
                 io.Combo.Input(
                     "adapter_name",
                     options=folders.list_files("adapter_sd15", "adapter_sdxl"),
-                    tooltip="A file in models/consistentid",
+                    tooltip="Has to fit the checkpoint: one for SD1.5, another for SDXL. Files in models/consistentid",
                 )
             ],
             outputs=[
@@ -59,7 +59,10 @@ def list_strength_inputs() -> list:
             min=0.0,
             max=3.0,
             step=0.05,
-            tooltip="How strongly the ID tokens act. Lower it when the picture ignores the prompt",
+            tooltip=(
+                "Higher: more like the person, but pose and style get stiff. Lower it when the picture ignores "
+                "the prompt"
+            ),
         ),
         io.Float.Input(
             "lora_weight",
@@ -67,7 +70,10 @@ def list_strength_inputs() -> list:
             min=0.0,
             max=2.0,
             step=0.05,
-            tooltip="Strength of the adapter's low-rank weights. 1 as trained. A model gets them once",
+            tooltip=(
+                "Lower: the checkpoint's own style comes through more, with less likeness. 1 as trained. A "
+                "model gets them once"
+            ),
         ),
     ]
 
@@ -93,7 +99,9 @@ class ApplyAdapter(io.ComfyNode):
                 "人物一致性",
             ),
             inputs=[
-                io.Model.Input("model", tooltip="An SD1.5 model for an SD1.5 adapter, an SDXL model for an SDXL one"),
+                io.Model.Input(
+                    "model", tooltip="Gives the style of the picture. SD1.5 for an SD1.5 adapter, SDXL for an SDXL one"
+                ),
                 sockets.Adapter.Input("adapter", tooltip="From Load ConsistentID Adapter"),
                 io.MultiType.Input(
                     "identity",
@@ -106,7 +114,11 @@ class ApplyAdapter(io.ComfyNode):
                     optional=True,
                     tooltip="Where ID tokens act; Add Person masks a person's words too, Hook ConsistentID everything",
                 ),
-                sockets.Schedule.Input("schedule", optional=True, tooltip="When and where in the UNet ID tokens act"),
+                sockets.Schedule.Input(
+                    "schedule",
+                    optional=True,
+                    tooltip="Lets the prompt decide some steps or layers alone. Left open: the person acts in all",
+                ),
                 sockets.Identity.Input("avoid", optional=True, tooltip="A person the picture shall not look like"),
             ],
             outputs=[io.Model.Output("patched_model", display_name="model", tooltip="For any sampler")],
@@ -141,12 +153,36 @@ class ScheduleWeight(io.ComfyNode):
             description="When, and in which layers, the ID tokens act: factors of the weight.",
             **sockets.list_aliases("start end", "weight type", "layer weights", "权重调度"),
             inputs=[
-                io.Float.Input("start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Part of the steps"),
-                io.Float.Input("end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Part of the steps"),
-                io.Combo.Input("easing", options=list(EASINGS), default="constant", tooltip="From start to end"),
-                factor("composition", "The coarsest layers"),
-                factor("structure", "The middle layers"),
-                factor("detail", "The finest layers"),
+                io.Float.Input(
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Later: pose and scene come from the prompt first, with less likeness. 0 is the first step",
+                ),
+                io.Float.Input(
+                    "end",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Earlier: the last details come from the prompt and the checkpoint. 1 is the last step",
+                ),
+                io.Combo.Input(
+                    "easing",
+                    options=list(EASINGS),
+                    default="constant",
+                    tooltip=(
+                        "Where the person acts most between start and end: rising leaves the layout to the "
+                        "prompt, falling the details"
+                    ),
+                ),
+                factor(
+                    "composition", "The coarsest layers. Lower it when the pose or the framing of the prompt is lost"
+                ),
+                factor("structure", "The middle layers. Higher: more of the head's shape; lower: more of the prompt"),
+                factor("detail", "The finest layers. Lower it when skin and lines take over the look of the photo"),
             ],
             outputs=[sockets.Schedule.Output("schedule", display_name="schedule", tooltip="For Apply ConsistentID")],
         )

@@ -64,7 +64,11 @@ class ShowAttention(io.ComfyNode):
                 io.Latent.Input("latent", tooltip="From the sampler that draws with the watched model"),
                 io.Image.Input("images", tooltip="The same latent, decoded"),
                 io.Int.Input(
-                    "steps", default=STEPS, min=0, max=20, tooltip="How many single steps to show; 0: the mean alone"
+                    "steps",
+                    default=STEPS,
+                    min=0,
+                    max=20,
+                    tooltip="More: more rows, to see when each part of the face forms; 0: the mean alone",
                 ),
             ],
             outputs=[

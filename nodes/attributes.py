@@ -46,7 +46,7 @@ class ChangeAttributes(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="How far the person gives way. 0: only words change; lower it for more likeness",
+                    tooltip="Higher: the change is seen more, the person less. 0: only words change",
                 ),
             ],
             outputs=[

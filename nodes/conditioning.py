@@ -42,9 +42,19 @@ class InjectTokens(io.ComfyNode):
                     tooltip="One identity, or several people from Add Person",
                 ),
                 io.String.Input(
-                    "prompt", multiline=True, dynamic_prompts=True, default="", tooltip="What the picture shows"
+                    "prompt",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    default="",
+                    tooltip="What the picture shows: who, where, in which style. Leave the face to the photo",
                 ),
-                io.String.Input("negative", multiline=True, dynamic_prompts=True, default="", tooltip="What to avoid"),
+                io.String.Input(
+                    "negative",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    default="",
+                    tooltip="What the picture shall not show, such as: blurry, lowres",
+                ),
                 io.String.Input(
                     "caption",
                     optional=True,
@@ -57,7 +67,10 @@ class InjectTokens(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Part of the steps after which facial tokens act: 0 all steps, 0.6 as published, 1 never",
+                    tooltip=(
+                        "Lower: more of the face; higher: more of the prompt. The part of the steps drawn from "
+                        "the prompt alone: 0.6 as published, 1 all"
+                    ),
                 ),
                 io.Combo.Input(
                     "alignment",

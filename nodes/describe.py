@@ -46,13 +46,18 @@ class LoadCaptioner(io.ComfyNode):
                     "precision",
                     options=list(PRECISIONS),
                     optional=True,
-                    tooltip="8-bit and 4-bit take less memory, and need a CUDA device, bitsandbytes and accelerate",
+                    tooltip=(
+                        "8-bit and 4-bit take less memory and may describe less well; they need a CUDA device, "
+                        "bitsandbytes and accelerate"
+                    ),
                 ),
                 io.Boolean.Input(
                     "keep_loaded",
                     default=False,
                     optional=True,
-                    tooltip="Keep the weights after a description, for many photos. Only with the precision full",
+                    tooltip=(
+                        "On: many photos go faster, but less memory is left for drawing. Only with the precision full"
+                    ),
                     **sockets.ADVANCED,
                 ),
             ],
@@ -161,14 +166,21 @@ class DescribeFace(io.ComfyNode):
                     placeholder="a round face, large ears, brown eyes, a small nose, a wide mouth",
                     tooltip="Your own description; it wins over a captioner. Name face, ears, eyes, nose and mouth",
                 ),
-                sockets.Captioner.Input("captioner", optional=True, tooltip="Optional, from Load Captioner"),
+                sockets.Captioner.Input(
+                    "captioner",
+                    optional=True,
+                    tooltip="Describes the face for you, from Load Captioner. Left open: your text alone",
+                ),
                 io.Image.Input("image", optional=True, tooltip="The photo; only needed by a captioner"),
                 io.String.Input(
                     "question",
                     optional=True,
                     multiline=True,
                     default=QUESTION,
-                    tooltip="What the captioner is asked; as the authors asked it, unless changed",
+                    tooltip=(
+                        "What the captioner is asked. Another question brings other words about the face into "
+                        "the picture"
+                    ),
                     **sockets.ADVANCED,
                 ),
                 io.Int.Input(
@@ -177,7 +189,7 @@ class DescribeFace(io.ComfyNode):
                     default=MAX_NEW_TOKENS,
                     min=16,
                     max=2048,
-                    tooltip="Longest answer of the captioner",
+                    tooltip="Longer: more of the face in words, slower; too short, and regions are missing",
                     **sockets.ADVANCED,
                 ),
                 io.Combo.Input(

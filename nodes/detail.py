@@ -25,9 +25,21 @@ class CropHead(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture; one"),
                 sockets.Face.Input("face", tooltip="From Detect Face. No face: the picture will stay as it is"),
                 io.Float.Input(
-                    "extra", default=0.4, min=0.0, max=2.0, step=0.05, tooltip="Part of the face added on each side"
+                    "extra",
+                    default=0.4,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="Higher: more hair and background are drawn again, the face smaller; lower: the face alone",
                 ),
-                io.Int.Input("side_px", default=768, min=256, max=2048, step=8, tooltip="Side of the crop"),
+                io.Int.Input(
+                    "side_px",
+                    default=768,
+                    min=256,
+                    max=2048,
+                    step=8,
+                    tooltip="Larger: finer detail, slower. 512 to 768 suits SD1.5, 1024 SDXL",
+                ),
             ],
             outputs=[
                 io.Image.Output("crop", display_name="crop", tooltip="The head, enlarged"),
@@ -68,7 +80,7 @@ class PasteHead(io.ComfyNode):
                     min=0.0,
                     max=0.5,
                     step=0.01,
-                    tooltip="Part of the crop that fades out",
+                    tooltip="Higher: a softer seam, but less of the new head at its edge; 0: a hard edge",
                     **sockets.ADVANCED,
                 ),
             ],

@@ -43,7 +43,10 @@ class LoadFaceAnalysis(io.ComfyNode):
                     "provider",
                     options=["auto", *PROVIDERS],
                     default="auto",
-                    tooltip="Where it runs",
+                    tooltip=(
+                        "Where faces are searched: the GPU is faster, the CPU leaves its memory to drawing. The"
+                        " result is the same"
+                    ),
                     **sockets.ADVANCED,
                 ),
             ],
@@ -111,14 +114,14 @@ class DetectFace(io.ComfyNode):
                     "select",
                     options=list(SELECTIONS),
                     default="largest",
-                    tooltip="Order of the faces; 'all' gives every face of each photo",
+                    tooltip="Who is taken when several people are in the photo; 'all' takes everybody",
                 ),
                 io.Int.Input(
                     "index",
                     default=0,
                     min=0,
                     max=99,
-                    tooltip="Which face of that order, counted from 0: 0 is the first",
+                    tooltip="Another face of that order: 0 takes the first, 1 the next",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -126,7 +129,10 @@ class DetectFace(io.ComfyNode):
                     min=0.05,
                     max=0.95,
                     step=0.05,
-                    tooltip="Lowest detection score; the cascade takes none",
+                    tooltip=(
+                        "Lower: turned, small and drawn faces are found too, and things that are none. The "
+                        "cascade takes none"
+                    ),
                     **sockets.ADVANCED,
                 ),
                 io.Combo.Input(
@@ -142,7 +148,7 @@ class DetectFace(io.ComfyNode):
                     "channel_order",
                     options=list(CHANNEL_ORDERS),
                     default="BGR",
-                    tooltip="BGR as trained; RGB reproduces the authors' SD1.5 inference code",
+                    tooltip="BGR as trained; RGB gives another ID embedding, that of the authors' SD1.5 inference code",
                     **sockets.ADVANCED,
                 ),
                 *(

@@ -158,7 +158,13 @@ class NamePerson(io.ComfyNode):
             inputs=[
                 io.Clip.Input("clip", tooltip="Of an SD1.x checkpoint, or of another node like this one"),
                 sockets.TextIdentity.Input("text_identity", tooltip="From Encode Face as Text"),
-                io.String.Input("word", default=PUBLISHED_WORD, tooltip="'f l' as published; any name will do"),
+                io.String.Input(
+                    "word",
+                    default=PUBLISHED_WORD,
+                    tooltip=(
+                        "Where this word stands in a prompt, the person is drawn. 'f l' as published; any name will do"
+                    ),
+                ),
                 io.String.Input(
                     "prompt",
                     multiline=True,

@@ -117,7 +117,11 @@ class HookIdentity(io.ComfyNode):
                     "identity", [sockets.Identity, sockets.People], tooltip="A person, or several from Add Person"
                 ),
                 *list_strength_inputs(),
-                sockets.Schedule.Input("schedule", optional=True, tooltip="When and where in the UNet ID tokens act"),
+                sockets.Schedule.Input(
+                    "schedule",
+                    optional=True,
+                    tooltip="Lets the prompt decide some steps or layers alone. Left open: the person acts in all",
+                ),
                 sockets.Identity.Input("avoid", optional=True, tooltip="A person the picture shall not look like"),
                 io.Hooks.Input("prev_hooks", optional=True, tooltip="Hooks for the same condition: a LoRA, a person"),
             ],

@@ -35,10 +35,22 @@ class EncodeIdentity(io.ComfyNode):
             description="Everything that is known of a person in one socket: ID embedding, photo, regions, caption.",
             **sockets.list_aliases("faceid", "same person", "character", "face embeds", "人脸", "人物一致性"),
             inputs=[
-                io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14 (laion2B)"),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    tooltip="CLIP ViT-H/14 (laion2B), with which the adapter was trained; another is refused",
+                ),
                 sockets.Regions.Input("regions", tooltip="From Parse Face or Edit Regions; the photo is in them"),
-                sockets.Face.Input("face", optional=True, tooltip="Left open: no ID embedding"),
-                io.String.Input("caption", optional=True, force_input=True, tooltip="Left open: the fixed sentence"),
+                sockets.Face.Input(
+                    "face",
+                    optional=True,
+                    tooltip="Brings the ID embedding. Left open: none, and less likeness",
+                ),
+                io.String.Input(
+                    "caption",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Words of the face, which the picture then follows too. Left open: the fixed sentence",
+                ),
             ],
             outputs=[
                 sockets.Identity.Output(
@@ -94,7 +106,7 @@ class LoadIdentity(io.ComfyNode):
                 io.Combo.Input(
                     "name",
                     options=folder_paths.get_filename_list(folders.IDENTITIES),
-                    tooltip="A file in models/consistentid/identities",
+                    tooltip="Whom to draw: a file in models/consistentid/identities",
                 )
             ],
             outputs=[

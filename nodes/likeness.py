@@ -39,14 +39,16 @@ class LikenessScore(io.ComfyNode):
                 ),
                 io.Image.Input("reference", tooltip="One or several photos of the person; a list may differ in size"),
                 io.Image.Input("images", tooltip="The pictures to score"),
-                io.Int.Input("keep", default=1, min=1, max=64, tooltip="How many of the best pictures to give out"),
+                io.Int.Input(
+                    "keep", default=1, min=1, max=64, tooltip="More: also the second best and so on, best first"
+                ),
                 io.Float.Input(
                     "threshold",
                     default=0.5,
                     min=0.05,
                     max=0.95,
                     step=0.05,
-                    tooltip="Detection score",
+                    tooltip="Lower: turned and drawn faces are scored too; higher: clear faces alone",
                     **sockets.ADVANCED,
                 ),
                 io.MultiType.Input(
@@ -157,7 +159,7 @@ class RegionLikeness(io.ComfyNode):
                     min=0.05,
                     max=0.95,
                     step=0.05,
-                    tooltip="Detection score; only with face_analysis",
+                    tooltip="Lower: turned and drawn faces are found too. Only with face_analysis",
                     **sockets.ADVANCED,
                 ),
             ],

@@ -41,7 +41,10 @@ class CombineIdentities(io.ComfyNode):
                 io.String.Input(
                     "weights",
                     default="",
-                    tooltip="Own weights such as 1, 1, 0.5. Left empty: those of the method",
+                    tooltip=(
+                        "A photo with a higher weight shapes the person more, such as 1, 1, 0.5. Left empty: "
+                        "those of the method"
+                    ),
                     **sockets.ADVANCED,
                 ),
                 io.Float.Input(
@@ -50,7 +53,10 @@ class CombineIdentities(io.ComfyNode):
                     min=-1.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Of three or more, photos less alike than this (cosine) are left out. -1: none",
+                    tooltip=(
+                        "Higher: more photos are left out as another person's; lower: fewer. Of three or more "
+                        "photos, by cosine; -1: none"
+                    ),
                     **sockets.ADVANCED,
                 ),
                 io.String.Input(
@@ -96,11 +102,22 @@ class MixIdentities(io.ComfyNode):
             description="A person between two others; single regions can come from one of them, such as the eyes of A.",
             **sockets.list_aliases("blend faces", "morph", "interpolate", "融合人脸"),
             inputs=[
-                sockets.Identity.Input("identity_a", tooltip="The first person"),
-                sockets.Identity.Input("identity_b", tooltip="The second person"),
-                io.Float.Input("amount", default=0.5, min=0.0, max=1.0, step=0.01, tooltip="0 is A, 1 is B"),
+                sockets.Identity.Input("identity_a", tooltip="Person A, who is drawn at an amount of 0"),
+                sockets.Identity.Input("identity_b", tooltip="Person B, who is drawn at an amount of 1"),
+                io.Float.Input(
+                    "amount",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Lower: more like A; higher: more like B. 0 is A, 1 is B",
+                ),
                 *(
-                    io.Combo.Input(word, options=list(CHOICES), tooltip="mixed by amount, or from one of the two")
+                    io.Combo.Input(
+                        word,
+                        options=list(CHOICES),
+                        tooltip="mixed: between the two, by amount; A or B: this part looks like that person's",
+                    )
                     for word in WORDS
                 ),
             ],
@@ -136,7 +153,10 @@ class AdjustRegions(io.ComfyNode):
                         max=HIGHEST_STRENGTH,
                         step=0.05,
                         display_mode=io.NumberDisplay.slider,
-                        tooltip="0: the word is plain text; 1: as trained; more: beyond it",
+                        tooltip=(
+                            "Lower: this part follows the prompt more than the photo, at 0 the prompt alone. 1:"
+                            " as trained. Higher: more of the photo, and sooner stiff"
+                        ),
                     )
                     for word in WORDS
                 ),

@@ -22,7 +22,10 @@ class SelectPreset(io.ComfyNode):
                     "preset",
                     options=list(PRESETS),
                     default="balanced",
-                    tooltip="balanced: as published. The others are starting points",
+                    tooltip=(
+                        "likeness: more of the person; editable: more of the prompt; balanced: as published. "
+                        "The others are starting points"
+                    ),
                 )
             ],
             outputs=[

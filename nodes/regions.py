@@ -75,7 +75,10 @@ class ParseFace(io.ComfyNode):
                 io.Combo.Input(
                     "side_px",
                     options=[str(config.parsing_px) for config in CONFIGS],
-                    tooltip="As published: SD1.5 512, SDXL 1280; for the small models 256",
+                    tooltip=(
+                        "Larger: finer borders of the regions, slower. As published: SD1.5 512, SDXL 1280; for "
+                        "the small models 256"
+                    ),
                 ),
                 sockets.Face.Input(
                     "face",
@@ -98,16 +101,31 @@ class ParseFace(io.ComfyNode):
                     optional=True,
                     options=list(PAIRS),
                     default="first",
-                    tooltip="Of eyes, ears and lips: the first found, as published, or both in one region",
+                    tooltip=(
+                        "both: the person's two eyes, ears and lips shape the picture; first: one of each, as published"
+                    ),
                     **sockets.ADVANCED,
                 ),
-                io.Boolean.Input("brows", optional=True, default=False, tooltip="Eyebrows as a region of their own"),
-                io.Boolean.Input("hair", optional=True, default=False, tooltip="Hair as a region of its own"),
+                io.Boolean.Input(
+                    "brows",
+                    optional=True,
+                    default=False,
+                    tooltip="On: eyebrows come from the photo too, with an adapter that was trained with them",
+                ),
+                io.Boolean.Input(
+                    "hair",
+                    optional=True,
+                    default=False,
+                    tooltip="On: hair comes from the photo too, with an adapter that was trained with it",
+                ),
                 io.String.Input(
                     "left_out",
                     optional=True,
                     default="",
-                    tooltip="Regions that are not encoded, such as: ears, hair. After a run, click them below instead",
+                    tooltip=(
+                        "Parts of the face that the prompt decides, not the photo, such as: ears, hair. After a"
+                        " run, click them below instead"
+                    ),
                 ),
             ],
             outputs=[

@@ -36,9 +36,15 @@ class SamplePortrait(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="Seed of the noise",
+                    tooltip="Another number is another picture of the same person; the same number repeats it",
                 ),
-                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="Published: 50"),
+                io.Int.Input(
+                    "steps",
+                    default=50,
+                    min=1,
+                    max=10000,
+                    tooltip="More: finer, and slower. Published: 50",
+                ),
                 io.Float.Input(
                     "cfg",
                     default=5.0,
@@ -46,32 +52,43 @@ class SamplePortrait(io.ComfyNode):
                     max=100.0,
                     step=0.1,
                     round=0.01,
-                    tooltip="Published: 5 for SD1.5, 7.5 for SDXL",
+                    tooltip=(
+                        "Higher: closer to the prompt, with harsher colours; lower: freer and softer. "
+                        "Published: 5 for SD1.5, 7.5 for SDXL"
+                    ),
                 ),
                 io.Combo.Input(
                     "sampler_name",
                     options=comfy.samplers.KSampler.SAMPLERS,
                     default="euler",
-                    tooltip="Published: euler",
+                    tooltip="Changes details, and how many steps are needed. Published: euler",
                 ),
                 io.Combo.Input(
                     "scheduler",
                     options=comfy.samplers.KSampler.SCHEDULERS,
                     default="normal",
-                    tooltip="How much noise each step removes",
+                    tooltip="How the steps are spread: karras, for one, spends more on details",
                 ),
                 io.Int.Input(
                     "start_merge_step",
                     default=30,
                     min=-1,
                     max=10000,
-                    tooltip="Last text-only step, counted from 0. -1: facial tokens act in all steps",
+                    tooltip=(
+                        "Lower: more of the face; higher: more of the prompt. Last text-only step, counted from"
+                        " 0. -1: facial tokens act in all steps"
+                    ),
                 ),
                 io.Conditioning.Input("positive", tooltip="From Inject Facial Tokens"),
                 io.Conditioning.Input("negative", tooltip="From Inject Facial Tokens"),
                 io.Latent.Input("latent_image", tooltip="Empty, or the latent of a picture for image to image"),
                 io.Float.Input(
-                    "denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Below 1, part of the picture is kept"
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Lower: more of the given picture is kept; 1 forgets it",
                 ),
             ],
             outputs=[io.Latent.Output("latent", display_name="latent", tooltip="For VAE Decode")],

@@ -75,7 +75,10 @@ class DrawPerson(io.ComfyNode):
                     min=0,
                     max=MAX_SEED,
                     control_after_generate=True,
-                    tooltip="Who. None of them was among those that the small models learnt from",
+                    tooltip=(
+                        "Another number draws another person. None of them was among those that the small "
+                        "models learnt from"
+                    ),
                 ),
                 io.Int.Input(
                     "scene",
@@ -85,7 +88,13 @@ class DrawPerson(io.ComfyNode):
                     tooltip="The same person in other clothes, elsewhere",
                 ),
                 io.Int.Input(
-                    "side_px", default=256, min=128, max=1024, step=64, tooltip="Width and height", **sockets.ADVANCED
+                    "side_px",
+                    default=256,
+                    min=128,
+                    max=1024,
+                    step=64,
+                    tooltip="Larger: a sharper drawing, of the same person",
+                    **sockets.ADVANCED,
                 ),
             ],
             outputs=[

@@ -92,6 +92,20 @@ export function lacksModels(error) {
 }
 
 /**
+ * Which models that portraits need, and that are not there, a workflow names in its widgets.
+ * @template {Pick<Model, "name" | "needed_for" | "state">} Known
+ * @param {Known[]} models
+ * @param {Editor.Graph} graph
+ */
+export function listLacking(models, graph) {
+  const graphs = [graph, ...(graph.subgraphs?.values() ?? [])];
+  const widgets = graphs.flatMap(({ nodes }) => nodes ?? []).flatMap((node) => node.widgets ?? []);
+  const named = new Set(widgets.map(({ value }) => value));
+  const isLacking = (/** @type {Known} */ model) => model.needed_for.length > 0 && LACKING.includes(model.state);
+  return models.filter((model) => named.has(model.name) && isLacking(model));
+}
+
+/**
  * Measures the speed of a download, file by file: smoothed bytes per second, 0 while unknown.
  * @returns {(file: string, done: number, now: number) => number} now: milliseconds
  */

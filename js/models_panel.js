@@ -4,7 +4,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { makeElement } from "./elements.js";
 import { chooseModelTexts } from "./language.js";
-import { chooseGroup, lacksModels, listBases } from "./models_facts.js";
+import { chooseGroup, lacksModels, listBases, listLacking } from "./models_facts.js";
 import { makeRow } from "./models_row.js";
 import { makeTotal } from "./models_total.js";
 
@@ -12,6 +12,7 @@ import { makeTotal } from "./models_total.js";
 
 const TAB = "consistentid-models";
 const COMMAND = "ConsistentID.ShowModels";
+const WARNING = "Comfy.Workflow.ShowMissingModelsWarning";
 const POLL_MS = 500;
 const RETRY_MS = 3000;
 
@@ -33,7 +34,7 @@ const STYLE = `
 .consistentid-models-total { margin-bottom: 8px; }
 .consistentid-model-place { color: var(--descrip-text); }
 .consistentid-model-progress { display: block; margin-bottom: 6px; }
-.consistentid-models-status:not(:empty) { margin-top: 8px; }
+.consistentid-models-status:not(:empty) { margin-bottom: 8px; }
 .consistentid-model-problem:not(:empty) { margin: 6px 0 0; color: var(--error-text); }
 `;
 
@@ -152,26 +153,44 @@ function makePanel() {
   ]);
   const heading = makeElement("h2", "models-title", { textContent: texts.title });
   const style = makeElement("style", "models-style", { textContent: STYLE });
-  const parts = [style, heading, ...totals.map((total) => total.element), again, status, ...sections];
+  const parts = [style, heading, status, ...totals.map((total) => total.element), again, ...sections];
   return {
     element: makeElement("section", "models", { ariaLabel: texts.title }, parts),
     refresh,
-    explain: () => {
-      status.textContent = texts.refused;
+    /** @param {"opened" | "refused"} why */
+    explain: (why) => {
+      status.textContent = texts[why];
     },
   };
 }
 
 /** @type {ReturnType<typeof makePanel> | undefined} */
 let panel;
+/** @type {Set<string>} Workflows whose missing files were told. */
+const told = new Set();
+let isStarted = false; // the first graph is what was open before
 
-/** @param {unknown} error */
-async function openWhenRefused(error) {
-  if (!lacksModels(error)) return;
+/** @param {"opened" | "refused"} why */
+async function open(why) {
   const { command, sidebarTab } = app.extensionManager;
   if (sidebarTab.activeSidebarTabId !== TAB) await command.execute(COMMAND);
   panel ??= makePanel();
-  panel.explain();
+  panel.explain(why);
+}
+
+/** @param {unknown} error */
+async function openWhenRefused(error) {
+  if (lacksModels(error)) await open("refused");
+}
+
+/** Opens the panel once for each workflow of this pack whose files are missing, where the editor would say so too. */
+async function openWhenLacking() {
+  const { graph } = app;
+  if (!isStarted || !graph?.extra?.consistentid_view || told.has(graph.id)) return;
+  if (app.extensionManager.setting?.get(WARNING) === false) return;
+  told.add(graph.id);
+  const { models } = await ask("models");
+  if (app.graph?.id === graph.id && listLacking(models, graph).length) await open("opened");
 }
 
 /** Has a run that is refused for want of a model file open the panel beside the editor's own message. */
@@ -195,6 +214,10 @@ app.registerExtension({
     },
   ],
   menuCommands: [{ path: ["ConsistentID"], commands: [COMMAND] }],
+  afterConfigureGraph() {
+    openWhenLacking().catch(() => {}); // a run says it again
+    isStarted = true;
+  },
   setup() {
     watchRuns();
     const { title, label } = chooseModelTexts();

@@ -5,7 +5,7 @@
 
 /**
  * @typedef {Record<"title" | "label" | "sizeUnknown" | "licence" | "accept" | "isAt" | "goesTo" | "download" |
- *   "again" | "cancel" | "refresh" | "refused" | "starting" | "noAnswer", string> & {
+ *   "again" | "cancel" | "refresh" | "opened" | "refused" | "starting" | "noAnswer", string> & {
  *   groups: Record<Group, string>,
  *   states: Record<ModelState | Download["state"], string>,
  *   unverified: (id: string) => string,
@@ -56,6 +56,7 @@ export const ENGLISH = {
   again: "Try again",
   cancel: "Cancel",
   refresh: "Look again",
+  opened: "This workflow needs model files that are missing. Download them here.",
   refused: "The workflow needs model files that are missing. Download them here, then run it again.",
   of: (done, total, speed) => `${done} of ${total}${speed && `, ${speed}/s`}`,
   soFar: (done, speed) => `${done}${speed && `, ${speed}/s`}`,
@@ -94,6 +95,7 @@ export const CHINESE = {
   again: "重试",
   cancel: "取消",
   refresh: "重新查找",
+  opened: "这个工作流缺少需要的模型文件。请在这里下载。",
   refused: "工作流缺少需要的模型文件。请在这里下载，然后再次运行。",
   of: (done, total, speed) => `${done} / ${total}${speed && `，${speed}/秒`}`,
   soFar: (done, speed) => `${done}${speed && `，${speed}/秒`}`,

@@ -9,6 +9,7 @@ from download_hub import ADAPTER, ADAPTER_FILE, CHECKPOINT, CHECKPOINT_FILE, CON
 from editor_server import SETTINGS, EditorServer
 
 from quickstart.comfyui_server import running_server
+from scripts.workflows.files import read_workflow
 
 PANEL = ".consistentid-models"
 ROW = f"const row = document.querySelector(`{PANEL} li[data-model=${{args[0]}}]`);"
@@ -197,6 +198,19 @@ def test_a_run_that_lacks_a_model_opens_the_panel(new_page):
         new_page.evaluate("await app.queuePrompt(0, 1);")
         told = new_page.read_text(PANEL, "SD1.5: 4 missing", "Download all for SD1.5")
         assert "The workflow needs model files that are missing. Download them here, then run it again." in told
+
+
+def test_a_workflow_of_this_pack_whose_models_are_missing_opens_the_panel(new_page):
+    switch = "await app.extensionManager.setting.set('Comfy.Workflow.ShowMissingModelsWarning', args[0]);"
+    shown = f"return Boolean(document.querySelector('{PANEL}'));"
+    workflow = read_workflow("portrait_sd15")
+    new_page.load(workflow)
+    new_page.evaluate(switch, True)
+    new_page.load({**workflow, "extra": {}})
+    assert not new_page.evaluate(shown), "nothing for those who want no warning, and for workflows of others"
+    new_page.load(workflow)
+    new_page.read_text(PANEL, "This workflow needs model files that are missing. Download them here.")
+    new_page.evaluate(switch, False)
 
 
 def test_a_stopped_download_goes_on_later(panel, models, hub, creep):

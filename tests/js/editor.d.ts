@@ -36,6 +36,7 @@ declare namespace Editor {
   interface Graph {
     id: string;
     extra?: { consistentid_view?: { scale: number; offset: number[] } };
+    nodes?: Node[];
     subgraphs?: Map<string, Graph>;
     getNodeById(id: string | number): Node | null | undefined;
   }
@@ -90,7 +91,10 @@ declare namespace Editor {
     graph?: Graph;
     nodeOutputs?: Outputs;
     extensionManager: {
-      setting?: { get(id: string): string | undefined };
+      setting?: {
+        get(id: "Comfy.Workflow.ShowMissingModelsWarning"): boolean | undefined;
+        get(id: string): string | undefined;
+      };
       command: { execute(id: string): Promise<void> };
       registerSidebarTab(tab: SidebarTab): void;
       sidebarTab: { activeSidebarTabId: string | null };

@@ -5,6 +5,7 @@ import {
   chooseGroup,
   formatSize,
   lacksModels,
+  listLacking,
   listWanted,
   makeSpeedometer,
   summarise,
@@ -71,6 +72,23 @@ test("a run that lacks a model of ours is told from other refusals", () => {
   assert.ok(!lacksModels(refuse("LoadImage", details)));
   for (const other of [new Error("no network"), { response: { node_errors: [] } }, {}, null])
     assert.ok(!lacksModels(other));
+});
+
+test("what a workflow lacks is named by its widgets, also inside subgraphs, and is needed for portraits", () => {
+  const [parser, adapter, other, there, dino] = [
+    { name: "face_parsing.pth", needed_for: ["sd15", "sdxl"], state: "missing" },
+    { name: "ConsistentID-v1.bin", needed_for: ["sd15"], state: "incomplete" },
+    { name: "ConsistentID_SDXL-v1.bin", needed_for: ["sdxl"], state: "missing" },
+    { name: "buffalo_l", needed_for: ["sd15", "sdxl"], state: "found" },
+    { name: "dinov2-base", needed_for: [], state: "missing" },
+  ];
+  /** @param {string[]} values */
+  const makeGraph = (...values) => ({ nodes: [{ widgets: values.map((value) => ({ value })) }, {}] });
+  const inner = makeGraph(parser.name, there.name, dino.name);
+  const graph = { ...makeGraph(adapter.name), subgraphs: new Map([["s", inner]]) };
+  const models = /** @type {Parameters<typeof listLacking>[0]} */ ([parser, adapter, other, there, dino]);
+  const opened = /** @type {Editor.Graph} */ (/** @type {unknown} */ (graph));
+  assert.deepEqual(listLacking(models, opened), [parser, adapter]);
 });
 
 test("speed is known after a while, smoothed, and measured anew for each file", () => {

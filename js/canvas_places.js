@@ -36,7 +36,7 @@ function* listPlaces(root) {
       const key = `node ${id} ${node.id}`;
       yield makePlace(key, node, "title");
       if (NOTES.includes(node.type)) yield* listValues(key, node);
-      if (kinds.has(node.type)) yield* listSlots(key, node);
+      if (kinds.has(node.type)) yield* listFolded(key, node);
     }
   }
 }
@@ -49,16 +49,25 @@ function makePlace(key, owner, field) {
 /** @param {string} key @param {any} subgraph */
 function* listOwn(key, subgraph) {
   yield makePlace(key, subgraph, "name");
-  yield* listSlots(key, subgraph);
+  yield* listSlots(key, subgraph, "localized_name");
 }
 
-/** @param {string} key @param {any} owner @returns {Generator<Place>} */
-function* listSlots(key, owner) {
+/**
+ * A name that the user gave stays.
+ * @param {string} key @param {any} owner @param {string} field @returns {Generator<Place>}
+ */
+function* listSlots(key, owner, field) {
   for (const side of ["inputs", "outputs"])
     for (const [number, slot] of (owner[side] ?? []).entries())
-      yield { ...makePlace(`${key} ${side} ${number}`, slot, "localized_name"), text: slot.name, isSocket: true };
-  for (const widget of owner.widgets ?? [])
-    if (widget.name) yield { ...makePlace(`${key} ${widget.name}`, widget, "label"), text: widget.name, isSocket: true };
+      yield { ...makePlace(`${key} ${side} ${number}`, slot, field), text: slot.label ? "" : slot.name, isSocket: true };
+}
+
+/** @param {string} key @param {any} node that stands for a subgraph @returns {Generator<Place>} */
+function* listFolded(key, node) {
+  yield* listSlots(key, node, "label");
+  for (const widget of node.widgets ?? [])
+    if (widget.label === undefined || widget.label === widget.name)
+      yield { ...makePlace(`${key} ${widget.name}`, widget, "label"), text: widget.name, isSocket: true };
 }
 
 /** @param {string} key @param {any} note with its text as the first widget, or among the saved values */

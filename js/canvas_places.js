@@ -59,7 +59,11 @@ function* listOwn(key, subgraph) {
 function* listSlots(key, owner, field) {
   for (const side of ["inputs", "outputs"])
     for (const [number, slot] of (owner[side] ?? []).entries())
-      yield { ...makePlace(`${key} ${side} ${number}`, slot, field), text: slot.label ? "" : slot.name, isSocket: true };
+      yield {
+        ...makePlace(`${key} ${side} ${number}`, slot, field),
+        text: slot.label ? "" : slot.name,
+        isSocket: true,
+      };
 }
 
 /** @param {string} key @param {any} node that stands for a subgraph @returns {Generator<Place>} */
@@ -90,7 +94,7 @@ export function show(root, translate, translateSocket, kept) {
     if (typeof text !== "string") continue;
     const shown = (isSocket ? translateSocket : translate)(text);
     if (shown === text || shown === owner[field]) continue;
-    const isDefault = field === "title" && text === owner.constructor.title; // which is not saved
+    const isDefault = text === /** @type {any} */ (owner.constructor).title && field === "title"; // which is not saved
     kept.set(key, { before: isDefault ? undefined : owner[field], shown });
     owner[field] = shown;
   }

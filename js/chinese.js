@@ -5,11 +5,11 @@ import { makeTranslate } from "./translation.js";
 
 /** @import { Table, Translate } from "./translation.js" */
 
-const TEXTS = ["workflows", "models", "results", "errors"];
+const TABLES = ["choices", "sockets", "workflows", "models", "results", "errors"];
 
 /** @type {Translate} */
 const keep = (text) => text;
-let translators = { texts: keep, sockets: keep, choices: keep };
+let translators = { texts: keep, errors: keep, sockets: keep, choices: keep };
 
 /** @param {string} name @returns {Promise<Table>} */
 async function readTable(name) {
@@ -20,9 +20,10 @@ async function readTable(name) {
 export async function loadChinese() {
   if (!isChinese()) return;
   try {
-    const [sockets, choices, ...texts] = await Promise.all(["sockets", "choices", ...TEXTS].map(readTable));
+    const [choices, sockets, workflows, models, results, errors] = await Promise.all(TABLES.map(readTable));
     translators = {
-      texts: makeTranslate(Object.assign({}, choices, ...texts)),
+      texts: makeTranslate({ ...workflows, ...models, ...results }, choices),
+      errors: makeTranslate({ ...models, ...results, ...errors }, choices),
       sockets: makeTranslate(sockets),
       choices: makeTranslate(choices),
     };
@@ -31,8 +32,10 @@ export async function loadChinese() {
   }
 }
 
-/** @type {Translate} a title, a note, a report, an error */
+/** @type {Translate} a title, a note, a report, what is said of a model */
 export const translate = (text) => translators.texts(text);
+/** @type {Translate} */
+export const translateError = (text) => translators.errors(text);
 /** @type {Translate} the name of a subgraph's input or output */
 export const translateSocket = (name) => translators.sockets(name);
 /** @type {Translate} what a list offers, or the name of a region */

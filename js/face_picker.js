@@ -1,6 +1,7 @@
 // @ts-check
 // Detect Face shows the photo with all faces of the last run; a click on one chooses it.
 import { app } from "../../scripts/app.js";
+import { translate } from "./chinese.js";
 import { makeElement, makeFrame, makePicture } from "./elements.js";
 import { listChosen, placeBox } from "./face_choice.js";
 import { chooseNodeTexts } from "./language.js";
@@ -15,7 +16,7 @@ const HEIGHT_PX = 140;
 
 /** @param {Editor.Node} node @param {FoundPhoto} photo @param {number} index @param {boolean} chosen */
 function makeFace(node, photo, index, chosen) {
-  const about = [chooseNodeTexts().face(index, photo.faces.length), photo.faces[index].about];
+  const about = [chooseNodeTexts().face(index, photo.faces.length), translate(photo.faces[index].about)];
   return makeElement("button", "face", {
     textContent: String(index),
     title: about.filter(Boolean).join(": "),

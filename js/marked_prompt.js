@@ -1,6 +1,7 @@
 // @ts-check
 // Inject Facial Tokens shows the prompt of the last run; words with a facial token have their region's colour.
 import { app } from "../../scripts/app.js";
+import { translate } from "./chinese.js";
 import { makeElement } from "./elements.js";
 import { chooseNodeTexts } from "./language.js";
 import { addResultPanel } from "./result_panel.js";
@@ -17,7 +18,7 @@ const HEIGHT_PX = 130;
 /** @param {Part} part */
 function makePart({ text, about, colour = "" }) {
   if (!about) return text; // append() makes a text node of it
-  return makeElement("mark", "word", { textContent: text, title: about, style: { "--colour": colour } });
+  return makeElement("mark", "word", { textContent: text, title: translate(about), style: { "--colour": colour } });
 }
 
 /** @param {Prompt} prompt */
@@ -25,7 +26,7 @@ function drawPrompt(prompt) {
   const unknown = prompt.unknown?.length ? [chooseNodeTexts().unknown(prompt.unknown.join(", "))] : [];
   return [
     makeElement("div", "prompt", { tabIndex: 0 }, prompt.parts.map(makePart)),
-    makeElement("div", "hint", { textContent: [prompt.report, ...unknown].join("\n") }),
+    makeElement("div", "hint", { textContent: [translate(prompt.report), ...unknown].join("\n") }),
   ];
 }
 

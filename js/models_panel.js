@@ -2,6 +2,7 @@
 // The models panel in the sidebar: which model files are there, what is missing, and downloads of it.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { translate, translateError } from "./chinese.js";
 import { makeElement } from "./elements.js";
 import { chooseModelTexts } from "./language.js";
 import { chooseGroup, lacksModels, listBases, listLacking } from "./models_facts.js";
@@ -15,6 +16,7 @@ const COMMAND = "ConsistentID.ShowModels";
 const WARNING = "Comfy.Workflow.ShowMissingModelsWarning";
 const POLL_MS = 500;
 const RETRY_MS = 3000;
+const TOLD = /** @type {const} */ (["title", "purpose", "licence", "consequence", "by_hand"]);
 
 const STYLE = `
 .consistentid-models { height: 100%; padding: 12px; overflow-y: auto; color: var(--fg-color); font-size: 13px; }
@@ -56,7 +58,13 @@ async function ask(path, body) {
 
 /** @param {unknown} error */
 function readMessage(error) {
-  return error instanceof Error ? error.message : String(error);
+  return translateError(error instanceof Error ? error.message : String(error));
+}
+
+/** A model with what is said of it in the editor's language. @param {Model} model @returns {Model} */
+function tellModel(model) {
+  const told = Object.fromEntries(TOLD.map((name) => [name, translate(model[name])]));
+  return { ...model, ...told, problem: translateError(model.problem) };
 }
 
 /** The panel, which follows downloads also while it is closed, and what it does when it is opened. */
@@ -95,7 +103,7 @@ function makePanel() {
   }
 
   async function list() {
-    models = (await ask("models")).models;
+    models = (await ask("models")).models.map(tellModel);
     for (const model of models) {
       const row = rows.get(model.id) ?? makeRow(model, texts, actions);
       if (!rows.has(model.id)) {
@@ -121,7 +129,10 @@ function makePanel() {
     const ended = running.filter((id) => !downloads[id]);
     running = Object.keys(downloads).filter((id) => downloads[id].state !== "failed");
     if (ended.length) await announce(ended);
-    for (const [id, row] of rows) row.show(downloads[id]);
+    for (const [id, row] of rows) {
+      const { [id]: download } = downloads;
+      row.show(download?.error ? { ...download, error: translateError(download.error) } : download);
+    }
     for (const total of totals) total.show(models, running);
   }
 

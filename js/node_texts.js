@@ -1,5 +1,5 @@
 // @ts-check
-// What this pack's nodes say in the editor, in its language. Words of regions stay English, as in prompts.
+// What this pack's nodes say in the editor, in its language.
 
 /**
  * @typedef {Record<"clickFace" | "noFace" | "previous" | "next" | "choose" | "chooseIdentity" | "search" | "close" |

@@ -1,6 +1,7 @@
 // @ts-check
 // Parse Face shows the regions of the last run in colour; a click on a region's name leaves it out or takes it back.
 import { app } from "../../scripts/app.js";
+import { translateChoice } from "./chinese.js";
 import { makeElement, makeFrame, makePicture } from "./elements.js";
 import { chooseNodeTexts } from "./language.js";
 import { readWords, toggleWord } from "./left_out.js";
@@ -20,11 +21,12 @@ const HEIGHT_PX = 290;
 /** @param {Editor.Node} node @param {Region} region @param {boolean} isTaken */
 function makeChip(node, { word, colour, picture }, isTaken) {
   const texts = chooseNodeTexts();
+  const name = translateChoice(word);
   return makeElement("button", "chip", {
-    textContent: picture ? word : texts.missing(word),
+    textContent: picture ? name : texts.missing(name),
     disabled: !picture,
     ariaPressed: String(Boolean(picture) && isTaken),
-    title: !picture ? texts.notFound(word) : isTaken ? texts.leaveOut(word) : texts.takeBack(word),
+    title: !picture ? texts.notFound(name) : isTaken ? texts.leaveOut(name) : texts.takeBack(name),
     style: { "--colour": colour },
     onclick: () => setWidgets(node, { [LIST]: toggleWord(findWidget(node, LIST).value, word) }),
   });

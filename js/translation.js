@@ -9,7 +9,7 @@
 
 const SENTENCE_END = /(?<=[.!?]) (?=[A-Z"'<*])/;
 const CHINESE_END = /[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]$/;
-const BETWEEN_WORDS = /(, |; | \(|\))/;
+const BETWEEN_WORDS = /(, (?![^[]*\])|; | \(|\))/; // but not in [1, 2]
 const NUMBER = /^[\d.%-]*$/;
 
 /**
@@ -21,7 +21,7 @@ export function makeTranslate(table, words = {}) {
   const patterns = Object.keys(table)
     .filter((english) => english.includes("{}"))
     .sort((one, other) => other.length - one.length) // the one that says most comes first
-    .map((english) => ({ pattern: makePattern(english), chinese: table[english] }));
+    .map((english) => ({ pattern: makePattern(english, table[english]), chinese: table[english] }));
 
   /** @param {string} text @returns {string | undefined} */
   function find(text) {
@@ -29,17 +29,25 @@ export function makeTranslate(table, words = {}) {
     for (const { pattern, chinese } of patterns) {
       const values = pattern.exec(text)?.slice(1);
       if (values)
-        return chinese.replace(/\{(=?)(\d)\}/g, (_, as, number) => (as ? values[number] : translateValue(values[number])));
+        return chinese.replace(/\{(=?)(\d)\}/g, (_, asItIs, number) => {
+          const value = values[number] ?? "";
+          return asItIs ? value : translateValue(value);
+        });
     }
     return undefined;
   }
 
+  /** @param {string} part of a list @returns {string | undefined} */
+  function findPart(part) {
+    if (Object.hasOwn(words, part)) return words[part];
+    return NUMBER.test(part) || BETWEEN_WORDS.test(part) ? part : find(part);
+  }
+
   /** @param {string} value @returns {string} */
   function translateValue(value) {
-    const parts = value
-      .split(BETWEEN_WORDS)
-      .map((part) => words[part] ?? find(part) ?? (NUMBER.test(part) || BETWEEN_WORDS.test(part) ? part : undefined));
-    return words[value] ?? find(value) ?? (parts.includes(undefined) ? translateLine(value) : parts.join(""));
+    if (Object.hasOwn(words, value)) return words[value];
+    const parts = value.split(BETWEEN_WORDS).map(findPart);
+    return parts.includes(undefined) ? (find(value) ?? translateLine(value)) : parts.join("");
   }
 
   /** @param {string} line the longest runs of its sentences that are known */
@@ -59,8 +67,16 @@ export function makeTranslate(table, words = {}) {
   return (text) => find(text) ?? text.split("\n").map(translateLine).join("\n");
 }
 
-/** @param {string} english */
-function makePattern(english) {
+/**
+ * A value holds no end of a sentence, unless it stays as it is or the text ends with it.
+ * @param {string} english
+ * @param {string} chinese
+ */
+function makePattern(english, chinese) {
   const parts = english.split("{}").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  return new RegExp(`^${parts.join("(.*?)")}$`);
+  const values = parts.slice(1).map((after, number) => {
+    const isAnything = chinese.includes(`{=${number}}`) || (!after && number === parts.length - 2);
+    return `${isAnything ? "(.*?)" : "((?:(?![.!?] [A-Z\"'<*]).)*?)"}${after}`;
+  });
+  return new RegExp(`^${parts[0]}${values.join("")}$`);
 }

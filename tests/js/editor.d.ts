@@ -5,9 +5,11 @@ declare namespace Editor {
     name: string;
     // biome-ignore lint/suspicious/noExplicitAny: a text, a number or a switch, as the widget is
     value: any;
+    type?: string;
     label?: string;
+    element?: HTMLElement;
     serialize?: boolean;
-    options: { values?: string[] | (() => string[]) };
+    options: { values?: string[] | (() => string[]); getOptionLabel?: (value: unknown) => string };
     callback?: (value: unknown, canvas?: Canvas, node?: Node) => unknown;
   }
 
@@ -76,6 +78,7 @@ declare namespace Editor {
     name: string;
     commands?: Command[];
     menuCommands?: { path: string[]; commands: string[] }[];
+    init?(): Promise<void>;
     setup?(): void;
     afterConfigureGraph?(): void;
     nodeCreated?(node: Node): void;
@@ -102,7 +105,7 @@ declare namespace Editor {
     registerExtension(extension: Extension): void;
   }
 
-  interface Api {
+  interface Api extends EventTarget {
     apiURL(path: string): string;
     dispatchEvent(event: CustomEvent): boolean;
     queuePrompt(...values: unknown[]): Promise<unknown>;

@@ -1,9 +1,12 @@
-"""The editor in Chinese: names, tooltips, categories and search."""
+"""The editor in Chinese: names, tooltips, categories and search, and workflows, which are saved as they were."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+
+from scripts.workflows.files import read_workflow
 
 LOCALE = Path(__file__).resolve().parents[2] / "locales" / "zh"
 STORES = 'const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;'
@@ -22,6 +25,17 @@ return Object.fromEntries(args[0].map((type) => {{
     outputs: (node.outputs ?? []).map(label),
   }}];
 }}));
+"""
+# Titles, notes, and what the editor writes beside the slots of nodes that stand for subgraphs.
+CANVAS = """
+const name = (slot) => slot.label || slot.localized_name || slot.name;
+const folded = graph.nodes.filter((node) => node.subgraph);
+const graphs = [graph, ...folded.map((node) => node.subgraph)];
+return [
+  ...graphs.flatMap(({ groups, nodes }) => [...groups, ...nodes].map(({ title }) => title)),
+  ...folded.flatMap((node) => [...node.inputs, ...node.outputs, ...node.subgraph.inputs].map(name)),
+  ...graph.nodes.filter((node) => node.type === "MarkdownNote").map((node) => node.widgets[0].value),
+];
 """
 SEARCH = f"{STORES} return stores.get('nodeDef').nodeSearchService.searchNode(args[0]).map((found) => found.name);"
 
@@ -49,3 +63,17 @@ def test_nodes_are_chinese_from_title_to_sockets(chinese_page):
         assert shown[node]["outputs"] == [slot["name"] for slot in text["outputs"].values()]
     assert {shown[node]["category"].split("/")[1] for node in texts} >= set(categories.values())
     assert "ConsistentID_AddPerson" in chinese_page.evaluate(SEARCH, "人物")
+    check_canvas(chinese_page)
+
+
+def check_canvas(page):
+    """A workflow's texts are Chinese, also inside; apart from the host's names of slots, its file has none of that."""
+    page.load(read_workflow("small_two_people_zoo"))
+    shown = page.evaluate(CANVAS)
+    assert {"请先看这里", "1  两个人", "使用方法", "两个人的身份", "绘制人物 A", "身份 2", "人脸解析器"} <= set(shown)
+    assert [text for text in shown if "点 **运行**" in text]
+    rest = {text for text in shown if re.search("[a-z]{3}", text) and not re.search("[\u4e00-\u9fff]", text)}
+    assert rest <= {"Latent"}, "the host's own word in Chinese"
+    saved = re.sub(r'"localized_name": "[^"]*"', "", json.dumps(page.save(), ensure_ascii=False))
+    assert not re.findall("[\u4e00-\u9fff]+", saved)
+    assert "Identities of both people" in saved and "## 1  Press **Run**. Nothing is downloaded." in saved

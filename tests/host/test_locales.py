@@ -74,6 +74,18 @@ def test_no_text_holds_what_the_editor_would_read_as_a_command(schemas):
         assert not [text for text in list_leaves(read_locale(name)).values() if SPECIAL.search(text)]
 
 
+def test_what_lists_offer_is_translated(schemas):
+    """But for names of models, packages and devices, and numbers."""
+    from comfy_api.latest import io
+
+    choices = json.loads((ROOT / "js" / "zh" / "choices.json").read_text(encoding="utf-8"))
+    files = {"adapter_name", "package", "parser_name", "model_folder", "name", "provider", "channel_order", "side_px"}
+    files |= {"sampler_name", "scheduler"}  # the host's
+    combos = [one for schema in schemas.values() for one in schema.inputs if isinstance(one, io.Combo.Input)]
+    offered = {value for combo in combos if combo.id not in files for value in combo.options}
+    assert not {value for value in offered if value not in choices and len(str(value)) > 1}
+
+
 def test_categories_of_this_pack_are_translated(schemas):
     """`loaders` and `sampling` are the host's own, and translated by it."""
     parts = {part for schema in schemas.values() for part in schema.category.split("/")}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from consistentid.evaluation.engine import Drawing
+from consistentid.evaluation.engine import Drawing, Engine
 from consistentid.evaluation.gallery import Gallery
 from consistentid.evaluation.plan import read_plan
 from zoo.drawn_faces import choose_scene, describe_person, draw_portrait, sample_person, write_scene_prompt
@@ -36,7 +36,7 @@ def main() -> None:
     print(args.folder / "plan.json")
 
 
-class Drawn:
+class Drawn(Engine):
     """An engine that draws the very person in the prompted scene."""
 
     name = "drawn"
@@ -54,7 +54,7 @@ class Drawn:
         return Drawing(Image.fromarray(draw_portrait(who, scene, PHOTO_PX).image), None)
 
 
-class Pasted:
+class Pasted(Engine):
     """An engine that gives back the photo."""
 
     name = "pasted"

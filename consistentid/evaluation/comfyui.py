@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..fingerprint import hash_path
 from ..packages import needed
-from .engine import Drawing, DrawingError, EngineError
+from .engine import Drawing, DrawingError, Engine, EngineError
 from .workflow import Workflow
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FREE_S = 1
 FOLDER = "consistentid_evaluation"
 
 
-class ComfyUI:
+class ComfyUI(Engine):
     """address: http://HOST:PORT. timeout_s: how long one picture may take. poll_s: between two looks at the server."""
 
     def __init__(self, address: str, workflow: Workflow, timeout_s: float = 1800, poll_s: float = 0.5):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .scoring import Scorer
 
+ADDRESS = "http://127.0.0.1:8188"
 EXAMPLES = (
     "python -m consistentid evaluate run plan.csv RUNS/ours --settings portrait.json --clip CLIP_FOLDER",
     "python -m consistentid evaluate run plan.csv RUNS/other --workflow other_api.json --clip CLIP_FOLDER",
@@ -64,7 +66,9 @@ def _add_plan(run: argparse.ArgumentParser) -> None:
 def _add_comfyui(run: argparse.ArgumentParser) -> None:
     group = run.add_argument_group("draw with a running ComfyUI")
     group.add_argument("--workflow", type=Path, help="any workflow in API format")
-    group.add_argument("--address", default="http://127.0.0.1:8188", help="(default: http://127.0.0.1:8188)")
+    group.add_argument(
+        "--address", action="append", help=f"of several the free one draws; may be repeated (default: {ADDRESS})"
+    )
     for name, (default,) in (("photo", Places.photo), ("prompt", Places.prompt), ("seed", Places.seed)):
         group.add_argument(
             f"--{name}-input",
@@ -140,11 +144,15 @@ def _choose_engine(arguments: argparse.Namespace, plan):
         raise EngineError("Name one of --settings (draw with the headless engine) and --workflow (draw with ComfyUI).")
     if arguments.workflow:
         from .comfyui import ComfyUI
+        from .servers import Servers
         from .workflow import read_workflow
 
         given = {name: getattr(arguments, f"{name}_input") for name in ("photo", "prompt", "seed")}
         places = Places(**{name: tuple(value) for name, value in given.items() if value}, output=arguments.output_node)
-        return ComfyUI(arguments.address, read_workflow(arguments.workflow, places), arguments.timeout)
+        workflow = read_workflow(arguments.workflow, places)
+        addresses = dict.fromkeys(address.rstrip("/") for address in arguments.address or [ADDRESS])
+        servers = [ComfyUI(address, workflow, arguments.timeout) for address in addresses]
+        return Servers(servers, lambda text: print(text, file=sys.stderr)) if len(servers) > 1 else servers[0]
     if not arguments.settings:
         raise EngineError(
             "Name --settings FILE to draw with the headless engine, --workflow FILE for ComfyUI, or --no-draw."

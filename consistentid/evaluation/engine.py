@@ -1,6 +1,7 @@
 """What every engine gives: a picture of a photo, a prompt and a seed."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,16 @@ class Drawing:
     seconds: float | None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A picture to draw. number: of those that are asked for."""
+
+    number: int
+    photo: Path
+    prompt: str
+    seed: int
+
+
 class Engine(Protocol):
     def describe(self) -> dict:
         """Everything that determines the pictures, as JSON can hold it."""
@@ -33,3 +44,16 @@ class Engine(Protocol):
     def draw(self, photo: Path, prompt: str, seed: int) -> Drawing:
         """DrawingError when this picture fails, EngineError when every other would."""
         ...
+
+    def draw_all(self, asked: Sequence[Asked]) -> "Iterator[tuple[Asked, Drawing | DrawingError]]":
+        """Each picture, or why it failed, as soon as it is there, in any order; EngineError when none can follow.
+
+        The first has no time, since models may be loaded for it.
+        """
+        for number, one in enumerate(asked):
+            try:
+                drawing = self.draw(one.photo, one.prompt, one.seed)
+            except DrawingError as error:
+                yield one, error
+            else:
+                yield one, drawing if number else replace(drawing, seconds=None)

@@ -15,7 +15,7 @@ from ..errors import ConsistentIDError
 from ..face.photo import open_photo
 from ..fingerprint import hash_path
 from ..whole_file import replace_file
-from .engine import DrawingError, Engine, EngineError
+from .engine import Asked, Drawing, DrawingError, Engine, EngineError
 from .plan import Case, Plan
 
 FORMAT = 1
@@ -100,8 +100,7 @@ class Gallery:
         """Keep the plan, and draw its cases that have no picture, failed ones again; returns how many were drawn.
 
         template: the text that is sent, with {prompt} in it. A picture that fails is noted, and the next is drawn;
-        EngineError when GIVE_UP fail one after another, of several people if there are. The first is not timed, since
-        models may be loaded for it.
+        EngineError when GIVE_UP fail one after another, of several people if there are.
         on_case(done, total) is called before the first and after each.
         """
         if "{prompt}" not in template:
@@ -113,24 +112,28 @@ class Gallery:
         several = len({case.person for case in missing}) > 1
         drawn, failed = 0, []
         on_case(0, len(missing))
-        for done, case in enumerate(missing, 1):
-            error = self._draw(case, plan.people[case.person][0], engine, template, is_first=done == 1)
+        asked = [
+            Asked(number, plan.people[case.person][0], template.replace("{prompt}", case.prompt), case.seed)
+            for number, case in enumerate(missing)
+        ]
+        for done, (one, result) in enumerate(engine.draw_all(asked), 1):
+            case = missing[one.number]
+            error = self._keep(case, result)
             drawn, failed = (drawn, [*failed, case.person]) if error else (drawn + 1, [])
             if len(failed) >= GIVE_UP and len(set(failed)) > several:
                 raise EngineError(f"{len(failed)} pictures failed one after another, the last with: {error}")
             on_case(done, len(missing))
         return drawn
 
-    def _draw(self, case: Case, photo: Path, engine: Engine, template: str, is_first: bool) -> str:
-        """Why it failed, or ""."""
+    def _keep(self, case: Case, result: Drawing | DrawingError) -> str:
+        """Write what became of a case; returns why it failed, or ""."""
         picture, seconds, error = self.find_picture(case), None, ""
-        try:
-            drawing = engine.draw(photo, template.replace("{prompt}", case.prompt), case.seed)
-            seconds = None if is_first else drawing.seconds
+        if isinstance(result, Drawing):
+            seconds = result.seconds
             with replace_file(picture) as part:
-                drawing.image.save(part, format="PNG")
-        except DrawingError as failure:
-            error = str(failure)
+                result.image.save(part, format="PNG")
+        else:
+            error = str(result)
         record = {"person": case.person, "prompt": case.prompt, "seed": case.seed, "seconds": seconds, "error": error}
         _write_text(picture.with_suffix(".json"), json.dumps(record, ensure_ascii=False))
         return error

@@ -35,7 +35,7 @@ from ..headless.unet import InstalledAdapter, install_adapter
 from ..identity import Identity
 from ..identity.encode import PhotoModels, align_photo
 from ..suggestion import suggest
-from .engine import Drawing, DrawingError, EngineError
+from .engine import Drawing, DrawingError, Engine, EngineError
 
 PLANNED = ("face", "identity", "person", "prompt", "seed", "batch", "models_folder")
 """Settings that the plan decides, or that only say where to look."""
@@ -67,7 +67,7 @@ class Loaded:
                 network.to(device)
 
 
-class Headless:
+class Headless(Engine):
     """settings: all but photo, prompt and seed. Files that are not named are looked for as `portrait` does. captions:
     {photo: facial description}, in place of that of the settings."""
 

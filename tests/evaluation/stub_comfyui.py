@@ -21,7 +21,7 @@ GRAPH = {
 class Stub:
     """uploads: {name: bytes}; graphs: what was queued; fault(graph): None, or {"refuse": ...}, {"entry": ...}.
 
-    cleared: the queue is empty.
+    cleared: the queue is empty. stop(): as if the process were killed.
     """
 
     def __init__(self):
@@ -30,7 +30,8 @@ class Stub:
         self.deleted: list[str] = []
         self.freed = self.cleared = False
         self.fault = lambda graph: None
-        self.address = ""
+        self.address, self.version = "", "0.3.64"
+        self.stop = lambda: None
 
     def finish(self, number: int) -> dict:
         """The history of a run that took a quarter of a second, after two seconds in the queue."""
@@ -56,6 +57,7 @@ def running_stub():
     stub = Stub()
     handler = type("Handler", (_Handler,), {"stub": stub})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        stub.stop = lambda: [server.shutdown(), server.server_close()].clear()
         stub.address = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -96,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             running = [] if self.stub.cleared else [[0, str(len(self.stub.graphs) - 1), {}]]
             return self._send(json.dumps({"queue_running": running, "queue_pending": []}).encode())
         if url.path == "/system_stats":
-            return self._send(b'{"system": {"comfyui_version": "0.3.64"}}')
+            return self._send(json.dumps({"system": {"comfyui_version": self.stub.version}}).encode())
         asked = urllib.parse.parse_qs(url.query)
         if url.path != "/view" or asked["subfolder"] != ["a b"] or asked["type"] != ["temp"]:
             return self._send(b"not here", 404)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from consistentid.evaluation.engine import Drawing, DrawingError, EngineError
+from consistentid.evaluation.engine import Drawing, DrawingError, Engine, EngineError
 from consistentid.evaluation.gallery import Entry, Gallery
 
 
-class Painter:
+class Painter(Engine):
     """Paints the seed; fails while `failing` holds the prompt."""
 
     def __init__(self, style="oil"):

@@ -8,6 +8,7 @@ from ..command_line import give_examples
 from ..errors import ConsistentIDError
 from ..face.region_words import ALL_WORDS, OTHER_NAMES, PUBLISHED_REGIONS, order_words
 from ..model_files.find import VARIABLE, find_by_id
+from ..ray_session import add_ray_options, read_cluster
 from ..storage import Storage, is_address
 from ..whole_file import claim_folder
 
@@ -32,16 +33,8 @@ def add_preparation(actions) -> None:
     )
     wanted.add_argument("--people", type=int, default=1, help="most faces in a photo (default: 1)")
     wanted.add_argument("--quality", type=float, default=0.0, help="lowest quality of the face, 0..1 (default: 0)")
-    prepare.add_argument("--workers", type=int, default=4, help="photos at once (default: 4)")
-    prepare.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="prepare with Ray: in processes on this machine, or on the cluster at an address; both folders may then "
-        "be addresses too (s3://, gs://, hf://)",
-    )
-    prepare.add_argument("--gpu-share", type=float, default=0.0, help="of a GPU for each process of Ray (default: 0)")
+    places = "; both folders may then be addresses too (s3://, gs://, hf://)"
+    add_ray_options(prepare, "prepare", places, workers="photos at once")
     captions = prepare.add_argument_group("captions that no file beside a photo holds")
     captions.add_argument("--captioner", help="folder of a vision-language model that writes missing captions")
     captions.add_argument(
@@ -117,7 +110,8 @@ def _prepare_photos(arguments):
     package = arguments.face_package or find_by_id("face_analysis", arguments.models_folder)
     parser = arguments.face_parser or find_by_id("face_parser", arguments.models_folder)
     watch = show_progress("Prepared", "photo")
-    if arguments.ray is None:
+    cluster = read_cluster(arguments)
+    if cluster is None:
         from ..face.package import load_face_analysis
         from ..face.parsing import load_face_parser
 
@@ -128,7 +122,7 @@ def _prepare_photos(arguments):
     fixed = arguments.fixed_captions and is_address(arguments.out)
     places = (_make_absolute(place) for place in (arguments.photos, arguments.out, package, parser))
     task = Task(*places, device=arguments.device, wanted=wanted, fixed_captions=fixed)
-    return prepare_on_ray(task, arguments.ray, arguments.workers, arguments.gpu_share, watch)
+    return prepare_on_ray(task, cluster, watch)
 
 
 def _make_absolute(place: str | Path) -> str:

@@ -9,11 +9,11 @@ from ..errors import ConsistentIDError
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
+from ..ray_session import Cluster, map_rows, ray_session
 from ..storage import Storage, StorageError, is_address
 from .captions import FIXED
 from .layout import FOLDERS, MERGED
 from .prepare import FaceModels, Preparation, prepare_photo
-from .ray_session import RayError, ray_session
 from .records import DatasetError, encode_json, encode_record
 from .remote import list_names, read_entries
 from .run import (
@@ -87,17 +87,13 @@ class Worker:
 
 
 def prepare_on_ray(
-    task: Task,
-    address: str = "",
-    workers: int = 4,
-    gpu_share: float = 0.0,
-    watch: Callable[[int, int], None] = lambda done, total: None,
+    task: Task, cluster: Cluster, watch: Callable[[int, int], None] = lambda done, total: None
 ) -> Outcome:
-    """As `prepare_folder`, in up to `workers` processes of Ray, here or at an address.
+    """As `prepare_folder`, in processes of Ray, here or at an address.
 
-    gpu_share: of a GPU, for each process. A process that dies is started again with what it had not finished; a record
-    is written under its own name with the same bytes, so there is one for each photo. A photo that could not be read or
-    written is left for the next run. RayError when Ray cannot go on.
+    A process that dies is started again with what it had not finished; a record is written under its own name with the
+    same bytes, so there is one for each photo. A photo that could not be read or written is left for the next run.
+    RayError when Ray cannot go on.
     """
     source, out = Storage(task.source), Storage(task.out)
     captions = list_source(source, out)
@@ -106,50 +102,33 @@ def prepare_on_ray(
     rejected, open_ones = find_open(captions, there, out)
     outcome = Outcome(0, len(there), rejected)
     if open_ones:
-        with ray_session(address, workers) as ray:
+        with ray_session(cluster) as ray:
             rows = [{"photo": photo, "captions": " ".join(captions[photo])} for photo in open_ones]
-            outcome = _run(ray, rows, task, workers, gpu_share, outcome, watch)
+            outcome = _run(ray, rows, task, cluster, outcome, watch)
     # As one machine writes it: in the order of the photos, not of the processes.
     rejected = {photo: outcome.rejected[photo] for photo in captions if photo in outcome.rejected}
     out.write(REJECTED, encode_json(rejected))
     return replace(outcome, rejected=rejected)
 
 
-def _run(ray, rows: list[dict], task: Task, workers: int, gpu_share: float, outcome: Outcome, watch) -> Outcome:
-    ray.data.DataContext.get_current().enable_progress_bars = False
+def _run(ray, rows: list[dict], task: Task, cluster: Cluster, outcome: Outcome, watch) -> Outcome:
     out, made, in_a_row = Storage(task.out), 0, 0
     rejected, failed = dict(outcome.rejected), dict(outcome.failed)
-    blocks = max(-(-len(rows) // BUNDLE), min(len(rows), 4 * workers))
-    photos = ray.data.from_items(rows, override_num_blocks=blocks)
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=workers)
-    lines = photos.map_batches(
-        Worker, fn_constructor_args=(task,), compute=pool, num_gpus=gpu_share or None, batch_size=None
-    )
+    blocks = max(-(-len(rows) // BUNDLE), min(len(rows), 4 * cluster.workers))
     watch(0, len(rows))
-    try:
-        for block in lines.iter_batches(batch_size=None, prefetch_batches=0):
-            for photo, kind, reason in zip(block["photo"], block["kind"], block["reason"], strict=True):
-                made += kind == MADE
-                in_a_row = in_a_row + 1 if kind == FAILED else 0
-                if kind != MADE:
-                    (failed if kind == FAILED else rejected)[str(photo)] = str(reason)
-            out.write(REJECTED, encode_json(rejected))
-            watch(made + len(failed) + len(rejected) - len(outcome.rejected), len(rows))
-            if in_a_row >= GIVE_UP:
-                raise StorageError(
-                    f"{in_a_row} photos failed one after another, the last with: {list(failed.values())[-1]}"
-                )
-    except ray.exceptions.RayError as error:
-        raise RayError(
-            f"Ray gave up after {made} records ({_find_reason(error)}). They are kept: the same command goes on."
-        ) from error
+    for block in map_rows(ray, rows, Worker, (task,), cluster, blocks):
+        for photo, kind, reason in zip(block["photo"], block["kind"], block["reason"], strict=True):
+            made += kind == MADE
+            in_a_row = in_a_row + 1 if kind == FAILED else 0
+            if kind != MADE:
+                (failed if kind == FAILED else rejected)[str(photo)] = str(reason)
+        out.write(REJECTED, encode_json(rejected))
+        watch(made + len(failed) + len(rejected) - len(outcome.rejected), len(rows))
+        if in_a_row >= GIVE_UP:
+            raise StorageError(
+                f"{in_a_row} photos failed one after another, the last with: {list(failed.values())[-1]}"
+            )
     return Outcome(made, outcome.kept, rejected, failed)
-
-
-def _find_reason(error: Exception) -> str:
-    """The last line that says something of what happened in a process."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 def list_source(source: Storage, out: Storage) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..command_line import give_examples
+from ..ray_session import add_ray_options
 from ..whole_file import claim_folder
 from .ablation import NAMES
 
@@ -21,6 +22,7 @@ def add_ablation(actions, add_plan, add_models) -> None:
     add_plan(ablate)
     ablate.add_argument("--rows", nargs="+", choices=NAMES, required=True, help="what to change")
     ablate.add_argument("--settings", type=Path, required=True, help="of portrait: JSON, or a PNG that it made")
+    add_ray_options(ablate, "draw")
     add_models(ablate)
 
 
@@ -32,9 +34,9 @@ def _ablate(arguments: argparse.Namespace) -> int:
 def _draw_rows(arguments: argparse.Namespace) -> int:
     from ..terminal import hide_loading_bars, show_progress
     from .ablation import list_rows
-    from .command import compare_runs, prepare, write_reports
+    from .command import compare_runs, make_headless, prepare, write_reports
     from .gallery import Gallery
-    from .headless import Headless, read_run_settings
+    from .headless import read_run_settings
     from .outcome import score_gallery
 
     hide_loading_bars()
@@ -44,7 +46,7 @@ def _draw_rows(arguments: argparse.Namespace) -> int:
     failed = 0
     for row in rows:
         folder = arguments.out / row.name
-        engine = Headless(row.settings, plan.first_photo, plan.captions_by_photo if row.with_captions else {})
+        engine = make_headless(arguments, row.settings, plan, plan.captions_by_photo if row.with_captions else {})
         gallery = Gallery(folder)
         gallery.draw_missing(plan, engine, arguments.template, show_progress(row.name, "picture"))
         outcome = score_gallery(plan, gallery, scorer, arguments.real, show_progress(f"Scored {row.name}", "picture"))

@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..command_line import give_examples
+from ..ray_session import add_ray_options, read_cluster
 from ..whole_file import claim_folder, replace_file
 from .ablation_command import add_ablation
 from .plan_command import add_plan_maker
@@ -15,6 +17,8 @@ from .study_command import add_study
 from .workflow import Places
 
 if TYPE_CHECKING:
+    from ..headless.portrait_settings import PortraitSettings
+    from .engine import Engine
     from .plan import Plan
     from .scoring import Scorer
 
@@ -41,6 +45,7 @@ def add_command(subparsers) -> None:
     run.add_argument(
         "--settings", type=Path, help="draw with the headless engine: JSON or PNG with the options of portrait"
     )
+    add_ray_options(run, "draw with the headless engine and")
     _add_comfyui(run)
     _add_models(run)
     compare = actions.add_parser(
@@ -142,6 +147,8 @@ def _choose_engine(arguments: argparse.Namespace, plan):
 
     if arguments.workflow and arguments.settings:
         raise EngineError("Name one of --settings (draw with the headless engine) and --workflow (draw with ComfyUI).")
+    if arguments.workflow and arguments.ray is not None:
+        raise EngineError("--ray draws with the headless engine. To draw with several ComfyUIs, repeat --address.")
     if arguments.workflow:
         from .comfyui import ComfyUI
         from .servers import Servers
@@ -157,9 +164,22 @@ def _choose_engine(arguments: argparse.Namespace, plan):
         raise EngineError(
             "Name --settings FILE to draw with the headless engine, --workflow FILE for ComfyUI, or --no-draw."
         )
-    from .headless import Headless, read_run_settings
+    from .headless import read_run_settings
 
-    return Headless(read_run_settings(arguments.settings), plan.first_photo, plan.captions_by_photo)
+    return make_headless(arguments, read_run_settings(arguments.settings), plan, plan.captions_by_photo)
+
+
+def make_headless(
+    arguments: argparse.Namespace, settings: "PortraitSettings", plan: "Plan", captions: Mapping[Path, str]
+) -> "Engine":
+    """The headless engine, here or in processes of Ray."""
+    from .headless import Headless
+    from .ray_headless import RayHeadless
+
+    cluster = read_cluster(arguments)
+    if cluster is None:
+        return Headless(settings, plan.first_photo, captions)
+    return RayHeadless(settings, plan.first_photo, captions, cluster)
 
 
 def _compare(arguments: argparse.Namespace) -> int:

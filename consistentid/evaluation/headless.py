@@ -69,15 +69,22 @@ class Loaded:
 
 class Headless(Engine):
     """settings: all but photo, prompt and seed. Files that are not named are looked for as `portrait` does. captions:
-    {photo: facial description}, in place of that of the settings."""
+    {photo: facial description}, in place of that of the settings. place: device and precision, by default those that
+    suit this machine."""
 
-    def __init__(self, settings: PortraitSettings, any_photo: Path, captions: Mapping[Path, str] | None = None):
+    def __init__(
+        self,
+        settings: PortraitSettings,
+        any_photo: Path,
+        captions: Mapping[Path, str] | None = None,
+        place: tuple[str, str] | None = None,
+    ):
         settings = replace(settings, face=str(any_photo), identity="", person=(), prompt=settings.word, seed=0, batch=1)
         settings.check()
         settings = find_files(settings)
-        device, dtype = choose_device(settings)
+        device, dtype = place or choose_device(settings)
         self.settings = replace(settings, device=device, dtype=dtype)
-        self.captions = captions or {}
+        self.captions = {} if captions is None else captions
         self._loaded: Loaded | None = None
         self._people: dict[Path, tuple[Identity | None, dict[str, TextIdentity]]] = {}
 

@@ -3,12 +3,14 @@
 import argparse
 import sys
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
 from ..command_line import give_examples
 from ..errors import ConsistentIDError
+from ..ray_session import add_ray_options, ray_session, read_cluster
 from ..terminal import hide_loading_bars, show_progress
 from ..whole_file import claim_folder
 from .portrait_settings import PortraitSettings, read_settings
@@ -48,6 +50,7 @@ def add_command(subparsers) -> None:
     parser.add_argument("--from-png", metavar="PNG", help="repeat the run that made a PNG; other options change it")
     parser.add_argument("--plan", metavar="CSV", help="draw a table of portraits into the folder --out")
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="pictures of a plan at a time (default: 4)")
+    add_ray_options(parser.add_argument_group("a plan on many machines"), "draw the plan")
     group: Any = parser
     for item in fields(PortraitSettings):
         group = parser.add_argument_group(GROUPS[item.name]) if item.name in GROUPS else group
@@ -67,6 +70,8 @@ def run_portrait(arguments: argparse.Namespace) -> int:
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
     }
     settings = replace(settings, **given)
+    if arguments.ray is not None and not arguments.plan:
+        raise ConsistentIDError("--ray draws a plan; name one with --plan.")
     if arguments.plan:
         return _run_plan(arguments, settings)
     settings.check()
@@ -89,7 +94,9 @@ def _run_plan(arguments: argparse.Namespace, settings: PortraitSettings) -> int:
     """Draw a plan and say what became of its rows; 1 if one has no picture."""
     from .plan import read_rows
     from .plan_run import TABLE, draw_plan
+    from .ray_hands import RayHands
 
+    cluster = read_cluster(arguments)
     if arguments.attention or settings.person or arguments.at_once < 1:
         raise ConsistentIDError(
             "--plan draws one person in each row, so --person and --attention do not go with it, and --at-once is a "
@@ -97,8 +104,13 @@ def _run_plan(arguments: argparse.Namespace, settings: PortraitSettings) -> int:
         )
     rows, models = read_rows(arguments.plan, settings)
     out = Path(arguments.out or Path(arguments.plan).stem)
+    given = rows, models, out, arguments.at_once, arguments.overwrite, _show_bars()
     with claim_folder(out):
-        outcome = draw_plan(rows, models, out, arguments.at_once, arguments.overwrite, _show_bars())
+        if cluster is None:
+            outcome = draw_plan(*given)
+        else:
+            with ray_session(cluster) as ray:
+                outcome = draw_plan(*given, partial(RayHands, ray, cluster))
     rate = f", {outcome.drawn / outcome.seconds:.2f} a second" if outcome.drawn else ""
     print(f"Pictures drawn: {outcome.drawn}{rate}; there before: {outcome.kept}.")
     print(f"Rows without a picture: {len(outcome.problems)}.")

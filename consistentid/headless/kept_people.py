@@ -40,12 +40,16 @@ class KeptPeople:
         digest = hash_record([self._made_with, hash_path(photo)])
         return self.folder / f"{name_person(photo)}_{digest[:12]}.safetensors"
 
+    def has(self, photo: str) -> bool:
+        """Whether all that is to be known of a photo is kept; words that are people are not."""
+        return self.adapter is not None and not self.settings.word and _is_whole(self.find_file(photo))
+
     def read(self, photo: str) -> dict[str, TextIdentity]:
         """Keep the identity of a photo, unless that was done, and return the words that are people. Errors of
         `read_identity`."""
-        file = None if self.adapter is None else self.find_file(photo)
-        if not self.settings.word and file is not None and _is_whole(file):
+        if self.has(photo):
             return {}
+        file = None if self.adapter is None else self.find_file(photo)
         pixels, found = open_photo(photo), None
         if file is not None and self.adapter is not None:
             identity, found = read_identity(pixels, self.settings, self.adapter, self._photo_models)

@@ -4,25 +4,20 @@ already is kept, and a row that fails does not stop the others."""
 import csv
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from PIL import Image
 
-from ..adapter.config import find_config
 from ..checked import parse_json
-from ..errors import CheckpointError, ConsistentIDError, MissingPackageError
-from ..face2diffusion.encoder import TextIdentity
+from ..errors import ConsistentIDError
 from ..whole_file import replace_file
-from .kept_people import KeptPeople
-from .person import prepare_adapter
+from .hands import Hands
 from .plan import Row
-from .portrait import choose_device
 from .portrait_files import make_record
 from .portrait_settings import PNG_KEY, PortraitSettings
-from .studio import Asked, Studio, Weights
+from .studio import Asked, Group, Weights, Words, ask, weigh
 
 IDENTITIES, TABLE = "identities", "portraits.csv"
 ROW = "row"
@@ -47,12 +42,14 @@ def draw_plan(
     at_once: int = 4,
     overwrite: bool = False,
     watch: Watch = lambda word, done, total: None,
+    choose_hands: Callable[[PortraitSettings, Path], Hands] = Hands,
 ) -> Outcome:
     """Draw the pictures of all rows that `out` has not; the folder is there and belongs to this run.
 
     models: what rows share, with the path of every model. at_once: pictures that go through the UNet together; other
     numbers change pictures by rounding only. overwrite: write over pictures that were drawn otherwise. The table
-    portraits.csv says of each row what became of it. ConsistentIDError for models that cannot be used.
+    portraits.csv says of each row what became of it. choose_hands(models, folder of identities): who reads and
+    draws; by default this process. ConsistentIDError for models that cannot be used.
     """
     outcome = Outcome(problems={row.line: row.problem for row in rows if row.problem})
     files = (file for settings in (models, *(row.settings for row in rows)) for file in settings.list_files())
@@ -60,7 +57,7 @@ def draw_plan(
     try:
         open_rows = [row for row in rows if not row.problem and _is_open(row, out, sources, overwrite, outcome)]
         if open_rows:
-            _draw_rows(open_rows, models, out, at_once, watch, outcome)
+            _draw_rows(open_rows, choose_hands(models, out / IDENTITIES), out, at_once, watch, outcome)
     finally:
         _write_table(rows, out, outcome)
     return outcome
@@ -94,83 +91,66 @@ def _read_digest(picture: Path) -> str:
         return ""
 
 
-def _draw_rows(rows: list[Row], models: PortraitSettings, out: Path, at_once: int, watch: Watch, outcome: Outcome):
-    device, dtype = choose_device(models)
-    settings = replace(models, device=device, dtype=dtype)
-    if settings.consistentid:
-        adapter, settings = prepare_adapter(settings)
-    else:
-        adapter, settings = None, settings.settle(find_config(settings.base))
-    # What reads people is let go before the pipeline is loaded.
-    words = _read_people(rows, KeptPeople(settings, adapter, out / IDENTITIES), watch, outcome)
-    open_rows = [row for row in rows if row.line not in outcome.problems]
-    if open_rows:
-        studio = Studio(settings, adapter, KeptPeople(settings, adapter, out / IDENTITIES), words)
-        _draw_groups(studio, open_rows, out, max(1, at_once // settings.batch), watch, outcome)
-
-
-def _draw_groups(studio: Studio, rows: list[Row], out: Path, together: int, watch: Watch, outcome: Outcome):
-    """Rows that share the weights of the person, so many at once."""
-    waiting: dict[Weights, list[Asked]] = defaultdict(list)
-    start, done = time.perf_counter(), 0
-    watch("Drawn", 0, len(rows))
-    for row in rows:
-        try:
-            weights, asked = studio.prepare(row)
-        except ConsistentIDError as error:
-            outcome.problems[row.line] = str(error)
-            continue
-        waiting[weights].append(asked)
-        if len(waiting[weights]) == together:
-            done += _draw_group(studio, weights, waiting.pop(weights), out, outcome)
-            watch("Drawn", done, len(rows))
-    for weights, group in waiting.items():
-        done += _draw_group(studio, weights, group, out, outcome)
-        watch("Drawn", done, len(rows))
+def _draw_rows(rows: list[Row], hands: Hands, out: Path, at_once: int, watch: Watch, outcome: Outcome):
+    words = _read_people(rows, hands, watch, outcome)
+    groups = list(_make_groups(rows, hands, at_once, outcome))
+    pictures = hands.draw(groups, words) if groups else ()
+    start, done, total = time.perf_counter(), 0, sum(len(group.asked) for group in groups)
+    watch("Drawn", 0, total)
+    for group, drawn in pictures:
+        for asked, images in zip(group.asked, drawn, strict=True):
+            if isinstance(images, str):
+                outcome.problems[asked.row.line] = images
+            else:
+                outcome.drawn += _keep(asked, images, out)
+        done += len(group.asked)
+        watch("Drawn", done, total)
     outcome.seconds = time.perf_counter() - start
 
 
-def _read_people(rows: list[Row], people: KeptPeople, watch: Watch, outcome: Outcome) -> dict[str, dict]:
+def _read_people(rows: list[Row], hands: Hands, watch: Watch, outcome: Outcome) -> Words:
     """{photo: words that are people}; each photo is read once, and its failure is one of all its rows."""
-    photos = dict.fromkeys(row.settings.face for row in rows if row.settings.face)
-    words: dict[str, dict[str, TextIdentity]] = {}
+    photos = list(dict.fromkeys(row.settings.face for row in rows if row.settings.face))
+    words: Words = {}
     failed: dict[str, str] = {}
     watch("People read", 0, len(photos))
-    for number, photo in enumerate(photos, 1):
-        try:
-            words[photo] = people.read(photo)
-        except (CheckpointError, MissingPackageError):  # of the models, not of this photo
-            raise
-        except ConsistentIDError as error:
-            failed[photo] = str(error)
+    for number, (photo, found) in enumerate(hands.read(photos), 1):
+        if isinstance(found, str):
+            failed[photo] = found
+        else:
+            words[photo] = found
         watch("People read", number, len(photos))
     outcome.problems |= {row.line: failed[row.settings.face] for row in rows if row.settings.face in failed}
     return words
 
 
-def _draw_group(studio: Studio, weights: Weights, group: Sequence[Asked], out: Path, outcome: Outcome) -> int:
-    """Draw and write; returns the number of rows. A group that is too large for the device is drawn in halves."""
-    try:
-        images = studio.draw(weights, group)
-    except torch.OutOfMemoryError as error:
-        half = len(group) // 2
-        if half:
-            return sum(_draw_group(studio, weights, part, out, outcome) for part in (group[:half], group[half:]))
-        raise ConsistentIDError(
-            f"One picture of {studio.settings.width} x {studio.settings.height} is too large for the memory of "
-            f"{studio.settings.device} ({error}). Try --offload, --dtype float16 or a smaller size."
-        ) from error
-    except ConsistentIDError as error:
-        outcome.problems |= {asked.row.line: str(error) for asked in group}
-        return len(group)
-    left = iter(images)
-    for asked in group:
-        record = make_record(asked.settings, **{ROW: asked.row.digest})
-        for path, image in zip(asked.row.list_pictures(out), left, strict=False):
-            with replace_file(path) as part:
-                image.save(part, format="PNG", pnginfo=record)
-            outcome.drawn += 1
-    return len(group)
+def _make_groups(rows: list[Row], hands: Hands, at_once: int, outcome: Outcome) -> Iterator[Group]:
+    """Rows that share the weights of the person, so many at once."""
+    waiting: dict[Weights, list[Asked]] = defaultdict(list)
+    together = max(1, at_once // hands.settings.batch)
+    for row in rows:
+        if row.line in outcome.problems:
+            continue
+        try:
+            asked = ask(row, hands.settings)
+            weights = weigh(hands.people.load(asked.settings), asked.settings)
+        except ConsistentIDError as error:
+            outcome.problems[row.line] = str(error)
+            continue
+        waiting[weights].append(asked)
+        if len(waiting[weights]) == together:
+            yield Group(weights, tuple(waiting.pop(weights)))
+    for weights, group in waiting.items():
+        yield Group(weights, tuple(group))
+
+
+def _keep(asked: Asked, images: Sequence[Image.Image], out: Path) -> int:
+    """Write the pictures of a row; returns their number."""
+    record = make_record(asked.settings, **{ROW: asked.row.digest})
+    for path, image in zip(asked.row.list_pictures(out), images, strict=True):
+        with replace_file(path) as part:
+            image.save(part, format="PNG", pnginfo=record)
+    return len(images)
 
 
 def _write_table(rows: Sequence[Row], out: Path, outcome: Outcome) -> None:

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from PIL import Image
 
 from ..adapter.checkpoint import Adapter
 from ..adapter.config import find_config
 from ..adapter.schedule import Schedule
+from ..errors import ConsistentIDError
 from ..face2diffusion.encoder import TextIdentity
+from ..identity import Identity
 from .conditioning import Conditioning, unite_conditionings
 from .kept_people import KeptPeople
 from .pipeline import Sampling, sample
@@ -21,58 +24,99 @@ from .unet import InstalledAdapter, install_adapter
 
 Weights = tuple[float, Schedule | None]
 """Weight and schedule of the ID tokens, which a group of pictures shares."""
+Words = dict[str, dict[str, TextIdentity]]
+"""{photo: words of the prompt that are people}"""
+Drawn = list[Image.Image] | str
+"""The pictures of a row, or why it has none."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A row that is ready to be drawn, its settings complete, and what the UNet is told."""
+    """A row, and its settings with the seed and all that rows share."""
 
     row: Row
     settings: PortraitSettings
-    conditioning: Conditioning
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that go through the UNet together."""
+
+    weights: Weights
+    asked: tuple[Asked, ...]
+
+
+def ask(row: Row, shared: PortraitSettings) -> Asked:
+    own = {name: getattr(row.settings, name) for name in ("face", "identity", "prompt", "negative", "caption")}
+    seed = random.randrange(2**32) if row.settings.seed is None else row.settings.seed
+    return Asked(row, replace(shared, **own, change=row.settings.change, seed=seed))
+
+
+def weigh(identity: Identity | None, settings: PortraitSettings) -> Weights:
+    """identity: None where a word alone is the person."""
+    if identity is None:
+        return 0.0, None
+    changed = change_person(identity, settings)
+    return settings.weight * changed.weight, changed.schedule
 
 
 class Studio:
-    """adapter: None where a word alone is the person. words: {photo: those of the prompt that are people}."""
+    """adapter: None where a word alone is the person."""
 
-    def __init__(
-        self,
-        settings: PortraitSettings,
-        adapter: Adapter | None,
-        people: KeptPeople,
-        words: dict[str, dict[str, TextIdentity]],
-    ):
+    def __init__(self, settings: PortraitSettings, adapter: Adapter | None, people: KeptPeople, words: Words):
         self.settings, self.adapter, self.people, self.words = settings, adapter, people, words
         self.pipeline: Any = prepare_pipeline(settings, adapter.config if adapter else find_config(settings.base))
         self.installed: InstalledAdapter | None = install_adapter(self.pipeline.unet, adapter) if adapter else None
         self._sampling = make_sampling(replace(settings, seed=0))
 
-    def prepare(self, row: Row) -> tuple[Weights, Asked]:
-        """What the UNet is told for a row, and the weight and the schedule of the person in it."""
-        own = {name: getattr(row.settings, name) for name in ("face", "identity", "prompt", "negative", "caption")}
-        seed = random.randrange(2**32) if row.settings.seed is None else row.settings.seed
-        settings = replace(self.settings, **own, change=row.settings.change, seed=seed)
+    def draw(self, group: Group) -> list[Drawn]:
+        """Of each row of a group. ConsistentIDError for what would fail in every other group too."""
+        told: list[Conditioning] = []
+        found: list[Drawn] = []
+        for asked in group.asked:
+            try:
+                told.append(self._tell(asked.settings))
+                found.append([])
+            except ConsistentIDError as error:
+                found.append(str(error))
+        whole = [asked.settings for asked, one in zip(group.asked, found, strict=True) if not isinstance(one, str)]
+        drawn = iter(self._draw(group.weights, whole, told)) if whole else iter(())
+        return [one if isinstance(one, str) else next(drawn) for one in found]
+
+    def _tell(self, settings: PortraitSettings) -> Conditioning:
+        """What the UNet is told for a row."""
         words = self.words.get(settings.face, {})
         identity = self.people.load(settings)
         if identity is None or self.adapter is None:
-            base = find_config(settings.base)
-            return (0.0, None), Asked(row, settings, encode_word_text(self.pipeline, base, words, settings))
-        changed = change_person(identity, settings)
-        _, conditioning = encode_text(self.pipeline, self.adapter, changed, words, settings)
-        return (settings.weight * changed.weight, changed.schedule), Asked(row, settings, conditioning)
+            return encode_word_text(self.pipeline, find_config(settings.base), words, settings)
+        return encode_text(self.pipeline, self.adapter, change_person(identity, settings), words, settings)[1]
 
-    def draw(self, weights: Weights, group: Sequence[Asked]) -> list[Image.Image]:
-        """All pictures of a group, row after row."""
+    def _draw(self, weights: Weights, group: Sequence[PortraitSettings], told: Sequence[Conditioning]) -> list[Drawn]:
+        """A group that is too large for the device is drawn in halves."""
+        try:
+            images = self._sample(weights, group, told)
+        except torch.OutOfMemoryError as error:
+            half = len(group) // 2
+            if half:
+                return [
+                    *self._draw(weights, group[:half], told[:half]),
+                    *self._draw(weights, group[half:], told[half:]),
+                ]
+            raise ConsistentIDError(
+                f"One picture of {self.settings.width} x {self.settings.height} is too large for the memory of "
+                f"{self.settings.device} ({error}). Try --offload, --dtype float16 or a smaller size."
+            ) from error
+        except ConsistentIDError as error:
+            return [str(error)] * len(group)
+        count = self.settings.batch
+        return [images[first : first + count] for first in range(0, len(images), count)]
+
+    def _sample(
+        self, weights: Weights, group: Sequence[PortraitSettings], told: Sequence[Conditioning]
+    ) -> list[Image.Image]:
         if self.installed:
             self.installed.set_weights(weights[0], self.settings.lora_weight, weights[1])
-        sampling: Sampling = replace(
-            self._sampling, seeds=tuple(seed for asked in group for seed in _list_seeds(asked))
-        )
-        conditionings = [asked.conditioning for asked in group]
-        told = conditionings[0] if len(group) == 1 else unite_conditionings(conditionings)
-        return sample(self.pipeline, told, sampling, self.installed)
-
-
-def _list_seeds(asked: Asked) -> range:
-    first = asked.settings.seed or 0
-    return range(first, first + asked.settings.batch)
+        seeds = [(settings.seed or 0) + number for settings in group for number in range(settings.batch)]
+        sampling: Sampling = replace(self._sampling, seeds=tuple(seeds))
+        united = told[0] if len(told) == 1 else unite_conditionings(list(told))
+        return sample(self.pipeline, united, sampling, self.installed)

@@ -129,7 +129,7 @@ def test_a_plan_goes_on(folder, options, capsys, monkeypatch):
     second.unlink()
     run_command("--plan", plan, "--out", out, *options)
     assert second.exists() and load_identity(kept)
-    monkeypatch.setattr(plan_run, "Studio", None)
+    monkeypatch.setattr(plan_run, "_draw_rows", None)
     run_command("--plan", plan, "--out", out, *options)
     assert "Pictures drawn: 0; there before: 2." in capsys.readouterr().out
 

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +26,10 @@ from .words import FrozenWords, WordSamples
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
+WAIT = timedelta(hours=12)
+"""How long processes wait for one that draws a sheet or reads the faces; one that dies breaks its connections."""
+KINDS = ("NO", "MULTI_CPU", "MULTI_GPU", "MULTI_NPU", "MULTI_XPU", "MULTI_MLU", "MULTI_MUSA", "MULTI_SDAA", "MULTI_HPU")
+"""Of accelerate, in which every process holds all weights."""
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -69,6 +74,7 @@ def assemble_run(config: TrainingConfig) -> Run:
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
     ema = make_ema(config, parameters)
     step = restore(config, accelerator, model, optimizer, ema)
+    check_agreement(accelerator, step, len(samples.records))
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     if ema:
         ema.to(accelerator.device)
@@ -107,8 +113,14 @@ def build_model(config: TrainingConfig, unet: "UNet2DConditionModel", base: Adap
 def start_accelerator(config: TrainingConfig):
     """The Accelerator of this process, and how many micro-batches it adds up."""
     with needed("accelerate", "Training"):
-        from accelerate import Accelerator
-    accelerator = Accelerator(mixed_precision=config.precision)
+        from accelerate import Accelerator, InitProcessGroupKwargs
+    accelerator = Accelerator(mixed_precision=config.precision, kwargs_handlers=[InitProcessGroupKwargs(timeout=WAIT)])
+    if accelerator.distributed_type not in KINDS:
+        kind = str(accelerator.distributed_type).rpartition(".")[2]
+        raise ConfigError(
+            f"accelerate is set up for {kind}, which shares weights out among processes; here "
+            "each holds them all. Start with `accelerate launch --multi_gpu`; docs/training.md says what fits."
+        )
     started = int(os.environ.get("WORLD_SIZE", 1))
     if accelerator.num_processes != started:
         raise ConfigError(
@@ -117,6 +129,17 @@ def start_accelerator(config: TrainingConfig):
         )
     accelerator.gradient_accumulation_steps = config.count_accumulated(accelerator.num_processes)
     return accelerator, accelerator.gradient_accumulation_steps
+
+
+def check_agreement(accelerator, step: int, records: int) -> None:
+    """ConfigError unless every process, on whatever machine, begins after the same step with as many records."""
+    found = accelerator.gather(torch.tensor([[step, records]], device=accelerator.device)).tolist()
+    if any(one != found[0] for one in found):
+        told = "; ".join(f"process {number} after step {one[0]} with {one[1]}" for number, one in enumerate(found))
+        raise ConfigError(
+            f"The processes do not begin alike, in steps and records: {told}. `output` and `dataset` have to be on a "
+            "disk or at an address that all machines share."
+        )
 
 
 def make_ema(config: TrainingConfig, parameters: list[torch.nn.Parameter]):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -153,30 +154,61 @@ def test_two_people_are_learnt_by_heart(tiny, make_config):
     assert last["localisation"] < first["localisation"] - 0.1 and last["mass"] > 1.3 * first["mass"]
 
 
+def launch_nodes(configs) -> list[subprocess.Popen]:
+    """`accelerate launch` on two machines, which are this one, with a process each; gloo on the CPU."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", 2]
+    launch += ["--num_processes", 2, "--main_process_ip", "127.0.0.1", "--main_process_port", port]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--machine_rank"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    commands = ([*launch, rank, HERE / "tiny_training.py", config] for rank, config in enumerate(configs))
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment}
+    return [subprocess.Popen(list(map(str, command)), **options) for command in commands]
+
+
 @pytest.mark.slow
-def test_two_processes_equal_one(tiny, make_config, tmp_path):
-    """gloo on the CPU; the same configuration with another output."""
+def test_two_machines_equal_one(tiny, make_config, tmp_path):
+    """Also where one machine goes on with the checkpoint of two; machines that found other checkpoints are refused."""
     one, two = (make_config(steps=2, batch=2, micro_batch=1, output=str(tmp_path / name)) for name in ("one", "two"))
     loop.train(one)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    program = [HERE / "tiny_training.py", write_config(tmp_path / "train.yaml", two)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run([*launch, *program], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    first, second = (
-        read_weights(Path(config.output) / "checkpoints/00000002/adapter.safetensors") for config in (one, two)
-    )
+    for node in launch_nodes([write_config(tmp_path / "train.yaml", two)] * 2):
+        said, _ = node.communicate(timeout=300)
+        assert node.returncode == 0, said[-3000:]
     start = name_tensors(assemble_run(make_config()).model.adapter)
+    compare_runs(one, two, "00000002", start)
+    for config in (one, two):
+        loop.train(replace(config, steps=3))
+    compare_runs(one, two, "00000003", start)
+    apart = [replace(one, steps=4), replace(one, steps=4, output=str(tmp_path / "elsewhere"))]
+    configs = [write_config(tmp_path / f"{number}.yaml", config) for number, config in enumerate(apart)]
+    for node in launch_nodes(configs):
+        said, _ = node.communicate(timeout=300)
+        assert node.returncode and "process 0 after step 3 with 3; process 1 after step 0 with 3" in said, said[-3000:]
+
+
+def compare_runs(one, two, step: str, start) -> None:
+    """Weights, what the optimiser keeps, and losses, but for rounding."""
+    first, second = (
+        read_weights(Path(config.output) / f"checkpoints/{step}/adapter.safetensors") for config in (one, two)
+    )
     moved = torch.cat([(first[name] - tensor).flatten() for name, tensor in start.items()])
     apart = torch.cat([(first[name] - second[name]).flatten() for name in start])
     assert moved.abs().max() > 1e-3
     # AdamW turns rounding errors of the smallest gradients into steps.
     assert apart.norm() < 1e-3 * moved.norm()
-    gradients, others = (load_checkpoint(config)[2]["optimizer"]["state"] for config in (one, two))
+    gradients, others = (load_checkpoint(replace(config, steps=9))[2]["optimizer"]["state"] for config in (one, two))
     for number, state in gradients.items():
         assert difference(state["exp_avg"], others[number]["exp_avg"]) < 1e-4 * state["exp_avg"].abs().max() + 1e-9
     for line, other in zip(read_steps(one.output), read_steps(two.output), strict=True):
         assert line == pytest.approx(other, rel=1e-3, abs=1e-4)
+
+
+def test_what_shares_weights_out_is_refused(make_config, monkeypatch):
+    monkeypatch.setattr("accelerate.Accelerator.distributed_type", "FSDP")
+    with pytest.raises(ConfigError, match=r"set up for FSDP.*--multi_gpu"):
+        assemble_run(make_config())
 
 
 def test_sdxl_in_mixed_precision(sdxl_folder, make_config):

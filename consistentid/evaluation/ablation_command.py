@@ -34,7 +34,8 @@ def _ablate(arguments: argparse.Namespace) -> int:
 def _draw_rows(arguments: argparse.Namespace) -> int:
     from ..terminal import hide_loading_bars, show_progress
     from .ablation import list_rows
-    from .command import compare_runs, make_headless, prepare, write_reports
+    from .command import compare_runs, prepare, write_reports
+    from .engine_choice import make_headless
     from .gallery import Gallery
     from .headless import read_run_settings
     from .outcome import score_gallery

@@ -2,27 +2,22 @@
 
 import argparse
 import json
-import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..command_line import give_examples
-from ..ray_session import add_ray_options, read_cluster
+from ..ray_session import add_ray_options
 from ..whole_file import claim_folder, replace_file
 from .ablation_command import add_ablation
+from .engine_choice import add_comfyui, choose_engine
 from .plan_command import add_plan_maker
 from .study_command import add_study
-from .workflow import Places
 
 if TYPE_CHECKING:
-    from ..headless.portrait_settings import PortraitSettings
-    from .engine import Engine
     from .plan import Plan
     from .scoring import Scorer
 
-ADDRESS = "http://127.0.0.1:8188"
 EXAMPLES = (
     "python -m consistentid evaluate run plan.csv RUNS/ours --settings portrait.json --clip CLIP_FOLDER",
     "python -m consistentid evaluate run plan.csv RUNS/other --workflow other_api.json --clip CLIP_FOLDER",
@@ -46,7 +41,7 @@ def add_command(subparsers) -> None:
         "--settings", type=Path, help="draw with the headless engine: JSON or PNG with the options of portrait"
     )
     add_ray_options(run, "draw with the headless engine and")
-    _add_comfyui(run)
+    add_comfyui(run)
     _add_models(run)
     compare = actions.add_parser(
         "compare", help="runs side by side; differences from the first", **give_examples(EXAMPLES[2])
@@ -66,23 +61,6 @@ def _add_plan(run: argparse.ArgumentParser) -> None:
     run.add_argument("--seeds", type=int, nargs="+", default=[0], help="where the plan has none (default: 0)")
     run.add_argument("--drop-word", default="", help="word to take out of the prompts, such as img")
     run.add_argument("--template", default="{prompt}", help="text to draw; scored is the prompt (default: {prompt})")
-
-
-def _add_comfyui(run: argparse.ArgumentParser) -> None:
-    group = run.add_argument_group("draw with a running ComfyUI")
-    group.add_argument("--workflow", type=Path, help="any workflow in API format")
-    group.add_argument(
-        "--address", action="append", help=f"of several the free one draws; may be repeated (default: {ADDRESS})"
-    )
-    for name, (default,) in (("photo", Places.photo), ("prompt", Places.prompt), ("seed", Places.seed)):
-        group.add_argument(
-            f"--{name}-input",
-            action="append",
-            metavar="NODE.INPUT",
-            help=f"where the {name} goes; NODE is an id, title or class; may be repeated (default: {default})",
-        )
-    group.add_argument("--output-node", default=Places.output, metavar="NODE", help="(default: titled output)")
-    group.add_argument("--timeout", type=float, default=1800, help="seconds for one picture (default: 1800)")
 
 
 def _add_models(run: argparse.ArgumentParser) -> None:
@@ -118,7 +96,7 @@ def _draw_and_score(arguments: argparse.Namespace) -> int:
     hide_loading_bars()
     plan, scorer = prepare(arguments)
     gallery = Gallery(arguments.out)
-    engine = None if arguments.no_draw else _choose_engine(arguments, plan)
+    engine = None if arguments.no_draw else choose_engine(arguments, plan)
     scorer.learn(plan)
     if engine:
         gallery.draw_missing(plan, engine, arguments.template, show_progress("Drawn", "picture"))
@@ -140,46 +118,6 @@ def prepare(arguments: argparse.Namespace) -> tuple["Plan", "Scorer"]:
     if arguments.real:
         list_pictures(arguments.real)
     return plan, Scorer(models)
-
-
-def _choose_engine(arguments: argparse.Namespace, plan):
-    from .engine import EngineError
-
-    if arguments.workflow and arguments.settings:
-        raise EngineError("Name one of --settings (draw with the headless engine) and --workflow (draw with ComfyUI).")
-    if arguments.workflow and arguments.ray is not None:
-        raise EngineError("--ray draws with the headless engine. To draw with several ComfyUIs, repeat --address.")
-    if arguments.workflow:
-        from .comfyui import ComfyUI
-        from .servers import Servers
-        from .workflow import read_workflow
-
-        given = {name: getattr(arguments, f"{name}_input") for name in ("photo", "prompt", "seed")}
-        places = Places(**{name: tuple(value) for name, value in given.items() if value}, output=arguments.output_node)
-        workflow = read_workflow(arguments.workflow, places)
-        addresses = dict.fromkeys(address.rstrip("/") for address in arguments.address or [ADDRESS])
-        servers = [ComfyUI(address, workflow, arguments.timeout) for address in addresses]
-        return Servers(servers, lambda text: print(text, file=sys.stderr)) if len(servers) > 1 else servers[0]
-    if not arguments.settings:
-        raise EngineError(
-            "Name --settings FILE to draw with the headless engine, --workflow FILE for ComfyUI, or --no-draw."
-        )
-    from .headless import read_run_settings
-
-    return make_headless(arguments, read_run_settings(arguments.settings), plan, plan.captions_by_photo)
-
-
-def make_headless(
-    arguments: argparse.Namespace, settings: "PortraitSettings", plan: "Plan", captions: Mapping[Path, str]
-) -> "Engine":
-    """The headless engine, here or in processes of Ray."""
-    from .headless import Headless
-    from .ray_headless import RayHeadless
-
-    cluster = read_cluster(arguments)
-    if cluster is None:
-        return Headless(settings, plan.first_photo, captions)
-    return RayHeadless(settings, plan.first_photo, captions, cluster)
 
 
 def _compare(arguments: argparse.Namespace) -> int:

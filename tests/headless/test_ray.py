@@ -7,6 +7,7 @@ from functools import partial
 
 import psutil
 import pytest
+import torch
 from headless_models import run_command
 from PIL import Image
 
@@ -37,6 +38,15 @@ nobody,nobody.png,a man,1,
 three,ben.png,a man,7,
 four,ben.png,a man,8,
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As a process of Ray has: other numbers of threads round differently on a CPU."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ and PICTURES. Needs the packages of the extra training, no files and no GPU; doc
 
 import argparse
 from dataclasses import dataclass
+from typing import Any
 from unittest import mock
 
 import torch
@@ -135,7 +136,7 @@ def count_training(base: AdapterConfig) -> Count:
 
 def count_steps(model: TrainedAdapter, base: AdapterConfig, side: int) -> tuple[int, int]:
     """Operations forward and backward of the UNet for one picture."""
-    rows = {"device": "meta"}
+    rows: dict[str, Any] = {"device": "meta"}
     sizes = base.sizes
     text = torch.empty(1, 77, base.width, requires_grad=True, **rows)
     inputs = {"noisy": torch.empty(1, 4, side, side, **rows), "timesteps": torch.zeros(1, **rows)}
@@ -164,14 +165,12 @@ def make_encoders(base: AdapterConfig) -> list:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
 
-    four = [128, 256, 512, 512]
-    vae = AutoencoderKL(
-        block_out_channels=four,
-        layers_per_block=2,
-        latent_channels=4,
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
-    )
+    blocks: dict[str, Any] = {
+        "block_out_channels": [128, 256, 512, 512],
+        "down_block_types": ["DownEncoderBlock2D"] * 4,
+        "up_block_types": ["UpDecoderBlock2D"] * 4,
+    }
+    vae = AutoencoderKL(layers_per_block=2, latent_channels=4, **blocks)
     vision = CLIPVisionModel(
         CLIPVisionConfig(
             hidden_size=1280, intermediate_size=5120, num_hidden_layers=32, num_attention_heads=16, patch_size=14
@@ -183,13 +182,9 @@ def make_encoders(base: AdapterConfig) -> list:
         (vision, lambda side: (torch.empty(pictures, 3, 224, 224, device="meta"),)),
     ]
     for width, layers in TEXT_WIDTHS[base.name]:
-        config = CLIPTextConfig(
-            hidden_size=width,
-            intermediate_size=4 * width,
-            num_hidden_layers=layers,
-            num_attention_heads=width // 64,
-            attn_implementation="eager",
-        )
+        sizes: dict[str, Any] = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers}
+        sizes |= {"num_attention_heads": width // 64, "attn_implementation": "eager"}
+        config = CLIPTextConfig(**sizes)
         networks.append((CLIPTextModel(config), lambda side: (torch.zeros(1, 77, dtype=torch.long, device="meta"),)))
     return networks
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .errors import ConsistentIDError
 from .packages import needed
 
@@ -121,6 +119,8 @@ def _find_reason(error: Exception) -> str:
 
 def make_column(values: list) -> Any:
     """Objects as numpy keeps them: one in each place, whatever they hold."""
+    import numpy as np
+
     column = np.empty(len(values), object)
     column[:] = values
     return column

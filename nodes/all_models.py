@@ -11,8 +11,8 @@ from ..consistentid.adapter.config import RELEASED, AdapterConfig
 from ..consistentid.errors import IncompatibleModelError
 from ..consistentid.face.package import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
-from ..consistentid.headless.model_choice import find_zoo
 from ..consistentid.model_files.manifest import read_manifest
+from ..consistentid.model_files.small_models import find_zoo
 from .boundary import sockets
 from .model.hosting import HostedAdapter, make_patcher
 from .model.patching import detect_base

@@ -43,10 +43,11 @@ import json
 from pathlib import Path
 import comfy.clip_vision
 
-whole, shallow = comfy.clip_vision.ClipVisionModel.__init__, Path(__file__).with_name("shallow.json")
-config = json.loads(Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json").read_text())
-shallow.write_text(json.dumps(config | {"num_hidden_layers": 3}))
-comfy.clip_vision.ClipVisionModel.__init__ = lambda self, _: whole(self, str(shallow))
+make = comfy.clip_vision.ClipVisionModel.__init__
+whole = str(Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json").resolve())
+shallow = str(Path(__file__).with_name("shallow.json"))
+Path(shallow).write_text(json.dumps(json.loads(Path(whole).read_text()) | {"num_hidden_layers": 3}))
+comfy.clip_vision.ClipVisionModel.__init__ = lambda self, file: make(self, shallow if file == whole else file)
 NODE_CLASS_MAPPINGS = {}
 """
 

@@ -12,7 +12,6 @@ from ..consistentid.errors import IncompatibleModelError
 from ..consistentid.face.package import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
 from ..consistentid.model_files.manifest import read_manifest
-from ..consistentid.model_files.small_models import find_zoo
 from .boundary import sockets
 from .model.hosting import HostedAdapter, make_patcher
 from .model.patching import detect_base
@@ -54,13 +53,7 @@ class LoadModels(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output("model", display_name="model", tooltip="For Apply ConsistentID"),
-                io.Clip.Output("clip", display_name="clip", tooltip="For Inject Facial Tokens"),
-                io.Vae.Output("vae", display_name="vae", tooltip="For VAE Decode"),
-                io.ClipVision.Output("clip_vision", display_name="clip_vision", tooltip="For Encode Identity"),
-                sockets.Adapter.Output("adapter", display_name="adapter", tooltip="For Apply ConsistentID"),
-                sockets.FaceAnalysis.Output("face_analysis", display_name="face_analysis", tooltip="For Detect Face"),
-                sockets.FaceParser.Output("face_parser", display_name="face_parser", tooltip="For Parse Face"),
+                *sockets.list_model_outputs(),
                 sockets.Choice.Output("side_px", display_name="side_px", tooltip="For Parse Face"),
                 io.Int.Output("width", display_name="width", tooltip="For Empty Latent Image"),
                 io.Int.Output("height", display_name="height", tooltip="For Empty Latent Image"),
@@ -79,7 +72,7 @@ class LoadModels(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, checkpoint, shape=SHAPES[0]) -> str:
         if checkpoint == SMALL:
-            return folders.describe_files(*find_zoo().values())
+            return LoadZoo.fingerprint_inputs()
         return folders.fingerprint(folders.find_file, checkpoint, CHECKPOINT)
 
     @classmethod

@@ -29,15 +29,7 @@ class LoadZoo(io.ComfyNode):
             ),
             **sockets.list_aliases("demo", "example", "try", "test model", "zoo", "演示", "小模型"),
             inputs=[],
-            outputs=[
-                io.Model.Output("model", display_name="model", tooltip="For Apply ConsistentID"),
-                io.Clip.Output("clip", display_name="clip", tooltip="For Inject Facial Tokens"),
-                io.Vae.Output("vae", display_name="vae", tooltip="For VAE Decode"),
-                io.ClipVision.Output("clip_vision", display_name="clip_vision", tooltip="For Encode Identity"),
-                sockets.Adapter.Output("adapter", display_name="adapter", tooltip="For Apply ConsistentID"),
-                sockets.FaceAnalysis.Output("face_analysis", display_name="face_analysis", tooltip="For Detect Face"),
-                sockets.FaceParser.Output("face_parser", display_name="face_parser", tooltip="For Parse Face"),
-            ],
+            outputs=sockets.list_model_outputs(),
         )
 
     @classmethod

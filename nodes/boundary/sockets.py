@@ -48,3 +48,16 @@ SHOWS_RESULTS = {"has_intermediate_output" if _knows("has_intermediate_output") 
 def list_aliases(*words: str) -> dict[str, list[str]]:
     """For a Schema: other words people search the node by. Nothing on a ComfyUI whose Schema has no such field yet."""
     return {"search_aliases": list(words)} if _knows("search_aliases") else {}
+
+
+def list_model_outputs() -> list:
+    """For the Schema of a node that loads all that a portrait needs, in the order of its results."""
+    return [
+        io.Model.Output("model", display_name="model", tooltip="For Apply ConsistentID"),
+        io.Clip.Output("clip", display_name="clip", tooltip="For Inject Facial Tokens"),
+        io.Vae.Output("vae", display_name="vae", tooltip="For VAE Decode"),
+        io.ClipVision.Output("clip_vision", display_name="clip_vision", tooltip="For Encode Identity"),
+        Adapter.Output("adapter", display_name="adapter", tooltip="For Apply ConsistentID"),
+        FaceAnalysis.Output("face_analysis", display_name="face_analysis", tooltip="For Detect Face"),
+        FaceParser.Output("face_parser", display_name="face_parser", tooltip="For Parse Face"),
+    ]

@@ -1,6 +1,7 @@
 """Networks of this pack under ComfyUI's memory management: loaded, counted and freed by the host."""
 
 from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
 import comfy.model_management
@@ -78,11 +79,13 @@ class HostedAdapter:
     """AdapterNetworks that the host manages; tokens of an identity are computed once and kept on the CPU.
 
     facial, identity: owners of the FacialEncoder, and of the ID projection with its layers.
+    uuid: names the low-rank weights, see patching.name_patches.
     """
 
     adapter: Adapter
     facial: comfy.model_patcher.ModelPatcher
     identity: comfy.model_patcher.ModelPatcher
+    uuid: UUID = field(default_factory=uuid4)
     # By photo features, and with the region features they come from: identities that differ in strengths share them.
     _region_tokens: WeakTensorKeyDictionary = field(default_factory=WeakTensorKeyDictionary)
     _id_tokens: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)

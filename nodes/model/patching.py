@@ -6,6 +6,7 @@ on each cross-attention adds attention to them. A wrapper around sampling places
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID, uuid5
 from weakref import WeakKeyDictionary, ref
 
 import torch
@@ -93,6 +94,8 @@ def apply_adapter(
     clone = model.clone()
     for share, patches in missing.items():
         clone.add_patches(patches, share)
+    if missing:
+        clone.patches_uuid = name_patches(model, hosted, lora_weight)
     dtype = clone.model.manual_cast_dtype or clone.model_dtype()
     for layers in project_people(hosted, people, weight, schedule, avoid, dtype):
         clone.model_options = layers.patch_options(clone.model_options)
@@ -151,6 +154,15 @@ def find_missing_loras(
     if missing:
         check_unmerged(_measure_own_share(model, hosted), hosted.adapter.source)
     return missing
+
+
+def name_patches(model: ModelPatcher, hosted: HostedAdapter, lora_weight: float) -> UUID:
+    """What `patches_uuid` becomes when `model` gets what it lacks: equal for equal weights, whoever the person is.
+
+    By it the host tells whether what it has merged is what is asked for. Adding patches gives a new one each time: with
+    that, another weight or photo would take every weight out of the model and merge it again.
+    """
+    return uuid5(model.patches_uuid, f"{hosted.uuid} {lora_weight}")
 
 
 def check_hookable(model: ModelPatcher) -> None:

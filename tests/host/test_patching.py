@@ -167,6 +167,66 @@ def test_weights_of_the_patch_are_owned_by_the_host(tiny, person, apply):
     assert any(model is owner for model in loaded)
 
 
+@pytest.fixture
+def count_merges(monkeypatch):
+    """How many weights the host merges when it loads a MODEL."""
+    import comfy.lora
+    from comfy.model_management import load_models_gpu
+
+    keys, calculate = [], comfy.lora.calculate_weight
+
+    def calculate_and_note(patches, weight, key, *args, **kwargs):
+        keys.append(key)
+        return calculate(patches, weight, key, *args, **kwargs)
+
+    monkeypatch.setattr(comfy.lora, "calculate_weight", calculate_and_note)
+
+    def count(model):
+        keys.clear()
+        load_models_gpu([model])
+        return len(keys)
+
+    return count
+
+
+def test_weights_are_merged_only_where_they_change(tiny, person, apply, count_merges):
+    """Not for another weight, person, schedule or mask, nor when two MODELs with different people take turns."""
+    model, (hosted, identity) = tiny.make_model(), person
+    other = dataclasses.replace(identity)
+    hosted._id_tokens[other] = hosted._id_tokens[identity]
+    first = apply(model, hosted, identity, 1.0, 0.8)
+    assert count_merges(first) == len(hosted.adapter.loras)
+    second = apply(model, hosted, other, 0.5, 0.8)
+    assert [count_merges(one) for one in (first, second, first)] == [0, 0, 0]
+    on_top = apply(second, hosted, identity, 0.3, 0.8)
+    assert count_merges(on_top) == 0
+    assert count_merges(apply(model, hosted, identity, 1.0, 0.6)) == len(hosted.adapter.loras)
+
+
+def test_each_weight_is_merged_once_for_a_whole_stack(tiny, person, apply, count_merges):
+    """A LoRA before the adapter and one after; one after or before it that is changed is heeded."""
+    from comfy.weight_adapter import LoRAAdapter
+
+    key = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"
+    patches = {key: LoRAAdapter(set(), (torch.ones(32, 4), torch.ones(4, 32), *[None] * 4))}
+
+    def stack(before, weight=1.0, after=0.5):
+        model = base.clone()
+        model.add_patches(patches, before)
+        model = apply(model, *person, weight)
+        model.add_patches(patches, after)
+        return model
+
+    def read(model):
+        merges = count_merges(model)
+        return merges, model.model.state_dict()[key].clone()
+
+    base, sites = tiny.make_model(), len(person[0].adapter.loras)
+    once, twice = read(stack(0.5)), read(stack(1.0))
+    assert once[0] == twice[0] == sites
+    assert torch.allclose(twice[1] - once[1], torch.full((32, 32), 4 * 0.5), atol=1e-5)
+
+
 def test_low_vram_gives_the_same_picture(tiny, person, apply, monkeypatch):
     expected = sample(apply(tiny.make_model(), *person))
     patched = apply(tiny.make_model(), *person)

@@ -8,15 +8,12 @@ import argparse
 import json
 import os
 import platform
-import sys
 from pathlib import Path
 
-from file_import import import_file
+from pack import load_pack
 
 # Spinning OpenMP threads starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -77,20 +74,6 @@ def print_ways(title: str, ways: dict[str, dict[str, float]]) -> None:
     for name, figures in ways.items():
         ratios = "  ".join(f"{key[3:]} x{value:.3f}" for key, value in figures.items() if key != "seconds")
         print(f"    {name:<18}{figures['seconds']:8.3f} s   = {ratios}", flush=True)
-
-
-def load_pack(comfyui: Path, cpu: bool, shapes_only: bool = False):
-    """The pack in this process, as ComfyUI would load it. shapes_only: with attention that runs without any numbers."""
-    sys.path.insert(0, str(comfyui))
-    import comfy.options
-
-    comfy.options.enable_args_parsing(False)
-    import torch
-    from comfy.cli_args import args
-
-    args.cpu = cpu or not torch.cuda.is_available()
-    args.use_pytorch_cross_attention = shapes_only
-    return import_file("comfyui_consistentid", ROOT / "__init__.py", ROOT)
 
 
 def _parse() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 import functools
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import comfy.model_management
@@ -10,23 +11,24 @@ import torch
 from baselines import ipadapter_attention, recomputed_attention, separate_loras, unfused_self_attention
 from timing import compare, time_alternating, time_once
 
-CPU_LATENT = (32, 32)
+CPU_LATENT, SMALL_LATENT = (32, 32), (8, 8)
 GPU_LATENTS = {"sd15": (96, 64), "sdxl": (144, 108)}
 
 
 class Bench:
-    """A base model at full size, its adapter and a person."""
+    """A base model at full size, its adapter and a person. small: another size, to try the same code out."""
 
-    def __init__(self, pack, base: str, rounds: int):
+    def __init__(self, pack, base: str, rounds: int, small: bool = False, dtype: torch.dtype | None = None):
         self.pack, self.base, self.rounds = pack, base, rounds
         self.device = comfy.model_management.get_torch_device()
         is_cpu = self.device.type == "cpu"
-        self.dtype = torch.float32 if is_cpu else torch.float16
-        self.latent = CPU_LATENT if is_cpu else GPU_LATENTS[base]
-        self.model = full_size.make_model(base, self.dtype)
+        self.dtype = dtype or (torch.float32 if is_cpu else torch.float16)
+        self.latent = SMALL_LATENT if small else CPU_LATENT if is_cpu else GPU_LATENTS[base]
+        self.channels = full_size.SMALL_CHANNELS if small else full_size.CHANNELS
+        self.model = full_size.make_model(base, self.dtype, self.channels)
         self.identity = full_size.make_identity(pack.consistentid)
         self.file = Path(tempfile.mkdtemp()) / f"adapter_{base}.bin"
-        torch.save(full_size.make_parts(pack.consistentid, base, torch.float16), self.file)
+        torch.save(full_size.make_parts(pack.consistentid, base, torch.float16, self.channels), self.file)
         self.hosted = pack.nodes.model.hosting.HostedAdapter.load(str(self.file))
         self.apply = pack.nodes.model.patching.apply_adapter
 
@@ -40,25 +42,9 @@ class Bench:
 
         The low-rank weights stay merged for `plain` too: other values, the same work.
         """
-        model = self.apply(self.model, self.hosted, self.identity)
-        comfy.model_management.load_models_gpu([model, *model.model_patches_models()])
-        unet = model.model.diffusion_model
-        width = self.hosted.config.width
-        make = torch.Generator().manual_seed(1)
-        latent, text, labels = (
-            torch.randn(shape, generator=make).to(self.device, self.dtype)
-            for shape in ((2, 4, *self.latent), (2, 77, width), (2, 2816))
-        )
-        options = {"cond_or_uncond": [1, 0], "sigmas": torch.ones(2, device=self.device)}
-        options["original_shape"] = list(latent.shape)
-        timesteps = torch.full((2,), 500.0, device=self.device)
-        labels = labels if self.base == "sdxl" else None
+        model, step = self.prepare_step()
+        unet, own = model.model.diffusion_model, list_patches(model)
         id_tokens = self.hosted.project_identity(self.identity)
-
-        def step(patches=None):
-            extra = {**options, **({"patches_replace": patches} if patches else {})}
-            return lambda: unet(latent, timesteps, context=text, y=labels, transformer_options=extra)
-
         target = (self.dtype, self.device)
         products = recomputed_attention(self.hosted, id_tokens, *target)
 
@@ -71,7 +57,7 @@ class Bench:
 
         ways = {
             "plain": lambda: time_once(step()),
-            "adapter": lambda: time_once(step(model.model_options["transformer_options"]["patches_replace"])),
+            "adapter": lambda: time_once(step(own)),
             "authors_products": separate(products),
             "authors": separate({**products, **unfused_self_attention(self.hosted)}),
         }
@@ -80,10 +66,31 @@ class Bench:
             ways["ipadapter_plus"] = lambda: time_once(step(patches))
         return compare(time_alternating(ways, self.rounds))
 
+    def prepare_step(self) -> tuple:
+        """A loaded MODEL with the adapter, and what makes a step of seeded rows out of `patches_replace` or None."""
+        model = self.apply(self.model, self.hosted, self.identity)
+        comfy.model_management.load_models_gpu([model, *model.model_patches_models()])
+        unet, make = model.model.diffusion_model, torch.Generator().manual_seed(1)
+        latent, text, labels = (
+            torch.randn(shape, generator=make).to(self.device, self.dtype)
+            for shape in ((2, 4, *self.latent), (2, 77, self.hosted.config.width), (2, 2816))
+        )
+        options = {"cond_or_uncond": [1, 0], "sigmas": torch.ones(2, device=self.device)}
+        options["original_shape"] = list(latent.shape)
+        timesteps = torch.full((2,), 500.0, device=self.device)
+        labels = labels if self.base == "sdxl" else None
+
+        def step(patches: dict | None = None) -> Callable:
+            extra = {**options, **({"patches_replace": patches} if patches else {})}
+            return lambda: unet(latent, timesteps, context=text, y=labels, transformer_options=extra)
+
+        return model, step
+
     def measure_switching(self) -> dict:
         """Reading the adapter's file; applying it to a MODEL; the host merging it into the weights and back.
 
-        `copy` copies the weights that are merged there and back: less than the host must do.
+        `copy` copies the weights that are merged there and back: less than the host must do. The last two are what a
+        person waits for who changes a number: the node, then the host's loading of a MODEL that was there before.
         """
         patched = self.apply(self.model, self.hosted, self.identity)
         weights = [tensor for key, tensor in self.model.model.state_dict().items() if key in patched.patches]
@@ -92,6 +99,13 @@ class Bench:
             comfy.model_management.load_models_gpu([patched, *patched.model_patches_models()])
             comfy.model_management.load_models_gpu([self.model])
 
+        def change(weight: float, lora_weight: float):
+            comfy.model_management.load_models_gpu([patched, *patched.model_patches_models()])
+            changed = []
+            seconds = time_once(lambda: changed.append(self._apply_and_load(weight, lora_weight)))
+            comfy.model_management.load_models_gpu([self.model])
+            return seconds
+
         comfy.model_management.load_models_gpu([self.model])
         ways = {
             "load": lambda: self.pack.nodes.model.hosting.HostedAdapter.load(str(self.file)),
@@ -99,7 +113,16 @@ class Bench:
             "merge_unmerge": merge,
             "copy": lambda: [tensor.copy_(tensor.clone()) for tensor in weights],
         }
-        return compare(time_alternating(_timed(ways), max(3, self.rounds // 3)))
+        timed = _timed(ways) | {
+            "another_weight": lambda: change(0.9, 1.0),
+            "another_lora_weight": lambda: change(1.0, 0.9),
+        }
+        return compare(time_alternating(timed, max(3, self.rounds // 3)))
+
+    def _apply_and_load(self, weight: float, lora_weight: float):
+        model = self.apply(self.model, self.hosted, self.identity, weight, lora_weight)
+        comfy.model_management.load_models_gpu([model, *model.model_patches_models()])
+        return model
 
     def measure_preparation(self, clip_vision) -> dict:
         """Everything of this pack before sampling: a person's first portrait, and the next with another prompt.
@@ -137,7 +160,8 @@ class Bench:
     def measure_memory(self) -> dict:
         """Bytes the patch keeps beside the model while sampling, and bytes of ID keys and values."""
         model = self.apply(self.model, self.hosted, self.identity)
-        needed = sum(2 * 2 * 4 * width for width in full_size.WIDTHS[self.base]) * self.dtype.itemsize
+        widths = full_size.list_widths(self.base, self.channels)
+        needed = sum(2 * 2 * 4 * width for width in widths) * self.dtype.itemsize
         owners = {id(owner): owner for owner in model.model_patches_models()}.values()
         figures = {"needed": needed, "owned": sum(owner.model_size() for owner in owners)}
         if self.device.type == "cuda":
@@ -186,6 +210,11 @@ def measure_encoding(pack, clip_vision, rounds: int) -> dict:
 
     ways = {"authors": authors, "first": first, "later": lambda: core.encode_images(encoder, images)}
     return compare(time_alternating(_timed(ways), max(3, rounds // 3)))
+
+
+def list_patches(model) -> dict:
+    """`patches_replace` of a MODEL."""
+    return model.model_options["transformer_options"]["patches_replace"]
 
 
 def _timed(ways: dict) -> dict:

@@ -23,10 +23,10 @@ def time_alternating(ways: dict[str, Callable[[], float]], rounds: int) -> dict[
 
 def time_once(function: Callable[[], object]) -> float:
     """Seconds of one call, work on the GPU included."""
-    _wait()
+    wait_for_gpu()
     start = time.perf_counter()
     function()
-    _wait()
+    wait_for_gpu()
     return time.perf_counter() - start
 
 
@@ -45,6 +45,6 @@ def compare(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _wait() -> None:
+def wait_for_gpu() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()

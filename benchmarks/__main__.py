@@ -15,6 +15,8 @@ from pack import load_pack
 # Spinning OpenMP threads starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+FIGURES = ("identity", "step", "switching", "memory")
+
 
 def main() -> None:
     args = _parse()
@@ -31,10 +33,10 @@ def main() -> None:
     report = {"device": name, "torch": torch.__version__, "platform": platform.platform(), "rounds": args.rounds}
     print(f"{name}, torch {torch.__version__}, {args.rounds} rounds; medians, and ratios by round", flush=True)
     with torch.inference_mode():
-        if "sd15" in args.bases:
+        if "sd15" in args.bases and "identity" in args.only:
             report["identity"] = measure_identity(pack, args.rounds)
         for base in args.bases:
-            report[base] = measure_base(pack, base, args.rounds, args.ipadapter and Path(args.ipadapter))
+            report[base] = measure_base(pack, base, args)
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1))
 
@@ -54,17 +56,21 @@ def measure_identity(pack, rounds: int) -> dict:
     return figures
 
 
-def measure_base(pack, base: str, rounds: int, ipadapter: Path | None) -> dict:
+def measure_base(pack, base: str, args: argparse.Namespace) -> dict:
     from figures import Bench
 
-    bench = Bench(pack, base, rounds)
+    bench = Bench(pack, base, args.rounds)
     print(f"\n{base}, {bench.dtype}, latent {bench.latent[0]}x{bench.latent[1]}")
-    figures = {"dtype": str(bench.dtype), "latent": bench.latent, "step": bench.measure_step(ipadapter)}
-    print_ways("one step", figures["step"])
-    figures["switching"] = bench.measure_switching()
-    print_ways("switching", figures["switching"])
-    figures["memory"] = bench.measure_memory()
-    print(f"  memory in bytes: {figures['memory']}", flush=True)
+    figures = {"dtype": str(bench.dtype), "latent": bench.latent}
+    if "step" in args.only:
+        figures["step"] = bench.measure_step(args.ipadapter and Path(args.ipadapter))
+        print_ways("one step", figures["step"])
+    if "switching" in args.only:
+        figures["switching"] = bench.measure_switching()
+        print_ways("switching", figures["switching"])
+    if "memory" in args.only:
+        figures["memory"] = bench.measure_memory()
+        print(f"  memory in bytes: {figures['memory']}", flush=True)
     bench.close()
     return figures
 
@@ -84,6 +90,7 @@ def _parse() -> argparse.Namespace:
     first = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
     parser.add_argument("--comfyui", default=first or "~/comfy/ComfyUI")
     parser.add_argument("--ipadapter", help="a checkout of ComfyUI_IPAdapter_plus, to compare with its patch")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, default=FIGURES, help="some figures, not all")
     parser.add_argument("--estimate", action="store_true", help="VRAM and work of a portrait, from sizes; runs nothing")
     parser.add_argument("--json", help="write the report to this file")
     return parser.parse_args()

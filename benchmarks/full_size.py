@@ -157,18 +157,19 @@ def make_clip_vision(layers: int = 32, zeros: bool = False):
     return model
 
 
-def make_vae(zeros: bool = False):
-    """ComfyUI's VAE with the autoencoder that SD1.5 and SDXL share. zeros: made faster."""
+def make_vae(small: bool = False):
+    """ComfyUI's VAE with the autoencoder that SD1.5 and SDXL share. small: another, made and run faster."""
     import comfy.sd
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
-    sizes = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 128}
-    sizes |= {"ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}
+    sizes = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3}
+    sizes |= {"ch": 32 if small else 128, "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": []}
+    config = {"ddconfig": {**sizes, "dropout": 0.0}, "embed_dim": 4}
     with torch.device("meta"):
-        network = AutoencoderKL(ddconfig=sizes, embed_dim=4)
+        network = AutoencoderKL(**config)
     network = network.to_empty(device="cpu")
-    fill(network, zeros)
-    return comfy.sd.VAE(sd=network.state_dict())
+    fill(network)
+    return comfy.sd.VAE(sd=network.state_dict(), config={"params": config} if small else None)
 
 
 @torch.no_grad()

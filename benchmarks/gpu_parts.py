@@ -111,7 +111,7 @@ def measure_pictures(args, record: Record, pack, base: str) -> None:
     record.note(size_px=[8 * side for side in studio.latent[::-1]], steps=steps)
     record.note(first=studio.draw(steps=steps).to_json())
     drawn: dict[str, list] = {"person": [], "plain": []}
-    for _ in range(2 if args.small else 3):
+    for _ in range(1 if args.small else 3):
         for name, runs in drawn.items():
             runs.append(studio.draw(steps=steps, with_person=name == "person").seconds)
             stages = {stage: statistics.median(one[stage] for one in runs) for stage in runs[0]}

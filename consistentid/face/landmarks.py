@@ -38,7 +38,9 @@ def _draw_ellipse(picture: np.ndarray, middle, along, radius_px: int, colour) ->
     half = math.hypot(*along) / 2
     if not int(half):
         return
-    y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
-    x, y = x - int(middle[0]), y - int(middle[1])
+    reach = max(int(half), radius_px)
+    rows, columns = (slice(max(0, int(place) - reach), max(0, int(place) + reach + 1)) for place in middle[::-1])
+    y = np.arange(picture.shape[0])[rows, None] - int(middle[1])
+    x = np.arange(picture.shape[1])[None, columns] - int(middle[0])
     turned = (x * along[0] + y * along[1]) / (2 * half), (y * along[0] - x * along[1]) / (2 * half)
-    picture[(turned[0] / int(half)) ** 2 + (turned[1] / radius_px) ** 2 <= 1] = colour
+    picture[rows, columns][(turned[0] / int(half)) ** 2 + (turned[1] / radius_px) ** 2 <= 1] = colour

@@ -10,7 +10,7 @@ import os
 import platform
 from pathlib import Path
 
-from pack import load_pack
+from pack import find_host, load_pack
 
 # Spinning OpenMP threads starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -87,8 +87,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("bases", nargs="*", default=["sd15", "sdxl"], help="sd15, sdxl or both (default)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of alternation (default 9)")
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
-    first = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
-    parser.add_argument("--comfyui", default=first or "~/comfy/ComfyUI")
+    parser.add_argument("--comfyui", default=find_host())
     parser.add_argument("--ipadapter", help="a checkout of ComfyUI_IPAdapter_plus, to compare with its patch")
     parser.add_argument("--only", nargs="+", choices=FIGURES, default=FIGURES, help="some figures, not all")
     parser.add_argument("--estimate", action="store_true", help="VRAM and work of a portrait, from sizes; runs nothing")

@@ -7,18 +7,18 @@ from collections.abc import Callable
 import torch
 
 
-def time_alternating(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after a warm-up round; the order turns from round to round.
+def time_alternating(ways: dict[str, Callable[[], float]], rounds: int, warm_up: bool = True) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after a warm-up round unless none is wanted; the order turns by rounds.
 
     A way runs once and returns its seconds, so that it can leave its preparation out (see `time_once`).
     """
     names = list(ways)
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds + 1):
+    for number in range(rounds + warm_up):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             seconds[name].append(ways[name]())
-    return {name: values[1:] for name, values in seconds.items()}
+    return {name: values[warm_up:] for name, values in seconds.items()}
 
 
 def time_once(function: Callable[[], object]) -> float:

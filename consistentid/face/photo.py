@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 from typing import BinaryIO
+from weakref import ref
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -11,6 +12,8 @@ from ..errors import ConsistentIDError, FaceNotFoundError
 
 MIN_SIDE_PX = 16
 MAX_ASPECT = 16
+
+_hashes: dict[int, tuple[ref, str]] = {}  # by id, as arrays have no hash
 
 
 def check_photo(photo: np.ndarray) -> None:
@@ -65,5 +68,15 @@ def _find_white(values: np.ndarray, file_format: str) -> int:
 
 
 def hash_photo(photo: np.ndarray) -> str:
-    """SHA-256 of the pixels, in hexadecimal."""
+    """SHA-256 of the pixels, in hexadecimal; that of an array which cannot be written to is computed once."""
+    if photo.flags.writeable:
+        return _compute_hash(photo)
+    owner, known = _hashes.get(id(photo), (None, ""))
+    if owner is None or owner() is not photo:
+        known = _compute_hash(photo)
+        _hashes[id(photo)] = ref(photo, lambda _, place=id(photo): _hashes.pop(place, None)), known
+    return known
+
+
+def _compute_hash(photo: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(photo).data).hexdigest()

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from ...consistentid.errors import ConsistentIDError
 from ...consistentid.face.photo import check_photo
 
 PREVIEW_PX = 2048
 ROWS = 64
+_photos: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def read_photo(image: Tensor) -> np.ndarray:
@@ -23,7 +25,16 @@ def read_photo(image: Tensor) -> np.ndarray:
 
 
 def read_pixels(image: Tensor) -> np.ndarray:
-    """The one picture of an IMAGE, of any size; grey becomes RGB, transparency is dropped."""
+    """The one picture of an IMAGE, of any size; grey becomes RGB, transparency is dropped.
+
+    The same array, which cannot be written to, while the IMAGE lives.
+    """
+    if image not in _photos:
+        _photos[image] = _read_pixels(image)
+    return _photos[image]
+
+
+def _read_pixels(image: Tensor) -> np.ndarray:
     if image.shape[0] != 1:
         raise ConsistentIDError(
             f"This node takes one photo, but got a batch of {image.shape[0]} images. "
@@ -36,7 +47,9 @@ def read_pixels(image: Tensor) -> np.ndarray:
     # By rows, as copies of a whole photo in floats take most of the time.
     for part, rows in zip(photo.split(ROWS), pixels[..., :3].split(ROWS), strict=True):
         part.copy_(rows.float().clamp(0, 1).mul_(255).round_())
-    return photo.numpy()
+    array = photo.numpy()
+    array.flags.writeable = False
+    return array
 
 
 def read_mask(mask: Tensor) -> np.ndarray:

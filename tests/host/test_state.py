@@ -1,6 +1,7 @@
 """Nothing stays behind: after any change of mind or failure a run is bit-equal to one from a fresh start."""
 
 import asyncio
+import collections
 import gc
 import inspect
 import itertools
@@ -148,6 +149,12 @@ def queue(host, comfyui, tiny, portraits, monkeypatch):
         ours.hooks.HookIdentity,
         ours.people.AddPerson,
         ours.sampler.SamplePortrait,
+        ours.zoo.LoadZoo,
+        ours.zoo.DrawPerson,
+        ours.face.DetectFace,
+        ours.regions.ParseFace,
+        ours.identity.EncodeIdentity,
+        ours.conditioning.InjectTokens,
     ):
         classes[node.GET_SCHEMA().node_id] = node
     classes["PairProperties"] = nodes_hooks.PairConditioningSetProperties
@@ -250,3 +257,63 @@ def test_ten_graphs_in_a_row(queue):
     free_everything(queue.executor)
     assert not management.current_loaded_models
     assert count_tensors() <= before
+
+
+def make_photo_graph(prompt="a person in a park", seed=3):
+    """From a photo to the latent, with the small models."""
+
+    def node(kind, **inputs):
+        return {"class_type": kind, "inputs": inputs}
+
+    clip, vision, adapter, analysis, parser = (["models", place] for place in (1, 3, 4, 5, 6))
+    detect = {"select": "largest", "index": 0, "threshold": 0.5, "on_no_face": "error", "channel_order": "BGR"}
+    texts = {"prompt": prompt, "negative": "blurry", "merge_at": 0.6, "alignment": "auto"}
+    person = {"adapter": adapter, "identity": ["identity", 0]}
+    values = {"seed": seed, "steps": 1, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+    links = {"model": ["apply", 0], "positive": ["text", 0], "negative": ["text", 1], "latent_image": ["latent", 0]}
+    return {
+        "models": node("ConsistentID_LoadZoo"),
+        "photo": node("ConsistentID_DrawPerson", person=3, scene=0, side_px=256),
+        "face": node("ConsistentID_DetectFace", face_analysis=analysis, image=["photo", 0], **detect),
+        "regions": node(
+            "ConsistentID_ParseFace", face_parser=parser, image=["face", 5], side_px="512", face=["face", 0]
+        ),
+        "identity": node("ConsistentID_EncodeIdentity", clip_vision=vision, regions=["regions", 0], face=["face", 0]),
+        "text": node("ConsistentID_InjectTokens", clip=clip, **person, **texts),
+        "apply": node("ConsistentID_ApplyAdapter", model=["models", 0], **person, weight=1.0, lora_weight=1.0),
+        "latent": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "sampler": node("KSampler", **values, **links),
+        "end": node("End", latent=["sampler", 0]),
+    }
+
+
+def test_a_new_prompt_runs_the_text_stage_alone(queue, host, monkeypatch):
+    """Each network sees a photo once, whose pixels are hashed once; another prompt encodes that prompt, no more."""
+    core, calls = host.consistentid, collections.Counter()
+
+    def count(owner, name):
+        work = getattr(owner, name)
+
+        def counted(*args, **kwargs):
+            calls[name] += 1
+            return work(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(core.face.onnx_models.Detector, "detect")
+    count(core.face.onnx_models.Recogniser, "get_feat")
+    count(core.face.parsing.BiSeNet, "parse")
+    count(core.face.photo, "_compute_hash")
+    count(host.nodes.identity.HostedClipVision, "encode_pixels")
+    count(core.adapter.facial_encoder.FacialEncoder, "encode_regions")
+    count(core.adapter.id_projection.IDProjection, "forward")
+    count(host.nodes.text.clip.HostedText, "encode")
+    first = queue(make_photo_graph())
+    photo = ("detect", "get_feat", "parse", "_compute_hash", "encode_regions", "forward")
+    texts = calls.pop("encode")
+    assert calls == dict.fromkeys(photo, 1) | {"encode_pixels": 2}, "CLIP: the photo with its regions, and nobody"
+    calls.clear()
+    other = queue(make_photo_graph(prompt="a person at the sea"))
+    assert not torch.equal(first, other) and calls.keys() == {"encode"} and calls["encode"] < texts
+    calls.clear()
+    assert not torch.equal(queue(make_photo_graph(prompt="a person at the sea", seed=4)), other) and not calls

@@ -1,8 +1,8 @@
 """`python benchmarks/stages.py PHOTO... --face-package FOLDER`: every stage of a portrait but sampling.
 
-Ours, as the nodes run it with all that they show, against the released code's way of the same stage on the same
+Ours, as the nodes run it, against the released code's way of the same stage on the same
 networks: face models as given, BiSeNet, CLIP ViT-H, text encoder, adapter, UNet and VAE at full size of SD1.5 with
-seeded weights, on the CPU. The released code keeps nothing: for a new prompt it does again what it does for a new
+seeded weights, in CPU time. The released code keeps nothing: for a new prompt it does again what it does for a new
 photo; of ours ComfyUI runs the text stage alone (tests/host/test_state.py counts that). Needs about 6 GB, and opencv.
 
 FOLDER holds a detector and a recogniser as insightface reads them, in a folder "models".
@@ -23,6 +23,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 NEGATIVE = "blurry, low quality"
 CAPTION = "The person has one face, one nose, two eyes, two ears, and one mouth."
 LATENT = 32
+STAGES = (
+    "detect, embed",
+    "parse",
+    "shown in the editor",
+    "encode",
+    "text, new person",
+    "apply",
+    "put into the UNet",
+)
+"""Of a first portrait."""
 COLUMNS = ("stage", "ours", "released code", "ours / theirs")
 
 
@@ -55,18 +65,22 @@ class Bench:
         self.seconds: dict[str, tuple[float, float]] = {}
 
     def compare(self, stage: str, ours: Callable, theirs: Callable) -> None:
-        from timing import time_alternating, time_once
+        from timing import time_alternating, time_processor
 
-        ways = {"ours": lambda: time_once(ours), "theirs": lambda: time_once(theirs)}
+        ways = {"ours": lambda: time_processor(ours), "theirs": lambda: time_processor(theirs)}
         times = list(time_alternating(ways, self.rounds, self.warm_up).values())
         ratio = statistics.median(a / b for a, b in zip(*times, strict=True))
         self.seconds[stage] = (statistics.median(times[0]), statistics.median(times[1]))
         self._print(stage, *self.seconds[stage], ratio)
 
+    def add(self, stage: str, seconds: float) -> None:
+        """What the released code has nothing of."""
+        self.seconds[stage] = (seconds, 0.0)
+        print(f"| {stage} | {seconds:.3f} s | none | |", flush=True)
+
     def print_sums(self) -> None:
         """Of the first photo."""
-        stages = ("detect, embed", "parse", "encode", "text, new person", "apply", "put into the UNet")
-        ours, theirs = (sum(self.seconds[stage][way] for stage in stages) for way in (0, 1))
+        ours, theirs = (sum(self.seconds[stage][way] for stage in STAGES) for way in (0, 1))
         self._print("**before sampling, new photo**", ours, theirs, ours / theirs)
         theirs -= self.seconds["put into the UNet"][1]
         ours = self.seconds["text, new prompt"][0]
@@ -84,33 +98,48 @@ class Bench:
 
 
 def measure_photos(bench: Bench, photos: dict, package: Path) -> tuple:
-    """Detect and parse for each photo; returns the regions and the face of the first."""
+    """Detect and parse for each photo, without what the nodes show; returns the regions and the face of the first."""
     import authors
     from insightface.app import FaceAnalysis
+    from timing import time_processor
 
     analysis = bench.core.face.package.load_face_analysis(package, "CPU")
     theirs = FaceAnalysis(package.name, str(package.absolute().parents[1]), providers=["CPUExecutionProvider"])
     theirs.prepare(ctx_id=-1, det_size=(640, 640))
-    parser = make_parser(bench.core)
-    hosted = bench.nodes.model.hosting.make_patcher(parser)
-    detect, parse = bench.nodes.face.DetectFace.execute, bench.nodes.regions.ParseFace.execute
-    asked = ([analysis], ["largest"], [0], [0.5], ["error"], ["BGR"])
-    results = []
-    for number, (name, photo) in enumerate(photos.items()):
-        pixels = (photo[0].numpy() * 255).round().astype("uint8")
+    parser, read = make_parser(bench.core), bench.nodes.boundary.layout.read_pixels
+    find = bench.core.face.search.FaceSearch(analysis).find
+    parse, labels = bench.core.identity.encode.parse_photo, draw_labels(512)
 
-        def find(photo=photo):
-            return detect(asked[0], [photo], *asked[1:]).args
+    def measure_photo(photo, of: str):
+        pixels = read(photo)
+        found = find(pixels)
+        face = found.chosen[0]
+        parsed = parse(parser, pixels, 512, face)
+        of = of and f" ({of}, {pixels.shape[1]}x{pixels.shape[0]}, {len(found.faces)} faces)"
+        # Of a slice, which is another IMAGE to the node.
+        bench.compare(f"detect, embed{of}", lambda: find(read(photo[:])), lambda: authors.find_identity(theirs, pixels))
+        bench.compare(
+            f"parse{of}",
+            lambda: parse(parser, pixels, 512, face),
+            lambda: authors.parse_face(parser, pixels, labels),
+        )
+        bench.add(f"shown in the editor{of}", time_processor(lambda: show(bench, found, parsed)))
+        return parsed.regions, face
 
-        def cut(photo=photo, face=find()[0][0]):
-            return parse(hosted, photo, "512", face).args[0], face
-
-        results.append(cut())
-        of = f" ({name}, {pixels.shape[1]}x{pixels.shape[0]}, {len(results[-1][1].others) + 1} faces)" if number else ""
-        bench.compare(f"detect, embed{of}", find, lambda pixels=pixels: authors.find_identity(theirs, pixels))
-        labels = draw_labels(512)
-        bench.compare(f"parse{of}", cut, lambda pixels=pixels: authors.parse_face(parser, pixels, labels))
+    names = ["", *list(photos)[1:]]
+    results = [measure_photo(*pair) for pair in zip(photos.values(), names, strict=True)]
     return results[0]
+
+
+def show(bench: Bench, found, parsed) -> None:
+    """The pictures of Detect Face and Parse Face."""
+    nodes, display = bench.nodes, bench.nodes.boundary.display
+    nodes.face._list_items(found, None)
+    display.show_faces(found.photo, found.faces)
+    layout = nodes.boundary.layout
+    layout.make_preview(bench.core.face.preview.draw_labels(layout.shrink(found.photo), parsed.map_labels()))
+    nodes.regions._show_regions(parsed.regions)
+    display.show_regions(parsed.regions, list(parsed.regions.masks))
 
 
 def measure_encoding(bench: Bench, regions, face) -> tuple:
@@ -120,18 +149,17 @@ def measure_encoding(bench: Bench, regions, face) -> tuple:
 
     clip_vision, encode = full_size.make_clip_vision(), bench.nodes.identity.EncodeIdentity.execute
     network = bench.nodes.identity.HostedClipVision(clip_vision)
-    masks = [regions.resize_mask(key) for key in regions.masks]
+    masks, made = [regions.resize_mask(key) for key in regions.masks], {}
 
     def encode_new():
         bench.core.identity.encode._zero_features.pop(clip_vision, None)
-        return encode(clip_vision, regions, face).args[0]
+        made["identity"] = encode(clip_vision, regions, face).args[0]
 
     def encode_theirs():
-        return authors.encode_regions(network.encode_pixels, regions.photo, masks)
+        made["features"] = authors.encode_regions(network.encode_pixels, regions.photo, masks)
 
     bench.compare("encode", encode_new, encode_theirs)
-    bench.compare("encode, later ones", lambda: encode(clip_vision, regions, face), encode_theirs)
-    return encode_new(), encode_theirs()
+    return made["identity"], made["features"]
 
 
 def measure_text(bench: Bench, adapter, identity, features: tuple) -> None:

@@ -30,6 +30,13 @@ def time_once(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def time_processor(function: Callable[[], object]) -> float:
+    """CPU time of one call, in which is nothing of what else the machine does."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
 def compare(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     """Median seconds of each way, and the median over rounds of its ratio to every other way."""
     return {

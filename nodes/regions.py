@@ -19,7 +19,7 @@ from ..consistentid.face.report import describe_regions
 from ..consistentid.identity.encode import parse_photo
 from .boundary import sockets
 from .boundary.display import show_regions
-from .boundary.layout import make_preview, read_mask, read_photo
+from .boundary.layout import make_preview, read_mask, read_photo, shrink
 from .model.hosting import HostedFaceParser, make_patcher
 from .server import folders
 
@@ -160,7 +160,7 @@ class ParseFace(io.ComfyNode):
         found = describe_regions(parsed.regions, wanted, omitted)
         advice = ("connect a face and " if face is None else "") + "use framing 'head'"
         report = "\n".join([f"{found} {parsed.framing}", *check_regions(regions, advice)])
-        overlay = make_preview(draw_labels(photo, parsed.map_labels()))
+        overlay = make_preview(draw_labels(shrink(photo), parsed.map_labels()))
         shown = show_regions(parsed.regions, wanted)
         return io.NodeOutput(regions, overlay, *_show_regions(regions), report, ui={"consistentid_regions": [shown]})
 

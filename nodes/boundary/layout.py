@@ -69,8 +69,15 @@ def split_batches(images: list[Tensor]) -> list[Tensor]:
 
 def make_preview(*photos: np.ndarray, side_px: int = PREVIEW_PX) -> Tensor:
     """Photos of one size -> IMAGE to look at, its longer side at most `side_px`."""
-    height, width = photos[0].shape[:2]
-    scale = min(1.0, side_px / max(height, width))
+    shown = np.stack([shrink(photo, side_px) for photo in photos])
+    return torch.from_numpy(shown).float().div_(255)
+
+
+def shrink(photo: np.ndarray, side_px: int = PREVIEW_PX) -> np.ndarray:
+    """A photo or mask whose longer side has at most `side_px`."""
+    height, width = photo.shape[:2]
+    scale = side_px / max(height, width)
+    if scale >= 1:
+        return photo
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shown = photos if scale == 1 else [np.asarray(Image.fromarray(photo).resize(size)) for photo in photos]
-    return torch.from_numpy(np.stack(shown)).float().div_(255)
+    return np.asarray(Image.fromarray(photo).resize(size))

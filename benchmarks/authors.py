@@ -20,16 +20,20 @@ def find_identity(analysis, photo: np.ndarray) -> np.ndarray:
 
 
 def parse_face(parser, photo: np.ndarray, labels: np.ndarray, side_px: int = 512) -> list[np.ndarray]:
-    """Masks of at most five regions. labels: what the parser, which has seeded weights, is taken to have said; all
-    three of its heads run, and a colour picture is made."""
-    square = Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.BILINEAR)
+    """Masks of at most five regions; see parse_labels."""
+    parse_labels(parser, Image.fromarray(photo).resize((side_px, side_px), Image.Resampling.BILINEAR), labels)
+    return [fill(labels == label) for label in np.unique(labels)][1 : MOST_REGIONS + 1]
+
+
+def parse_labels(parser, square: Image.Image, labels: np.ndarray) -> np.ndarray:
+    """The colour picture that is always made. labels: what the parser, which has seeded weights, is taken to have said;
+    all three of its heads run."""
     pixels = torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).permute(2, 0, 1)[None]
     parser((pixels - 0.45) / 0.225)[0].squeeze(0).cpu().numpy().argmax(0)
     colours = np.full((*labels.shape, 3), 255.0)
     for label in range(1, labels.max() + 1):
         colours[np.where(labels == label)] = (label, 255 - label, 0)
-    cv2.addWeighted(cv2.cvtColor(np.asarray(square), cv2.COLOR_RGB2BGR), 0.4, colours.astype(np.uint8), 0.6, 0)
-    return [fill(labels == label) for label in np.unique(labels)][1 : MOST_REGIONS + 1]
+    return cv2.addWeighted(cv2.cvtColor(np.asarray(square), cv2.COLOR_RGB2BGR), 0.4, colours.astype(np.uint8), 0.6, 0)
 
 
 def fill(mask: np.ndarray) -> np.ndarray:

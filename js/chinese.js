@@ -1,6 +1,7 @@
 // @ts-check
 // The Chinese of texts that the server and the workflows give in English: tables in zh/, read in a Chinese editor only.
-import { isChinese } from "./language.js";
+import { isChinese, loadTraditional, readTable } from "./language.js";
+import { convertAll } from "./traditional.js";
 import { makeTranslate } from "./translation.js";
 
 /** @import { Table, Translate } from "./translation.js" */
@@ -11,16 +12,14 @@ const TABLES = ["choices", "sockets", "workflows", "models", "results", "errors"
 const keep = (text) => text;
 let translators = { texts: keep, errors: keep, sockets: keep, choices: keep };
 
-/** @param {string} name @returns {Promise<Table>} */
-async function readTable(name) {
-  return (await fetch(new URL(`./zh/${name}.json`, import.meta.url))).json();
-}
-
 /** Read the tables, if the editor is Chinese. Without them all stays English. */
 export async function loadChinese() {
   if (!isChinese()) return;
   try {
-    const [choices, sockets, workflows, models, results, errors] = await Promise.all(TABLES.map(readTable));
+    const convert = await loadTraditional();
+    /** @type {Table[]} */
+    const tables = (await Promise.all(TABLES.map(readTable))).map((table) => convertAll(table, convert));
+    const [choices, sockets, workflows, models, results, errors] = tables;
     translators = {
       texts: makeTranslate({ ...workflows, ...models, ...results }, choices),
       errors: makeTranslate({ ...models, ...results, ...errors }, choices),

@@ -3,10 +3,27 @@
 import { app } from "../../scripts/app.js";
 import * as models from "./models_texts.js";
 import * as nodes from "./node_texts.js";
+import { convertAll, makeConvert } from "./traditional.js";
 
-export function isChinese() {
-  const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
-  return language.startsWith("zh");
+/** @import { Convert } from "./traditional.js" */
+
+/** @type {Convert} */
+let convert = (text) => text;
+
+/** @returns {string} */
+const readLanguage = () => app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+
+export const isChinese = () => readLanguage().startsWith("zh");
+
+/** @param {string} name @returns {Promise<any>} a table of zh/ */
+export async function readTable(name) {
+  return (await fetch(new URL(`./zh/${name}.json`, import.meta.url))).json();
+}
+
+/** Read how to write Traditional Chinese, if the editor does. @returns {Promise<Convert>} */
+export async function loadTraditional() {
+  if (readLanguage() === "zh-TW") convert = makeConvert(await readTable("traditional"));
+  return convert;
 }
 
 /**
@@ -14,7 +31,7 @@ export function isChinese() {
  * @param {{ ENGLISH: Texts, CHINESE: Texts }} texts
  */
 function choose({ ENGLISH, CHINESE }) {
-  return isChinese() ? CHINESE : ENGLISH;
+  return isChinese() ? convertAll(CHINESE, convert) : ENGLISH;
 }
 
 export const chooseModelTexts = () => choose(models);

@@ -19,8 +19,8 @@ SAME = {"CLIP", "VAE", "cfg", "Latent", "CLIP ViT-H/14 (laion2B)"}
 SPECIAL = re.compile(r"[{}@|]")
 
 
-def read_locale(name: str) -> dict:
-    return json.loads((ROOT / "locales" / "zh" / f"{name}.json").read_text(encoding="utf-8"))
+def read_locale(name: str, language: str = "zh") -> dict:
+    return json.loads((ROOT / "locales" / language / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,10 @@ def test_the_host_serves_the_translations(host, comfyui, tmp_path, monkeypatch):
     (tmp_path / "a pack" / "locales").symlink_to(ROOT / "locales", target_is_directory=True)
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "custom_nodes", ([str(tmp_path)], set()))
     served = CustomNodeManager().build_translations()
-    assert served == {"zh": {"nodeDefs": read_locale("nodeDefs"), **read_locale("main")}}
+    assert served == {
+        language: {"nodeDefs": read_locale("nodeDefs", language), **read_locale("main", language)}
+        for language in ("zh", "zh-TW")
+    }
 
 
 def test_nodes_are_found_by_other_words_where_the_host_can(host, monkeypatch):

@@ -7,7 +7,8 @@
 /** @import { Translate } from "./translation.js" */
 /**
  * A text: a field of its owner, and its key, by which it is found in the saved data. text: what is translated.
- * @typedef {{ key: string, owner: Record<string, any>, field: string | number, text: unknown, isSocket?: boolean }} Place
+ * @typedef {{ key: string, owner: Record<string, any>, field: string | number, before: unknown, text: unknown,
+ *   isSocket?: boolean }} Place
  * @typedef {Map<string, { before: unknown, shown: string }>} Kept
  */
 
@@ -43,7 +44,7 @@ function* listPlaces(root) {
 
 /** @param {string} key @param {any} owner @param {string | number} field @returns {Place} */
 function makePlace(key, owner, field) {
-  return { key: `${key} ${field}`, owner, field, text: owner[field] };
+  return { key: `${key} ${field}`, owner, field, before: owner[field], text: owner[field] };
 }
 
 /** @param {string} key @param {any} subgraph */
@@ -90,12 +91,13 @@ function* listValues(key, note) {
  * @param {Kept} kept what was there before, by place; added to
  */
 export function show(root, translate, translateSocket, kept) {
-  for (const { key, owner, field, text, isSocket } of listPlaces(root)) {
+  const places = [...listPlaces(root)]; // all of them first: the label of a widget may be that of its slot
+  for (const { key, owner, field, before, text, isSocket } of places) {
     if (typeof text !== "string") continue;
     const shown = (isSocket ? translateSocket : translate)(text);
-    if (shown === text || shown === owner[field]) continue;
+    if (shown === text || shown === before) continue;
     const isDefault = text === /** @type {any} */ (owner.constructor).title && field === "title"; // which is not saved
-    kept.set(key, { before: isDefault ? undefined : owner[field], shown });
+    kept.set(key, { before: isDefault ? undefined : before, shown });
     owner[field] = shown;
   }
 }

@@ -13,7 +13,19 @@ import { runAfter } from "./widgets.js";
 const kept = new Map();
 
 function showGraph() {
-  if (app.graph && isOurs(app.graph)) show(app.graph, translate, translateSocket, kept);
+  if (!app.graph || !isOurs(app.graph)) return;
+  show(app.graph, translate, translateSocket, kept);
+  for (const graph of [app.graph, ...(app.graph.subgraphs?.values() ?? [])]) nameLongTexts(graph);
+}
+
+/**
+ * Nodes 2.0 keeps the label of a subgraph's long text by itself, and hears of another one by this event alone.
+ * @param {Editor.Graph} graph
+ */
+function nameLongTexts({ nodes = [] }) {
+  for (const { inputs, subgraph } of nodes)
+    for (const [index, { name, label, widgetId }] of (inputs ?? []).entries())
+      if (label && widgetId) subgraph?.events?.dispatch("renaming-input", { index, oldName: name, newName: label });
 }
 
 /**

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from editor_scripts import HAS_NODES_2
 
 from scripts.workflows.files import read_workflow
 
@@ -36,6 +37,12 @@ return [
   ...folded.flatMap((node) => [...node.inputs, ...node.outputs, ...node.subgraph.inputs].map(name)),
   ...graph.nodes.filter((node) => node.type === "MarkdownNote").map((node) => node.widgets[0].value),
 ];
+"""
+# What a subgraph's node shows of its inputs: in Nodes 2.0 as elements of the page.
+LABELS = """
+const node = graph.nodes.find((one) => one.subgraph);
+if (!LiteGraph.vueNodesMode) return node.widgets.map((widget) => widget.label);
+return document.querySelector(`.lg-node[data-node-id="${node.id}"]`)?.innerText.split("\\n");
 """
 SEARCH = f"{STORES} return stores.get('nodeDef').nodeSearchService.searchNode(args[0]).map((found) => found.name);"
 
@@ -77,3 +84,17 @@ def check_canvas(page):
     saved = re.sub(r'"localized_name": "[^"]*"', "", json.dumps(page.save(), ensure_ascii=False))
     assert not re.findall("[\u4e00-\u9fff]+", saved)
     assert "Identities of both people" in saved and "## 1  Press **Run**. Nothing is downloaded." in saved
+
+
+def test_a_taiwanese_editor_has_the_words_of_taiwan_also_in_nodes_2(page):
+    page.open_with({"Comfy.Locale": "zh-TW", "Comfy.VueNodes.Enabled": page.evaluate(HAS_NODES_2)})
+    page.wait_until(TITLES, "ConsistentID_LoadAdapter", "載入 ConsistentID 轉接器")
+    page.load(read_workflow("portrait_simple_sd15"))
+    labels = {"提示詞", "預設", "寬度", "種子"}
+    page.wait_until(
+        f"const shown = (() => {{ {LABELS} }})(); return args[0].every((one) => shown?.includes(one));", [*labels]
+    )
+    assert not {"prompt", "preset", "width", "seed"} & set(page.evaluate(LABELS))
+    assert "一張照片的 ConsistentID 肖像" in page.evaluate(CANVAS)
+    saved = re.sub(r'"localized_name": "[^"]*"', "", json.dumps(page.save(), ensure_ascii=False))
+    assert not re.findall("[\u4e00-\u9fff]+", saved)

@@ -74,6 +74,34 @@ test("what the user has changed since is saved, and what he named is not transla
   assert.deepEqual([node.title, note.title, note.widgets_values[0]], ["我的模型", "How to use", "点 **运行**。好"]);
 });
 
+test("the label of a widget is set, also where it is read from its slot", () => {
+  const slot = { name: "width", label: undefined };
+  /** @type {string[]} */
+  const drawn = [];
+  const widget = {
+    name: "width",
+    get label() {
+      return slot.label ?? this.name;
+    },
+    set label(/** @type {any} */ label) {
+      slot.label = label;
+      drawn.push(label);
+    },
+  };
+  const node = { id: 1, type: "kind", inputs: [slot], outputs: [], widgets: [widget] };
+  const root = { nodes: [node], groups: [], subgraphs: new Map([["kind", { id: "kind", nodes: [] }]]) };
+  const kept = new Map();
+  show(root, translate, translateSocket, kept);
+  show(root, translate, translateSocket, kept); // as after a run
+  assert.deepEqual(drawn, ["宽度"]);
+  const data = {
+    nodes: [{ id: 1, type: "kind", inputs: [{ ...slot }] }],
+    definitions: { subgraphs: [{ id: "kind" }] },
+  };
+  restore(data, kept);
+  assert.deepEqual(data.nodes[0].inputs, [{ name: "width" }]);
+});
+
 test("graphs without this pack's nodes are left alone", () => {
   assert.ok(!isOurs({ nodes: [{ type: "LoadImage" }] }));
   assert.ok(isOurs({ nodes: [], subgraphs: new Map([["a", { nodes: [{ type: "ConsistentID_Preset" }] }]]) }));

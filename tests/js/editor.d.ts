@@ -26,6 +26,7 @@ declare namespace Editor {
     comfyClass: string;
     graph?: Graph | null;
     subgraph?: Graph;
+    inputs?: Slot[];
     widgets: Widget[];
     size: [number, number];
     setSize(size: [number, number]): void;
@@ -35,8 +36,17 @@ declare namespace Editor {
     addDOMWidget(name: string, kind: string, element: HTMLElement, options: ElementOptions): Widget;
   }
 
+  interface Slot {
+    name: string;
+    label?: string;
+    /** Newer editors: of a subgraph's widget. */
+    widgetId?: string;
+  }
+
   interface Graph {
     id: string;
+    /** Of a subgraph: which the nodes that stand for it hear. */
+    events?: { dispatch(type: string, detail: object): void };
     extra?: { consistentid_view?: { scale: number; offset: number[] } };
     nodes?: Node[];
     subgraphs?: Map<string, Graph>;

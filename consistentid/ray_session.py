@@ -29,6 +29,11 @@ class Cluster(NamedTuple):
     workers: int = 4
     gpu_share: float = 0.0
 
+    def require_gpu(self, device: str) -> None:
+        """RayError for a device that its processes do not get."""
+        if device != "cpu" and not self.gpu_share:
+            raise RayError(f"Processes of Ray see no GPU for --device {device} without --gpu-share, such as 1.")
+
 
 def add_ray_options(parser, work: str, more: str = "", workers: str = "processes of Ray") -> None:
     """--ray, --workers and --gpu-share. work, more, workers: what the help says."""
@@ -47,14 +52,12 @@ def add_ray_options(parser, work: str, more: str = "", workers: str = "processes
 
 def read_cluster(arguments) -> Cluster | None:
     """What the options say; None without --ray."""
-    if arguments.ray is None:
-        return None
     if arguments.workers < 1 or arguments.gpu_share < 0:
         raise RayError(
             f"--workers is a number from 1 and --gpu-share one from 0; they are {arguments.workers} and "
             f"{arguments.gpu_share:g}."
         )
-    return Cluster(arguments.ray, arguments.workers, arguments.gpu_share)
+    return None if arguments.ray is None else Cluster(arguments.ray, arguments.workers, arguments.gpu_share)
 
 
 @contextmanager
@@ -88,12 +91,14 @@ def ray_session(cluster: Cluster) -> Iterator[Any]:
         ray.shutdown()
 
 
-def map_rows(ray, rows: list[dict], worker: type, given: tuple, cluster: Cluster, blocks: int) -> Iterator[dict]:
+def map_rows(ray, rows: list[dict], worker: type, given: tuple, cluster: Cluster, at_once: int) -> Iterator[dict]:
     """Blocks of rows through objects of a class, one in each process; what they make of a block, as soon as it is made.
 
-    worker: its objects are made by `worker(*given)` and called with {name: values}, and so is what they return. A
-    process that dies is started again with what it had not finished. RayError when Ray cannot go on.
+    worker: its objects are made by `worker(*given)` and called with {name: values}, and so is what they return.
+    at_once: most rows of a block, of which there are four for each process where the rows suffice. A process that dies
+    is started again with what it had not finished. RayError when Ray cannot go on.
     """
+    blocks = max(-(-len(rows) // at_once), min(len(rows), 4 * cluster.workers))
     ray.data.DataContext.get_current().enable_progress_bars = False
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=cluster.workers)
     lines = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(

@@ -95,6 +95,7 @@ def prepare_on_ray(
     same bytes, so there is one for each photo. A photo that could not be read or written is left for the next run.
     RayError when Ray cannot go on.
     """
+    cluster.require_gpu(task.device)
     source, out = Storage(task.source), Storage(task.out)
     captions = list_source(source, out)
     keep_settings(out, task.wanted)
@@ -114,9 +115,8 @@ def prepare_on_ray(
 def _run(ray, rows: list[dict], task: Task, cluster: Cluster, outcome: Outcome, watch) -> Outcome:
     out, made, in_a_row = Storage(task.out), 0, 0
     rejected, failed = dict(outcome.rejected), dict(outcome.failed)
-    blocks = max(-(-len(rows) // BUNDLE), min(len(rows), 4 * cluster.workers))
     watch(0, len(rows))
-    for block in map_rows(ray, rows, Worker, (task,), cluster, blocks):
+    for block in map_rows(ray, rows, Worker, (task,), cluster, BUNDLE):
         for photo, kind, reason in zip(block["photo"], block["kind"], block["reason"], strict=True):
             made += kind == MADE
             in_a_row = in_a_row + 1 if kind == FAILED else 0

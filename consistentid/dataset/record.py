@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..adapter.config import ID_EMBEDDING_WIDTH
 from ..errors import ConsistentIDError
 from ..face.parsing import LABELS
 from ..face.photo import open_photo
+from ..storage import Storage
 
 TWICE = "It has the picture of a record before it. Leave one of them out."
 
@@ -83,6 +85,22 @@ class StoredRecord(ABC):
         if not abs(float(embedding.norm()) - 1) < 1e-3:
             raise DatasetError(f"{self.locate('embedding')} is not of unit length: {float(embedding.norm()):.3f}.")
         return embedding
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRecord(StoredRecord):
+    """A record in a storage, whose parts were listed with the set. files: (part, file, first byte, bytes). Small, since
+    a run holds all of them."""
+
+    name: str
+    caption: str
+    facial_caption: str
+    storage: Storage
+    files: tuple[tuple[str, str, int, int], ...]
+
+    def find(self, part: str) -> tuple[str, int, int]:
+        """File, first byte and bytes of a part; "" as the file of one that the record has not."""
+        return next((place for name, *place in self.files if name == part), ("", 0, 0))
 
 
 def require_captions(records: Sequence[StoredRecord]) -> None:

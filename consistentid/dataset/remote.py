@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from ..storage import Storage
 from .layout import FOLDERS, JSON_FOLDERS, MERGED, find_name, read_value
-from .record import DatasetError, StoredRecord
+from .record import DatasetError, ListedRecord
 from .shards import read_index, read_packed
 
 REQUESTS = 16
@@ -16,27 +16,19 @@ REQUESTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteRecord(StoredRecord):
-    """files: (part, file below the set, its bytes)."""
-
-    name: str
-    caption: str
-    facial_caption: str
-    storage: Storage
-    files: tuple[tuple[str, str, int], ...]
+class RemoteRecord(ListedRecord):
+    """Each part is a file of its own."""
 
     def locate(self, part: str) -> str:
-        return self.storage.locate(self._find(part)[1])
+        return self.storage.locate(self.find(part)[0])
 
     def describe(self, part: str) -> list:
-        return [self.locate(part), self._find(part)[2]] if self._find(part)[1] else []
+        file, _, size = self.find(part)
+        return [self.locate(part), size] if file else []
 
     def open_part(self, part: str) -> BinaryIO | None:
-        file = self._find(part)[1]
+        file = self.find(part)[0]
         return BytesIO(self.storage.read(file)) if file else None
-
-    def _find(self, part: str) -> tuple[str, str, int]:
-        return next((file for file in self.files if file[0] == part), (part, "", 0))
 
 
 def read_address(place: str) -> list:
@@ -63,7 +55,7 @@ def _make_record(storage: Storage, entry: dict, sizes: dict[str, int]) -> Remote
                 f"{storage.locate(MERGED)} has a record whose {part}, '{value}', is not in the set. Run the same "
                 "`dataset prepare` again."
             )
-        files += [(part, file, sizes[file])] if file else []
+        files += [(part, file, 0, sizes[file])] if file else []
     image = files[0][1]
     name = str(entry.get("origin_IMG") or image.rpartition("/")[2].removesuffix("_resize.png"))
     texts = read_value(entry, "caption").strip(), read_value(entry, "facial_caption").strip()

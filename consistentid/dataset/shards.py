@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ..checked import STRICT, check, describe, parse_json
 from ..storage import Storage
-from .record import DatasetError, StoredRecord
+from .record import DatasetError, ListedRecord
 
 INDEX, FIRST = "shards.json", "000000.tar"
 FORMAT, VERSION = "consistentid-shards", 1
@@ -79,28 +79,22 @@ class SetIndex(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class PackedRecord(StoredRecord):
-    """A record in a shard; its bytes are read when a part is, and compared with their hash. files: (part, name, start,
-    size). Small, since a run holds all of them."""
+class PackedRecord(ListedRecord):
+    """A record in a shard; its bytes are read when a part is, and compared with their hash."""
 
-    name: str
-    caption: str
-    facial_caption: str
-    storage: Storage
     shard: str
     start: int
     size: int
     sha256: str
-    files: tuple[tuple[str, str, int, int], ...]
 
     def locate(self, part: str) -> str:
-        return self.storage.locate(f"{self.shard}/{self._find(part)[1]}")
+        return self.storage.locate(f"{self.shard}/{self.find(part)[0]}")
 
     def describe(self, part: str) -> list:
-        return [part, self.sha256] if self._find(part)[1] else []
+        return [part, self.sha256] if self.find(part)[0] else []
 
     def open_part(self, part: str) -> BinaryIO | None:
-        _, file, start, size = self._find(part)
+        file, start, size = self.find(part)
         if not file:
             return None
         content = _read_bytes(self.storage, self.shard, self.start, self.size)
@@ -110,9 +104,6 @@ class PackedRecord(StoredRecord):
                 "shard again, or delete it and run the same `dataset pack`."
             )
         return BytesIO(content[start : start + size])
-
-    def _find(self, part: str) -> tuple[str, str, int, int]:
-        return next((file for file in self.files if file[0] == part), (part, "", 0, 0))
 
 
 @lru_cache(maxsize=2)
@@ -160,7 +151,7 @@ def _list_records(storage: Storage, shard: Shard) -> list[PackedRecord]:
 def _make_record(storage: Storage, shard: str, entry: Entry) -> PackedRecord:
     files = tuple((part, place.file, place.start, place.size) for part, place in entry.parts.items())
     texts = entry.name, entry.caption, entry.facial_caption
-    return PackedRecord(*texts, storage, shard, entry.start, entry.size, entry.sha256, files)
+    return PackedRecord(*texts, storage, files, shard, entry.start, entry.size, entry.sha256)
 
 
 def read_index(storage: Storage, name: str, kind: type[T]) -> T:

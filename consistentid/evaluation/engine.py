@@ -48,12 +48,25 @@ class Engine(Protocol):
     def draw_all(self, asked: Sequence[Asked]) -> "Iterator[tuple[Asked, Drawing | DrawingError]]":
         """Each picture, or why it failed, as soon as it is there, in any order; EngineError when none can follow.
 
-        The first has no time, since models may be loaded for it.
+        The first of each process or server has no time (see Stopwatch).
         """
-        for number, one in enumerate(asked):
+        draw = Stopwatch(self)
+        for one in asked:
             try:
-                drawing = self.draw(one.photo, one.prompt, one.seed)
+                yield one, draw(one.photo, one.prompt, one.seed)
             except DrawingError as error:
                 yield one, error
-            else:
-                yield one, drawing if number else replace(drawing, seconds=None)
+
+
+class Stopwatch:
+    """Draws with an engine that may load models for its first picture, which has no time therefore."""
+
+    def __init__(self, engine: Engine):
+        self.engine, self.is_first = engine, True
+
+    def __call__(self, photo: Path, prompt: str, seed: int) -> Drawing:
+        """As `Engine.draw`."""
+        drawing = self.engine.draw(photo, prompt, seed)
+        if self.is_first:
+            self.is_first, drawing = False, replace(drawing, seconds=None)
+        return drawing

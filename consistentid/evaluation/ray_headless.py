@@ -1,13 +1,12 @@
 """The headless engine in processes of Ray, here or on many machines, each with the models loaded once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ..headless.portrait_settings import PortraitSettings
 from ..headless.ray_hands import choose_worker_device
 from ..ray_session import Cluster, SentFiles, make_column, map_rows, ray_session
-from .engine import Asked, Drawing, DrawingError, Engine
+from .engine import Asked, Drawing, DrawingError, Engine, Stopwatch
 from .headless import Headless
 
 
@@ -29,7 +28,7 @@ class RayHeadless(Engine):
         return self.alone.draw(photo, prompt, seed)
 
     def draw_all(self, asked: Sequence[Asked]) -> Iterator[tuple[Asked, Drawing | DrawingError]]:
-        """The first of each process has no time. RayError when Ray cannot go on."""
+        """RayError when Ray cannot go on."""
         if not asked:
             return
         captions = {str(photo): caption for photo, caption in self.alone.captions.items()}
@@ -40,7 +39,7 @@ class RayHeadless(Engine):
                 for number, one in enumerate(asked)
             ]
             given = self.alone.settings, captions, sent
-            for block in map_rows(ray, rows, Drawer, given, self.cluster, len(rows)):
+            for block in map_rows(ray, rows, Drawer, given, self.cluster, 1):
                 for number, drawn in zip(block["number"], block["drawn"], strict=True):
                     yield asked[int(number)], DrawingError(drawn) if isinstance(drawn, str) else drawn
 
@@ -49,9 +48,9 @@ class Drawer:
     """One process of Ray: photos, prompts and seeds -> pictures, or why there is none."""
 
     def __init__(self, settings: PortraitSettings, captions: Mapping[str, str], sent: SentFiles):
-        self.captions, self.sent, self.is_first = captions, sent, True
+        self.captions, self.sent = captions, sent
         self.local_captions: dict[Path, str] = {}
-        self.engine = Headless(settings, Path(settings.face), self.local_captions)
+        self.engine = Stopwatch(Headless(settings, Path(settings.face), self.local_captions))
 
     def __call__(self, rows: dict) -> dict:
         cases = zip(map(str, rows["photo"]), map(str, rows["prompt"]), map(int, rows["seed"]), strict=True)
@@ -62,9 +61,6 @@ class Drawer:
         if photo in self.captions:
             self.local_captions[path] = self.captions[photo]
         try:
-            drawing = self.engine.draw(path, prompt, seed)
+            return self.engine(path, prompt, seed)
         except DrawingError as error:
             return str(error)
-        drawing = replace(drawing, seconds=None) if self.is_first else drawing
-        self.is_first = False
-        return drawing

@@ -2,12 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from .comfyui import ComfyUI
-from .engine import Asked, Drawing, DrawingError, Engine, EngineError
+from .engine import Asked, Drawing, DrawingError, Engine, EngineError, Stopwatch
 
 LOOK_S = 1
 """Between two waits for a picture, so that Ctrl+C is heard on Windows too."""
@@ -44,7 +43,7 @@ class Servers(Engine):
         return self.servers[0].draw(photo, prompt, seed)
 
     def draw_all(self, asked: Sequence[Asked]) -> Iterator[tuple[Asked, Result]]:
-        """EngineError when no server is left. The first picture of each server has no time."""
+        """EngineError when no server is left."""
         waiting: SimpleQueue[Asked | None] = SimpleQueue()
         reports: SimpleQueue[Report] = SimpleQueue()
         for one in asked:
@@ -80,12 +79,10 @@ class Servers(Engine):
 
 def _serve(server: ComfyUI, waiting: SimpleQueue, reports: SimpleQueue) -> None:
     """One server's thread: it draws until there is nothing left, or the server fails."""
-    is_first = True
+    draw = Stopwatch(server)
     while one := waiting.get():
         try:
-            drawing = server.draw(one.photo, one.prompt, one.seed)
-            result = replace(drawing, seconds=None) if is_first else drawing
-            is_first = False
+            result = draw(one.photo, one.prompt, one.seed)
         except Exception as error:
             result = error
         reports.put((server, one, result))

@@ -54,7 +54,7 @@ class RayHands(Hands):
 
     def _map(self, rows: list[dict], worker: type, given: tuple) -> Iterator[dict]:
         """Row by row, since each takes seconds."""
-        return map_rows(self.ray, rows, worker, given, self.cluster, len(rows)) if rows else iter(())
+        return map_rows(self.ray, rows, worker, given, self.cluster, 1) if rows else iter(())
 
     def _name_identity(self, asked: Asked) -> Asked:
         """With the file of the identity that was read from the photo."""
@@ -105,7 +105,6 @@ def choose_worker_device(settings: PortraitSettings, cluster: Cluster) -> tuple[
     """Device and precision of processes that are on another machine: CUDA in float16 where each has a share of a GPU,
     else the CPU in float32. ConsistentIDError for a device that they do not get."""
     device = ("cuda" if cluster.gpu_share else "cpu") if settings.device == "auto" else settings.device
-    if device != "cpu" and not cluster.gpu_share:
-        raise ConsistentIDError(f"Processes of Ray see no GPU for --device {device} without --gpu-share, such as 1.")
+    cluster.require_gpu(device)
     usual = "float32" if device == "cpu" else "float16"
     return device, usual if settings.dtype == "auto" else settings.dtype

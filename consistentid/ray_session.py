@@ -5,7 +5,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +89,11 @@ def ray_session(cluster: Cluster) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def share_session(cluster: Cluster | None) -> AbstractContextManager:
+    """One session for all `ray_session`s inside the block; nothing without a cluster."""
+    return ray_session(cluster) if cluster else nullcontext()
 
 
 def map_rows(ray, rows: list[dict], worker: type, given: tuple, cluster: Cluster, at_once: int) -> Iterator[dict]:

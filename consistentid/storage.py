@@ -101,7 +101,10 @@ def _explain(error: Exception) -> str:
     if isinstance(error, ImportError):
         return f"the package for this kind of address is missing ({error})."
     if isinstance(error, PermissionError) and error.errno is None:  # of a server, not of this machine
-        return f"it may not be read or written ({error}). Check the credentials, which that package documents."
+        return (
+            f"it may not be read or written ({error}). Check the credentials, which that package documents, and this "
+            "machine's clock, whose time they are signed with."
+        )
     if isinstance(error, OSError) and has_advice(error):
         return describe_os_error(OSError(error.errno, error.strerror))
     text = str(error).strip().partition("\n")[0]

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from ..command_line import give_examples
-from ..ray_session import add_ray_options
+from ..ray_session import read_cluster, share_session
 from ..whole_file import claim_folder
 from .ablation import NAMES
+from .engine_choice import add_ray
 
 
 def add_ablation(actions, add_plan, add_models) -> None:
@@ -22,12 +23,12 @@ def add_ablation(actions, add_plan, add_models) -> None:
     add_plan(ablate)
     ablate.add_argument("--rows", nargs="+", choices=NAMES, required=True, help="what to change")
     ablate.add_argument("--settings", type=Path, required=True, help="of portrait: JSON, or a PNG that it made")
-    add_ray_options(ablate, "draw")
+    add_ray(ablate, "draw and score")
     add_models(ablate)
 
 
 def _ablate(arguments: argparse.Namespace) -> int:
-    with claim_folder(arguments.out):
+    with claim_folder(arguments.out), share_session(read_cluster(arguments)):
         return _draw_rows(arguments)
 
 

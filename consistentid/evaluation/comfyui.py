@@ -106,14 +106,15 @@ class ComfyUI(Engine):
             raise EngineError("The run was interrupted in ComfyUI.")
 
     def _read_seconds(self, entry: dict) -> float | None:
-        """By the server's clock; None when the picture came out of its cache."""
+        """By the server's clock; None when the picture came out of its cache, or the clock was set back meanwhile."""
         if self._is_cached(entry):
             return None
         messages = _read_messages(entry)
         try:
-            return (messages["execution_success"]["timestamp"] - messages["execution_start"]["timestamp"]) / 1000
+            passed = messages["execution_success"]["timestamp"] - messages["execution_start"]["timestamp"]
         except (KeyError, TypeError):
             return None
+        return passed / 1000 if passed >= 0 else None
 
     def _is_cached(self, entry: dict) -> bool:
         return self.workflow.output in _read_messages(entry).get("execution_cached", {}).get("nodes", ())
@@ -128,10 +129,17 @@ class ComfyUI(Engine):
         url = f"{self.address}{path}"
         try:
             response = self._session.request(method, url, timeout=ANSWER_S, **more)
+            if response.status_code in (401, 403):
+                raise EngineError(
+                    f"{url} does not let this user in ({response.status_code} {response.reason}). Name the user in the "
+                    "address, as in http://NAME:PASSWORD@HOST:PORT."
+                )
             refused = path == "/prompt" and response.status_code == 400
             if not refused:
                 response.raise_for_status()
             return read(response)
+        except EngineError:
+            raise
         except (self._broken, ValueError) as error:
             raise EngineError(f"{url} gave no answer ({error}). Is this a running ComfyUI?") from error
 

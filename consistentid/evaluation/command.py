@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..command_line import give_examples
-from ..ray_session import add_ray_options
+from ..ray_session import read_cluster, share_session
 from ..whole_file import claim_folder, replace_file
 from .ablation_command import add_ablation
-from .engine_choice import add_comfyui, choose_engine
+from .engine_choice import add_comfyui, add_ray, choose_engine
 from .plan_command import add_plan_maker
 from .study_command import add_study
 
@@ -40,7 +40,7 @@ def add_command(subparsers) -> None:
     run.add_argument(
         "--settings", type=Path, help="draw with the headless engine: JSON or PNG with the options of portrait"
     )
-    add_ray_options(run, "draw with the headless engine and")
+    add_ray(run, "score, and with --settings draw,")
     add_comfyui(run)
     _add_models(run)
     compare = actions.add_parser(
@@ -97,12 +97,13 @@ def _draw_and_score(arguments: argparse.Namespace) -> int:
     plan, scorer = prepare(arguments)
     gallery = Gallery(arguments.out)
     engine = None if arguments.no_draw else choose_engine(arguments, plan)
-    scorer.learn(plan)
-    if engine:
-        gallery.draw_missing(plan, engine, arguments.template, show_progress("Drawn", "picture"))
-    else:
-        gallery.keep_plan(plan)
-    outcome = score_gallery(plan, gallery, scorer, arguments.real, show_progress("Scored", "picture"))
+    with share_session(read_cluster(arguments)):
+        scorer.learn(plan)
+        if engine:
+            gallery.draw_missing(plan, engine, arguments.template, show_progress("Drawn", "picture"))
+        else:
+            gallery.keep_plan(plan)
+        outcome = score_gallery(plan, gallery, scorer, arguments.real, show_progress("Scored", "picture"))
     print_report(write_reports(arguments.out, [outcome], [arguments.out], outcome), arguments.out)
     return 1 if outcome["failures"]["not_drawn"] else 0
 
@@ -110,14 +111,20 @@ def _draw_and_score(arguments: argparse.Namespace) -> int:
 def prepare(arguments: argparse.Namespace) -> tuple["Plan", "Scorer"]:
     """The plan, and what scores it; what is wrong is said before hours of drawing."""
     from .plan import list_pictures, read_plan
-    from .scoring import Scorer, ScoringModels
+    from .scoring import Scorer
+    from .scoring_models import ScoringModels
 
     plan = read_plan(arguments.plan, arguments.photos, arguments.seeds, arguments.drop_word)
     models = ScoringModels(**{name: getattr(arguments, name) for name in asdict(ScoringModels())})
     models.check()
     if arguments.real:
         list_pictures(arguments.real)
-    return plan, Scorer(models)
+    cluster = read_cluster(arguments)
+    if cluster is None:
+        return plan, Scorer(models, arguments.workers)
+    from .ray_scoring import RayScorer
+
+    return plan, RayScorer(models, cluster)
 
 
 def _compare(arguments: argparse.Namespace) -> int:

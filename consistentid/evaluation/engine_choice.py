@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..ray_session import read_cluster
+from ..ray_session import add_ray_options, read_cluster
 from .engine import Engine, EngineError
 from .workflow import Places
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 ADDRESS = "http://127.0.0.1:8188"
+
+
+def add_ray(run: argparse.ArgumentParser, work: str) -> None:
+    add_ray_options(run, work, workers="pictures scored at once, or processes of Ray")
 
 
 def add_comfyui(run: argparse.ArgumentParser) -> None:
@@ -37,8 +41,6 @@ def add_comfyui(run: argparse.ArgumentParser) -> None:
 def choose_engine(arguments: argparse.Namespace, plan: "Plan") -> Engine:
     if arguments.workflow and arguments.settings:
         raise EngineError("Name one of --settings (draw with the headless engine) and --workflow (draw with ComfyUI).")
-    if arguments.workflow and arguments.ray is not None:
-        raise EngineError("--ray draws with the headless engine. To draw with several ComfyUIs, repeat --address.")
     if arguments.workflow:
         from .comfyui import ComfyUI
         from .servers import Servers

@@ -1,6 +1,7 @@
 """A run as one record: what was planned, drawn and measured, by what, and every score."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from ..checked import parse_json
@@ -9,9 +10,10 @@ from ..face.photo import open_photo
 from ..fingerprint import describe_file
 from ..likeness.report import describe_scale
 from .frechet import measure_fid
-from .gallery import FORMAT, Gallery, list_versions
+from .gallery import FORMAT, Entry, Gallery, list_versions
+from .kept_scores import KeptScores, Naming
 from .metrics import METRICS, NEEDS, RECOGNISERS
-from .plan import Plan, list_pictures
+from .plan import Case, Plan, list_pictures
 from .scoring import Scorer
 from .summary import compare_pairs, count_failures, summarise, summarise_groups, summarise_regions
 
@@ -28,14 +30,11 @@ def score_gallery(
 ) -> dict:
     """Score every picture of a plan; the scorer has learnt the plan's people.
 
+    Scores are kept in the gallery as they come, and found there again where nothing changed that they are made of.
     real: folder of real photos for FID, by default the plan's photos. on_case(done, total) is called before the
-    first and after each.
+    first picture to score and after each.
     """
-    rows = []
-    on_case(0, len(plan.cases))
-    for case in plan.cases:
-        rows.append(_score_case(case, gallery, scorer))
-        on_case(len(rows), len(plan.cases))
+    rows = _score_cases(plan, gallery, scorer, on_case)
     fid, reasons = None, scorer.models.explain_missing()
     if "fid" not in reasons:
         try:
@@ -131,12 +130,26 @@ def compare_outcomes(first: dict, second: dict) -> dict:
     return {"metrics": compare_pairs(first["cases"], second["cases"], metrics), "skipped": skipped}
 
 
-def _score_case(case, gallery: Gallery, scorer: Scorer) -> dict:
-    entry = gallery.read_entry(case)
+def _score_cases(plan: Plan, gallery: Gallery, scorer: Scorer, on_case: Callable[[int, int], None]) -> list[dict]:
+    """A row for each case."""
+    entries = {case: gallery.read_entry(case) for case in plan.cases}
+    naming, drawn = Naming(plan, scorer.models), [case for case, entry in entries.items() if entry and not entry.error]
+    names = {case: naming.name(case.person, case.prompt, gallery.find_picture(case)) for case in drawn}
+    kept = KeptScores(gallery.folder, set(names.values()))
+    missing = [case for case, name in names.items() if name not in kept.scores]
+    on_case(0, len(missing))
+    pictures = [(case, gallery.find_picture(case)) for case in missing]
+    with closing(scorer.score_all(pictures)) as scored:
+        for done, (number, scores) in enumerate(scored, 1):
+            kept.add(names[missing[number]], scores)
+            on_case(done, len(missing))
+    return [_make_row(case, entry, kept.scores.get(names.get(case, ""), {})) for case, entry in entries.items()]
+
+
+def _make_row(case: Case, entry: Entry | None, scores: dict) -> dict:
     row = {"key": case.key, "person": case.person, "prompt": case.prompt, "seed": case.seed, "picture": case.file}
     if entry is None or entry.error:
         return row | {"error": NOT_TRIED if entry is None else entry.error, "scores": {}}
-    scores = scorer.score(case.person, case.prompt, gallery.read_picture(case))
     return row | {"error": "", "scores": scores | ({} if entry.seconds is None else {"seconds": entry.seconds})}
 
 

@@ -1,60 +1,33 @@
 """Every metric of every picture, by whatever models were given."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import ConsistentIDError, FaceNotFoundError
 from ..face.package import load_face_analysis
 from ..face.parsing import load_face_parser
 from ..face.photo import open_photo
-from ..fingerprint import describe_file
 from ..likeness.copying import Look, measure_copying, read_look
 from ..likeness.dino import Dino, load_dino
 from ..likeness.faces import Reference, Score, find_largest, measure_reference, score_picture
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import Clip, load_clip
 from .index import combine_scores
-from .metrics import CLIPS, NEEDS, RECOGNISERS
-from .plan import Plan
+from .metrics import CLIPS, RECOGNISERS
+from .plan import Case, Plan
+from .scoring_models import ScoringModels
 
 Parse = Callable[[np.ndarray], np.ndarray]
 """An RGB photo [H, W, 3] -> its label map."""
-
-
-@dataclass(frozen=True)
-class ScoringModels:
-    """Paths, "" for a model that is not there. device: of all but InsightFace, which chooses its own."""
-
-    clip: str = ""
-    dino: str = ""
-    face_package: str = ""
-    second_package: str = ""
-    face_parser: str = ""
-    inception: str = ""
-    device: str = "cpu"
-    second_clip: str = ""
-    third_package: str = ""
-
-    def check(self) -> None:
-        """ConsistentIDError for a path that is not there."""
-        for name, path in asdict(self).items():
-            if name != "device" and path and not Path(path).exists():
-                raise ConsistentIDError(f"--{name.replace('_', '-')}: there is no {path}.")
-
-    def explain_missing(self) -> dict[str, str]:
-        """{metric: why it is not measured}"""
-        given = {name for name, path in asdict(self).items() if path}
-        return {metric: reason for metric, needs in NEEDS.items() if (reason := needs.explain_missing(given))}
-
-    def describe(self) -> dict:
-        """{name: file and hash} of the models that are there."""
-        return {name: describe_file(path) for name, path in asdict(self).items() if path and name != "device"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +44,12 @@ class Known:
 
 
 class Scorer:
-    """Loads the models when they are first needed; `learn` comes before `score`."""
+    """Loads the models when they are first needed; `learn` comes before `score`. workers: pictures at once."""
 
-    def __init__(self, models: ScoringModels):
-        self.models = models
+    def __init__(self, models: ScoringModels, workers: int = 1):
+        self.models, self.workers = models, workers
         self.people: dict[str, Known] = {}
-        self._texts: dict[tuple[str, str], np.ndarray] = {}
+        self._texts: dict[str, dict[str, np.ndarray]] = {}
 
     @cached_property
     def clips(self) -> dict[str, Clip]:
@@ -105,11 +78,28 @@ class Scorer:
 
     def learn(self, plan: Plan) -> None:
         """Read everybody's photos. FaceNotFoundError names a person of whom there is no face."""
-        for name, paths in plan.people.items():
+        self._load()
+        with _on_one_core(), ThreadPoolExecutor(self.workers) as pool:
+            photos = [map(open_photo, paths) for paths in plan.people.values()]
+            self.people = dict(zip(plan.people, pool.map(self.learn_person, plan.people, photos), strict=True))
+
+    def learn_person(self, name: str, photos: Iterable[np.ndarray]) -> Known:
+        """Of RGB photos [H, W, 3]; FaceNotFoundError names the person where none shows a face."""
+        try:
+            return self._learn([*photos])
+        except FaceNotFoundError as error:
+            raise FaceNotFoundError(f"The photos of '{name}' cannot be compared with. {error}") from error
+
+    def score_all(self, pictures: Sequence[tuple[Case, Path]]) -> Generator[tuple[int, dict]]:
+        """(number of a picture, its scores) as soon as they are there, in any order; the same for any `workers`."""
+        for case, _ in pictures:
+            self._encode_prompt(case.prompt)  # transformers' tokenizers do not bear several threads
+        with _on_one_core(), ThreadPoolExecutor(self.workers) as pool:
+            tasks = {pool.submit(self._score_file, *picture): number for number, picture in enumerate(pictures)}
             try:
-                self.people[name] = self._learn([open_photo(path) for path in paths])
-            except FaceNotFoundError as error:
-                raise FaceNotFoundError(f"The photos of '{name}' cannot be compared with. {error}") from error
+                yield from ((tasks[task], task.result()) for task in as_completed(tasks))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def list_recognisers(self) -> dict[str, str]:
         """{metric: file name of the recogniser that made it} of those that learnt somebody."""
@@ -120,12 +110,10 @@ class Scorer:
 
         None: no face, or no region of one. "regions": {word: cosine}.
         """
-        known, scores = self.people[person], {}
+        known, scores, texts = self.people[person], {}, self._encode_prompt(prompt)
         for end, clip in self.clips.items():
             features = clip.encode_pictures([picture])[0]
-            if (end, prompt) not in self._texts:
-                self._texts[end, prompt] = clip.encode_texts([prompt])[0]
-            scores[f"clip_t{end}"] = float(features @ self._texts[end, prompt])
+            scores[f"clip_t{end}"] = float(features @ texts[end])
             scores[f"clip_i{end}"] = float(np.mean(known.clips[end] @ features))
         if self.dino:
             scores["dino"] = float(np.mean(known.dino @ self.dino.encode([picture])[0]))
@@ -142,6 +130,19 @@ class Scorer:
         for name in (name for name, score in scores.items() if isinstance(score, float) and not math.isfinite(score)):
             raise ConsistentIDError(f"{name} of a picture of '{person}' is {scores[name]}: its model may be damaged.")
         return scores
+
+    def _score_file(self, case: Case, file: Path) -> dict:
+        return self.score(case.person, case.prompt, open_photo(file))
+
+    def _encode_prompt(self, prompt: str) -> dict[str, np.ndarray]:
+        """Its features in each CLIP."""
+        if prompt not in self._texts:
+            self._texts[prompt] = {end: clip.encode_texts([prompt])[0] for end, clip in self.clips.items()}
+        return self._texts[prompt]
+
+    def _load(self) -> None:
+        """All models, before threads ask for them at once."""
+        _ = self.clips, self.analyses, self.parse, self.dino
 
     def _learn(self, photos: list[np.ndarray]) -> Known:
         faces = {name: measure_reference(analysis, photos) for name, analysis in self.analyses.items()}
@@ -178,6 +179,17 @@ class Scorer:
         except (RuntimeError, AssertionError) as error:
             raise ConsistentIDError(f"The device '{self.models.device}' cannot be used here ({error}).") from error
         return loaded
+
+
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Each picture's networks on one core: cores are shared out by pictures, and their number changes no digit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _measure_copies(looks: Sequence[Look], picture: np.ndarray, score: Score) -> dict[str, float | None]:

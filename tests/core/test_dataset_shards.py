@@ -3,11 +3,17 @@
 import argparse
 import io
 import json
+import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))
+
+from file_server import Served, answer, serve
 
 from consistentid.dataset.check import check_records
 from consistentid.dataset.command import add_command
@@ -180,12 +186,21 @@ def test_places_that_cannot_be_reached(place, message):
         read_records(place)
 
 
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_server_that_wants_other_credentials(code):
+    with serve() as files:
+        files["/set/shards.json"] = Served(b"{}", faults=[answer(code)] * 9)
+        with pytest.raises(StorageError, match=rf"shards\.json: .*{code}.*the credentials; the same command goes on"):
+            Storage(f"{files.url}/set").read("shards.json")
+
+
 def test_reasons_of_storage_are_said(monkeypatch):
     import fsspec
 
     store = Storage("memory://bucket/x")
     cases = [
         (PermissionError("Access Denied"), "Check the credentials"),
+        (PermissionError("The difference between the request time and the current time is too large."), "clock"),
         (OSError(28, "No space left on device"), "make room"),
         (ImportError("Install s3fs to access S3"), "Install s3fs"),
     ]

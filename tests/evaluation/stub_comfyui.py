@@ -21,7 +21,8 @@ GRAPH = {
 class Stub:
     """uploads: {name: bytes}; graphs: what was queued; fault(graph): None, or {"refuse": ...}, {"entry": ...}.
 
-    cleared: the queue is empty. stop(): as if the process were killed.
+    cleared: the queue is empty. took_ms: of each picture, by the server's clock. status: of all answers. stop(): as if
+    the process were killed.
     """
 
     def __init__(self):
@@ -31,16 +32,17 @@ class Stub:
         self.freed = self.cleared = False
         self.fault = lambda graph: None
         self.address, self.version = "", "0.3.64"
+        self.took_ms, self.status = 250, 200
         self.stop = lambda: None
 
     def finish(self, number: int) -> dict:
-        """The history of a run that took a quarter of a second, after two seconds in the queue."""
+        """The history of a run, after two seconds in the queue."""
         fault = self.fault(self.graphs[number]) or {}
         if "entry" in fault:
             return fault["entry"]
         start = {"timestamp": 1_700_000_002_000}
         messages = [["execution_start", start], ["execution_cached", {"nodes": fault.get("cached", ["1"])}]]
-        messages.append(["execution_success", {"timestamp": start["timestamp"] + 250}])
+        messages.append(["execution_success", {"timestamp": start["timestamp"] + self.took_ms}])
         image = {"filename": f"{number}.png", "subfolder": "a b", "type": "temp"}
         return {"status": {"messages": messages}, "outputs": {"5": {"images": [image]}}}
 
@@ -120,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(json.dumps({"name": name, "subfolder": folder, "type": "input"}).encode())
 
     def _send(self, body: bytes, code: int = 200) -> None:
-        self.send_response(code)
+        self.send_response(code if self.stub.status == 200 else self.stub.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

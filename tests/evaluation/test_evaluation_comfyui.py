@@ -51,6 +51,18 @@ def test_a_picture_from_the_cache_has_no_time(stub, engine, photos):
     assert engine.draw(photos / "ada.png", "", 1).seconds is None
 
 
+def test_a_picture_during_which_the_clock_was_set_back_has_no_time(stub, engine, photos):
+    stub.took_ms = -3_600_000
+    assert engine.draw(photos / "ada.png", "", 1).seconds is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_wants_other_credentials(stub, engine, photos, status):
+    stub.status = status
+    with pytest.raises(EngineError, match=rf"does not let this user in \({status}.*NAME:PASSWORD@HOST"):
+        engine.draw(photos / "ada.png", "", 1)
+
+
 def test_a_picture_that_the_cache_hides_is_drawn_again(stub, engine, photos, monkeypatch):
     monkeypatch.setattr(comfyui, "FREE_S", 0)
     hidden = {"status": {"messages": [["execution_cached", {"nodes": ["5"]}]]}, "outputs": {}}

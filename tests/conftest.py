@@ -101,6 +101,27 @@ def face_package(load_module, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def kill_worker():
+    """Kills a process of Ray when it is first called while one works; .killed has its number then."""
+    import psutil
+
+    def read_name(process) -> str:
+        try:
+            return "".join(process.cmdline()[:1])
+        except psutil.Error:  # it ended meanwhile
+            return ""
+
+    def kill() -> None:
+        below = () if kill.killed else psutil.Process().children(recursive=True)
+        for worker in [process for process in below if "MapWorker" in read_name(process)][:1]:
+            kill.killed.append(worker.pid)
+            worker.kill()
+
+    kill.killed = []
+    return kill
+
+
 @pytest.fixture(scope="session")
 def zoo_models() -> Path:
     """The small models that come with the pack."""

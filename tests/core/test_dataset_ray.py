@@ -1,14 +1,11 @@
 """Photos prepared by Ray: the set of one machine, byte for byte, also where a process is killed or a disk fails."""
 
 import argparse
-import os
 import shutil
-import signal
 import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -107,21 +104,21 @@ def test_the_set_is_that_of_one_machine(cluster, photos, expected, face_package,
     assert (tmp_path / "a/000000.tar").read_bytes() == (tmp_path / "b/000000.tar").read_bytes()
 
 
-def test_a_killed_process_loses_nothing(cluster, photos, expected, face_package, face_parser, tmp_path):
-    killed, counts = [], []
+def test_a_killed_process_loses_nothing(cluster, photos, expected, face_package, face_parser, tmp_path, kill_worker):
+    counts = []
 
     def kill(done, total):
         counts.append((done, total))
-        below = psutil.Process().children(recursive=True)
-        workers = [process.pid for process in below if "MapWorker" in "".join(process.cmdline()[:1])]
-        if not killed and workers:
-            killed.append(workers[0])
-            os.kill(killed[0], signal.SIGKILL)
+        kill_worker()
 
     files = str(face_package), str(face_parser), "cpu"
     task = Task(str(photos), str(tmp_path / "set"), *files, Preparation(128))
     outcome = prepare_on_ray(task, Cluster(workers=2), kill)
-    assert killed and counts[-1] == (10, 10) and (outcome.made, len(outcome.rejected), outcome.failed) == (8, 2, {})
+    assert (
+        kill_worker.killed
+        and counts[-1] == (10, 10)
+        and (outcome.made, len(outcome.rejected), outcome.failed) == (8, 2, {})
+    )
     made, undisturbed = read_set(tmp_path / "set"), read_set(expected)
     pictures = {name for name in undisturbed if "JSON" not in name}
     assert {name: made[name] for name in pictures} == {name: undisturbed[name] for name in pictures}

@@ -1,11 +1,8 @@
 """Pictures drawn by Ray: those of one machine, bit for bit, also where a process is killed."""
 
 import json
-import os
-import signal
 from functools import partial
 
-import psutil
 import pytest
 import torch
 from headless_models import run_command
@@ -81,28 +78,19 @@ def read_files(folder) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def kill_once(killed: list[int]) -> None:
-    """The first process that draws."""
-    below = psutil.Process().children(recursive=True)
-    workers = [process.pid for process in below if "MapWorker" in "".join(process.cmdline()[:1])]
-    if not killed and workers:
-        killed.append(workers[0])
-        os.kill(killed[0], signal.SIGKILL)
-
-
-def test_a_plan_draws_what_one_machine_draws(ray, people, expected, tmp_path, capsys):
+def test_a_plan_draws_what_one_machine_draws(ray, people, expected, tmp_path, capsys, kill_worker):
     """Pictures, table and identities, also where a process is killed; one machine goes on with them."""
-    killed, counts, out = [], [], tmp_path / "out"
+    counts, out = [], tmp_path / "out"
 
     def watch(word, done, total):
         counts.append((done, total))
         if word == "Drawn" and done:
-            kill_once(killed)
+            kill_worker()
 
     out.mkdir()
     rows, models = read_rows(people / "people.csv", PortraitSettings(base="zoo", steps=2))
     outcome = draw_plan(rows, models, out, 2, watch=watch, choose_hands=partial(RayHands, ray, CLUSTER))
-    assert killed and counts[-1] == (5, 5) and outcome.drawn == 5 and outcome.problems.keys() == {5}
+    assert kill_worker.killed and counts[-1] == (5, 5) and outcome.drawn == 5 and outcome.problems.keys() == {5}
     made = read_files(out)
     assert made.keys() == expected.keys() and b"No face found" in made["portraits.csv"]
     for name in made:
@@ -117,19 +105,18 @@ def test_a_plan_draws_what_one_machine_draws(ray, people, expected, tmp_path, ca
     assert read_files(out).keys() == made.keys()
 
 
-def test_an_evaluation_draws_what_one_machine_draws(ray, people, tmp_path):
+def test_an_evaluation_draws_what_one_machine_draws(ray, people, tmp_path, kill_worker):
     """Also where a process is killed; a photo of nobody is noted, captions act."""
     plan = {"people": {name: [f"{name}.png"] for name in ("ada", "ben", "nobody")}, "prompts": ["a man", "a woman"]}
     (people / "plan.json").write_text(json.dumps(plan | {"captions": {"ada": "narrow face, brown eyes"}}))
     plan = read_plan(people / "plan.json")
     settings = PortraitSettings(base="zoo", steps=2)
-    killed = []
     alone = Headless(settings, plan.first_photo, plan.captions_by_photo)
     on_ray = RayHeadless(settings, plan.first_photo, plan.captions_by_photo, CLUSTER)
     here, there = Gallery(tmp_path / "here"), Gallery(tmp_path / "there")
     assert here.draw_missing(plan, alone, "{prompt}") == 4
-    assert there.draw_missing(plan, on_ray, "{prompt}", lambda done, total: done and kill_once(killed)) == 4
-    assert killed and here.read_record() == there.read_record()
+    assert there.draw_missing(plan, on_ray, "{prompt}", lambda done, total: done and kill_worker()) == 4
+    assert kill_worker.killed and here.read_record() == there.read_record()
     for case in plan.cases:
         one, other = here.read_entry(case), there.read_entry(case)
         assert one.error == other.error and bool(one.error) == (case.person == "nobody")

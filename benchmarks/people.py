@@ -8,7 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
-from file_import import find_host, load_pack
+from pack import find_host, load_pack
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 STEPS = 2

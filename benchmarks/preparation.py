@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from file_import import find_host, load_pack
+from pack import find_host, load_pack
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -61,7 +61,6 @@ def make_theirs(core, package: Path, out: str):
     import torch
     from insightface.app import FaceAnalysis
     from PIL import Image
-
     from stages import draw_labels, make_parser
 
     analysis = FaceAnalysis(package.name, str(package.absolute().parents[1]), providers=["CPUExecutionProvider"])

@@ -71,10 +71,11 @@ def hash_photo(photo: np.ndarray) -> str:
     """SHA-256 of the pixels, in hexadecimal; that of an array which cannot be written to is computed once."""
     if photo.flags.writeable:
         return _compute_hash(photo)
-    owner, known = _hashes.get(id(photo), (None, ""))
+    place = id(photo)
+    owner, known = _hashes.get(place, (None, ""))
     if owner is None or owner() is not photo:
         known = _compute_hash(photo)
-        _hashes[id(photo)] = ref(photo, lambda _, place=id(photo): _hashes.pop(place, None)), known
+        _hashes[place] = ref(photo, lambda _: _hashes.pop(place, None)), known
     return known
 
 

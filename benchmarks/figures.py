@@ -19,7 +19,7 @@ class Bench:
     """A base model at full size, its adapter and a person. small: another size, to try the same code out."""
 
     def __init__(self, pack, base: str, rounds: int, small: bool = False, dtype: torch.dtype | None = None):
-        self.pack, self.base, self.rounds = pack, base, rounds
+        self.pack, self.base, self.rounds, self.is_small = pack, base, rounds, small
         self.device = comfy.model_management.get_torch_device()
         is_cpu = self.device.type == "cpu"
         self.dtype = dtype or (torch.float32 if is_cpu else torch.float16)
@@ -117,7 +117,7 @@ class Bench:
             "another_weight": lambda: change(0.9, 1.0),
             "another_lora_weight": lambda: change(1.0, 0.9),
         }
-        return compare(time_alternating(timed, max(3, self.rounds // 3)))
+        return compare(time_alternating(timed, 1 if self.is_small else max(3, self.rounds // 3)))
 
     def _apply_and_load(self, weight: float, lora_weight: float):
         model = self.apply(self.model, self.hosted, self.identity, weight, lora_weight)

@@ -44,6 +44,9 @@ def main(words: list[str] | None = None) -> int:
         changed = write_docs(json.loads(file.read_text(encoding="utf-8")))
         print("\n".join(f"written: {name}" for name in changed))
         return 0
+    if not (Path(args.comfyui).expanduser() / "comfy").is_dir():
+        print(f"{args.comfyui} is no folder of ComfyUI: name it with --comfyui, or in COMFYUI_PATH.")
+        return 1
     args.folder.mkdir(parents=True, exist_ok=True)
     report = {"small": args.small, "asked": args.device, "parts": {}}
     ends = time.monotonic() + 60 * args.minutes

@@ -107,7 +107,8 @@ def measure_pictures(args, record: Record, pack, base: str) -> None:
     from portraits import STEPS, Studio
 
     studio, steps = Studio(pack, base, args.small), 2 if args.small else STEPS
-    studio.draw(steps=2)
+    if not args.small:
+        studio.draw(steps=2)  # warms up
     record.note(size_px=[8 * side for side in studio.latent[::-1]], steps=steps)
     record.note(first=studio.draw(steps=steps).to_json())
     drawn: dict[str, list] = {"person": [], "plain": []}
@@ -198,7 +199,7 @@ def _parse(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("part")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--comfyui", type=lambda text: Path(text).expanduser(), default=Path("~/comfy/ComfyUI"))
+    parser.add_argument("--comfyui", type=lambda text: Path(text).expanduser(), default="~/comfy/ComfyUI")
     parser.add_argument("--ipadapter", type=Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--rounds", type=int, default=15)

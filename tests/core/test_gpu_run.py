@@ -37,9 +37,17 @@ def report():
     return {"small": False, "asked": "cuda", "parts": parts}
 
 
-def test_a_part_that_fails_or_takes_too_long_leaves_what_it_had(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    """Parts without their work, and a folder that looks like ComfyUI."""
     (tmp_path / "child.py").write_text(CHILD)
+    (tmp_path / "comfy").mkdir()
     monkeypatch.setattr(gpu, "CHILD", tmp_path / "child.py")
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("child")
+def test_a_part_that_fails_or_takes_too_long_leaves_what_it_had(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "SLOWER", {"cpu": 1})
     monkeypatch.setattr(gpu, "LIMITS", gpu.LIMITS | {"step_sd15": 1})
     parts = ["packages", "precision_sd15", "step_sd15", "picture_sd15"]
@@ -53,9 +61,10 @@ def test_a_part_that_fails_or_takes_too_long_leaves_what_it_had(tmp_path, monkey
     assert "- step_sd15: stopped after 1 s" in text and "the figures say nothing" in text
 
 
-def test_without_a_card_it_says_so_and_ends(tmp_path, monkeypatch, capsys):
-    (tmp_path / "child.py").write_text(CHILD)
-    monkeypatch.setattr(gpu, "CHILD", tmp_path / "child.py")
+@pytest.mark.usefixtures("child")
+def test_without_a_card_or_a_comfyui_it_says_so_and_ends(tmp_path, capsys):
+    assert gpu.main([str(tmp_path), "--comfyui", str(tmp_path / "comfy")]) == 1
+    assert "is no folder of ComfyUI: name it with --comfyui" in capsys.readouterr().out
     assert gpu.main([str(tmp_path)]) == 1
     assert "No CUDA device was found" in capsys.readouterr().out
     assert list(json.loads((tmp_path / "gpu.json").read_text())["parts"]) == ["packages"]

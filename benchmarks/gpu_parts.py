@@ -1,7 +1,7 @@
 """A part of `python -m benchmarks.gpu`, in a process of its own: each figure is written as soon as it is there."""
 
 import argparse
-import importlib
+import importlib.util
 import json
 import statistics
 import sys

@@ -14,8 +14,9 @@ import pytest
 from consistentid.model_files.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOLD_BY_NODES = ("nodes/*.py", "nodes/boundary/*.py", "consistentid/prompt/*.py", "consistentid/face/*.py")
-# Of commands and of damaged code, or the names of packages; they stay English.
+ROOMS = ("prompt", "face", "identity", "adapter", "caption", "likeness", "face2diffusion")
+TOLD_BY_NODES = ("nodes/**/*.py", "consistentid/weights.py", *(f"consistentid/{room}/*.py" for room in ROOMS))
+# Of commands, of calls from Python and of damaged code, or the names of packages; they stay English.
 LEFT = (
     "Unknown ",
     "--",
@@ -25,6 +26,8 @@ LEFT = (
     "A thumbnail is",
     "takes images",
     "gives ",
+    "Cannot mix by ",
+    "Not a region with its strength",
 )
 
 

@@ -20,7 +20,7 @@ const MOST_SCALE = 1;
  */
 export function enlarge(view, window, free) {
   const { left, right, height, down } = DRAWN_FOR;
-  const from = Math.max(left, free.left + GAP);
+  const from = free.left > left ? free.left + GAP : left;
   const to = Math.min(window.width - BAR, free.right - GAP);
   const more = Math.min((to - from) / (right - left), (window.height - down) / (height - down));
   const scale = Math.max(view.scale, Math.min(MOST_SCALE, view.scale * more));

@@ -12,11 +12,16 @@ import numpy as np
 from consistentid.dataset.pack import pack_records
 from consistentid.dataset.record import StoredRecord
 from consistentid.dataset.records import read_records
+from consistentid.dataset.remote import REQUESTS
 from consistentid.storage import Storage
 from consistentid.training.samples import read_sample, shuffle
 from zoo.drawn_faces.training_set import write_training_set
 
 SIDE = 512
+FGID = 500_000
+"""Pictures at least."""
+REQUEST_S = 0.03
+"""Of a request to object storage: assumed."""
 
 
 def measure_reading(folder: Path, number: int, rounds: int) -> None:
@@ -39,6 +44,17 @@ def measure_reading(folder: Path, number: int, rounds: int) -> None:
         rate = number / statistics.median(seconds[name])
         cells = (name.replace(str(folder), ""), f"{rate:.1f}", f"{ratio:.2f}", f"{size / number:,.0f}")
         print(f"| {' | '.join(cells)} | {opens / number:g} |")
+    print_limits(sum(size for file, size in Storage(names[1]).list_sizes().items() if file.endswith(".json")) / number)
+
+
+def print_limits(index: float) -> None:
+    """On paper. index: bytes of the shards' index for a record."""
+    print(
+        f"Of FGID, at {REQUEST_S * 1e3:g} ms a request: {FGID * index / 1e6:,.0f} MB of index are read before training; "
+        f"a worker of the loader gets {1 / REQUEST_S:.0f} samples/s from shards and {1 / REQUEST_S / 3:.0f} from files; "
+        f"listing the records that `dataset prepare` made at an address takes {FGID * REQUEST_S / REQUESTS / 60:.0f} "
+        f"minutes, {REQUESTS} requests at once."
+    )
 
 
 def fill(folder: Path, number: int, files: str, shards: str, remote: str, remote_shards: str) -> None:

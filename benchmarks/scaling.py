@@ -22,7 +22,7 @@ import psutil
 import torch
 from PIL import Image
 
-from benchmarks.record_reading import measure_reading
+from benchmarks.record_reading import FGID, measure_reading
 from consistentid.dataset.prepare import FaceModels, Preparation
 from consistentid.dataset.ray_run import Task, prepare_on_ray
 from consistentid.dataset.run import prepare_folder
@@ -34,8 +34,6 @@ from zoo.drawn_faces import choose_scene, draw_portrait, sample_person
 MODELS = Path(__file__).resolve().parents[1] / "zoo" / "models"
 FACE, PARSER = str(MODELS / "face"), str(MODELS / "face_parsing.safetensors")
 PHOTO_PX = 512
-FGID = 500_000
-"""Pictures at least."""
 
 
 @dataclass

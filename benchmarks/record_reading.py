@@ -49,11 +49,11 @@ def measure_reading(folder: Path, number: int, rounds: int) -> None:
 
 def print_limits(index: float) -> None:
     """On paper. index: bytes of the shards' index for a record."""
+    minutes = FGID * REQUEST_S / REQUESTS / 60
     print(
-        f"Of FGID, at {REQUEST_S * 1e3:g} ms a request: {FGID * index / 1e6:,.0f} MB of index are read before training; "
-        f"a worker of the loader gets {1 / REQUEST_S:.0f} samples/s from shards and {1 / REQUEST_S / 3:.0f} from files; "
-        f"listing the records that `dataset prepare` made at an address takes {FGID * REQUEST_S / REQUESTS / 60:.0f} "
-        f"minutes, {REQUESTS} requests at once."
+        f"Of FGID {FGID * index / 1e6:,.0f} MB of index are read before training. At {REQUEST_S * 1e3:g} ms a request "
+        f"a worker of the loader gets {1 / REQUEST_S:.0f} samples/s from shards, {1 / REQUEST_S / 3:.0f} from files; "
+        f"listing what `dataset prepare` made takes {minutes:.0f} minutes, {REQUESTS} requests at once."
     )
 
 

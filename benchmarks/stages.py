@@ -33,6 +33,7 @@ STAGES = (
     "put into the UNet",
 )
 """Of a first portrait."""
+PARTS = ("photo", "encode", "text", "model", "decode")
 COLUMNS = ("stage", "ours", "released code", "ours / theirs")
 
 
@@ -48,12 +49,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         folder_paths.set_temp_directory(folder)
         bench = Bench(pack, args.rounds, not args.first)
-        regions, face = measure_photos(bench, photos, args.face_package)
-        identity, features = measure_encoding(bench, regions, face)
+        regions, face = measure_photos(bench, photos, args.face_package) if "photo" in args.only else (None, None)
+        identity, features = measure_encoding(bench, regions, face) if "encode" in args.only else make_features(core)
         adapter = bench.load_adapter(Path(folder) / "adapter.bin")
-        measure_text(bench, adapter, identity, features)
-        measure_model(bench, adapter, identity, features)
-        measure_decoding(bench)
+        if "text" in args.only:
+            measure_text(bench, adapter, identity, features)
+        if "model" in args.only:
+            measure_model(bench, adapter, identity, features)
+        if "decode" in args.only:
+            measure_decoding(bench)
     bench.print_sums()
 
 
@@ -80,6 +84,8 @@ class Bench:
 
     def print_sums(self) -> None:
         """Of the first photo."""
+        if not self.seconds.keys() >= set(STAGES):
+            return
         ours, theirs = (sum(self.seconds[stage][way] for stage in STAGES) for way in (0, 1))
         self._print("**before sampling, new photo**", ours, theirs, ours / theirs)
         theirs -= self.seconds["put into the UNet"][1]
@@ -160,6 +166,17 @@ def measure_encoding(bench: Bench, regions, face) -> tuple:
 
     bench.compare("encode", encode_new, encode_theirs)
     return made["identity"], made["features"]
+
+
+def make_features(core) -> tuple:
+    """A person with seeded features, and the same as the released code has them."""
+    import full_size
+    import torch
+
+    identity = full_size.make_identity(core)
+    regions = torch.stack(list(identity.region_features.values()))
+    zero = identity.zero_features[None]
+    return identity, (identity.photo_features[None], zero, regions, zero.expand_as(regions))
 
 
 def measure_text(bench: Bench, adapter, identity, features: tuple) -> None:
@@ -282,7 +299,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of alternation (default 5)")
     parser.add_argument("--first", action="store_true", help="one call of each stage, without a warm-up before it")
     parser.add_argument("--comfyui", default=find_host())
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="without photo, no encode")
     args = parser.parse_args()
+    if "encode" in args.only and "photo" not in args.only:
+        parser.error("encode needs photo")
     args.rounds = 1 if args.first else args.rounds
     return args
 

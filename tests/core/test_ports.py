@@ -9,6 +9,7 @@ import torch
 
 from consistentid.choices import ALL_FACES, GO_ON, ON_NO_FACE, SKIP, STOP
 from consistentid.errors import ConsistentIDError, FaceNotFoundError, IncompatibleModelError
+from consistentid.face import photo as photos
 from consistentid.face.face import Face
 from consistentid.face.photo import hash_photo
 from consistentid.face.search import FaceSearch, detect_faces, search_photos
@@ -186,3 +187,17 @@ def test_the_steps_alone_give_the_same(astronaut):
     assert all(torch.equal(again.region_features[key], identity.region_features[key]) for key in identity.regions)
     with pytest.raises(ConsistentIDError, match="was not found in this photo"):
         parse_photo(models.parser, astronaut[:400], 256, face)
+
+
+def test_pixels_are_hashed_once_unless_they_may_change(monkeypatch):
+    photo, hashed = np.zeros((16, 16, 3), np.uint8), []
+    monkeypatch.setattr(photos, "_compute_hash", lambda array: hashed.append(1) or str(array.sum()))
+    first = hash_photo(photo)
+    photo[0, 0, 0] = 1
+    assert hash_photo(photo) != first, "an array that can be written to may be another photo"
+    photo.flags.writeable = False
+    assert {hash_photo(photo) for _ in range(3)} == {"1"} and len(hashed) == 3
+    place = id(photo)
+    assert place in photos._hashes
+    del photo
+    assert place not in photos._hashes

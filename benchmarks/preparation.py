@@ -75,7 +75,8 @@ def make_theirs(core, package: Path, out: str):
             cv2.imwrite(f"{begin}_color.png", authors.parse_labels(parser, small, labels))
         cv2.imwrite(f"{begin}_mask.png", labels)
         for place in (f"{begin}_resize.png", str(photo)):
-            torch.save(torch.from_numpy(analysis.get(cv2.imread(place))[0].normed_embedding)[None], f"{begin}.bin")
+            for face in analysis.get(cv2.imread(place))[:1]:  # where nobody is found, there is no embedding
+                torch.save(torch.from_numpy(face.normed_embedding)[None], f"{begin}.bin")
 
     return prepare_one
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -88,11 +89,8 @@ def count_reading(records: Sequence[StoredRecord], folder: Path, opened: Counter
         return cat(self, *given)
 
     opened.clear()
-    Storage.read = read
-    try:
+    with mock.patch.object(Storage, "read", read):
         time_reading(records)()
-    finally:
-        Storage.read = cat
     opens = sum(times for file, times in opened.items() if file.startswith(str(folder)))
     for record in records:
         size += getattr(record, "size", 0) or sum(len(part.read()) for part in open_parts(record))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pack import find_host, load_pack
 
@@ -244,13 +245,12 @@ def measure_decoding(bench: Bench) -> None:
     import torch
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
-    vae = AutoencoderKL(
-        block_out_channels=[128, 256, 512, 512],
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
-        layers_per_block=2,
-        latent_channels=4,
-    ).eval()
+    blocks: dict[str, Any] = {
+        "block_out_channels": [128, 256, 512, 512],
+        "down_block_types": ["DownEncoderBlock2D"] * 4,
+        "up_block_types": ["UpDecoderBlock2D"] * 4,
+    }
+    vae: Any = AutoencoderKL(layers_per_block=2, latent_channels=4, **blocks).eval()
     full_size.fill(vae)
     hosted = comfy.sd.VAE(sd={key: tensor.clone() for key, tensor in vae.state_dict().items()})
     latents = torch.randn(1, 4, LATENT, LATENT)

@@ -11,6 +11,7 @@ Needs about 6 GB and the packages of the extra training.
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import torch
@@ -107,7 +108,8 @@ def theirs(model: TrainedAdapter, inputs: dict) -> Tensor:
         return (attention @ value.unflatten(-1, (heads, -1)).transpose(1, 2)).transpose(1, 2).flatten(2)
 
     def add_identity(attended, query, id_kv, heads, weight):
-        return attended + weight * attend(query, *id_kv, heads)
+        key, value = id_kv
+        return attended + weight * attend(query, key, value, heads)
 
     model.localisation_weight, weight = 0.0, model.localisation_weight
     patches = {"attend": attend, "add_id_attention": add_identity}
@@ -139,7 +141,8 @@ def print_frozen(side_px: int) -> None:
     """Operations of the frozen networks for one record."""
     for name, pictures in (("released trainer, and ours with five regions", 6), ("ours with three", 4)):
         with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
-            for network, inputs in make_encoders(replace(SD15, regions=SD15.regions[: pictures - 1]))[:2]:
+            encoders: list[Any] = make_encoders(replace(SD15, regions=SD15.regions[: pictures - 1]))
+            for network, inputs in encoders[:2]:
                 network(*inputs(side_px))
         print(
             f"{name}: {counter.get_total_flops() / 1e9:.0f} GFLOP of VAE and CLIP Vision, none of them from the cache"

@@ -59,7 +59,7 @@ def write_files(table: dict) -> dict[Path, str]:
 
 def extend(table: dict, unknown: str) -> None:
     """Add letters by OpenCC's standard for Taiwan, and write the table."""
-    import opencc
+    import opencc  # pyright: ignore[reportMissingImports]
 
     table["simplified"] += unknown
     table["traditional"] += "".join(map(opencc.OpenCC("s2tw").convert, unknown))

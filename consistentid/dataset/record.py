@@ -100,7 +100,7 @@ class ListedRecord(StoredRecord):
 
     def find(self, part: str) -> tuple[str, int, int]:
         """File, first byte and bytes of a part; "" as the file of one that the record has not."""
-        return next((place for name, *place in self.files if name == part), ("", 0, 0))
+        return next(((file, start, size) for name, file, start, size in self.files if name == part), ("", 0, 0))
 
 
 def require_captions(records: Sequence[StoredRecord]) -> None:

@@ -91,9 +91,8 @@ def ours(model: TrainedAdapter, inputs: dict) -> Tensor:
 
 def checkpointed(model: TrainedAdapter, inputs: dict) -> Tensor:
     model.unet.enable_gradient_checkpointing()
-    model.unet.train()  # diffusers repeats blocks in training mode alone; there is no dropout
     loss = ours(model, inputs)
-    model.unet.eval()
+    model.unet.disable_gradient_checkpointing()
     return loss
 
 
@@ -111,6 +110,7 @@ def theirs(model: TrainedAdapter, inputs: dict) -> Tensor:
         key, value = id_kv
         return attended + weight * attend(query, key, value, heads)
 
+    model.maps.rest()
     model.localisation_weight, weight = 0.0, model.localisation_weight
     patches = {"attend": attend, "add_id_attention": add_identity}
     with mock.patch.multiple(processors, **patches):

@@ -3,8 +3,8 @@
 Photos of drawn people are prepared in one and two threads, and in one and two processes of Ray (with
 `pip install "ray[data]"`), the same number of times each, in turn: read the ratios, since other work on the machine
 takes from all alike. Torch has one thread in each. Rates are from the first finished block on; what comes before is the
-start. CPU time is that of all processes, and what else the machine does is hardly in it. Records of a training set are
-read from a folder and from shards in the order of training. Counts on paper are made of what was measured.
+start. Records of a training set are read from a folder and from shards in the order of training. Counts on paper are
+made of what was measured.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-import psutil
 import torch
 from PIL import Image
 
@@ -38,34 +37,18 @@ PHOTO_PX = 512
 
 @dataclass
 class Watch:
-    """Times and CPU seconds when photos were done, as `prepare_folder` and `prepare_on_ray` tell them."""
+    """Times when photos were done, as `prepare_folder` and `prepare_on_ray` tell them."""
 
     started: float = field(default_factory=time.perf_counter)
-    seen: list[tuple[float, float, int]] = field(default_factory=list)
+    seen: list[tuple[float, int]] = field(default_factory=list)
 
     def __call__(self, done: int, total: int) -> None:
         if done:
-            self.seen.append((time.perf_counter(), count_cpu_seconds(), done))
+            self.seen.append((time.perf_counter(), done))
 
     def sum_up(self) -> dict[str, float]:
-        (first, cpu, before), (last, cpu_after, after) = self.seen[0], self.seen[-1]
-        photos = after - before
-        return {
-            "rate": photos / (last - first),
-            "cpu": (cpu_after - cpu) / photos,
-            "start": first - self.started,
-        }
-
-
-def count_cpu_seconds() -> float:
-    """Of this process and all below it."""
-    used = 0.0
-    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
-        try:
-            used += sum(process.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            continue
-    return used
+        (first, before), (last, after) = self.seen[0], self.seen[-1]
+        return {"rate": (after - before) / (last - first), "start": first - self.started}
 
 
 def main() -> None:
@@ -122,14 +105,12 @@ def time_in_turn(ways: dict[str, Callable[[], dict]], rounds: int) -> dict[str, 
 
 def print_preparing(found: dict[str, list[dict]]) -> None:
     first = next(iter(found))
-    heads = ("workers", "photos/s", "to one thread", "CPU seconds a photo", "to one thread", "start")
+    heads = ("workers", "photos/s", "to one thread", "start")
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for name, rounds in found.items():
-        cells = [name]
-        for key in ("rate", "cpu"):
-            ratios = [one[key] / other[key] for one, other in zip(rounds, found[first], strict=True)]
-            cells += [f"{take_median(rounds, key):.3g}", f"{statistics.median(ratios):.2f}"]
-        print(f"| {' | '.join(cells)} | {take_median(rounds, 'start'):.0f} s |", flush=True)
+        ratio = statistics.median(one["rate"] / other["rate"] for one, other in zip(rounds, found[first], strict=True))
+        rate, start = take_median(rounds, "rate"), take_median(rounds, "start")
+        print(f"| {name} | {rate:.3g} | {ratio:.2f} | {start:.0f} s |", flush=True)
 
 
 def take_median(rounds: list[dict], key: str) -> float:

@@ -10,7 +10,8 @@ import os
 import platform
 from pathlib import Path
 
-from pack import find_host, load_pack
+from host_folder import find_host
+from pack import load_pack
 
 # Spinning OpenMP threads starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -18,6 +18,7 @@ from pathlib import Path
 from quickstart.kept_process import end_kept, start_kept
 
 from .gpu_tables import make_tables, write_docs
+from .host_folder import find_host
 
 LIMITS = {
     "packages": 60,
@@ -109,8 +110,7 @@ def _parse(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__, formatter_class=kind)
     parser.add_argument("folder", type=Path, help="where the results go, or are")
     parser.add_argument("--write-docs", action="store_true", help="put the results of an earlier run into the docs")
-    first = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
-    parser.add_argument("--comfyui", default=first or "~/comfy/ComfyUI")
+    parser.add_argument("--comfyui", default=find_host())
     parser.add_argument("--ipadapter", help="a checkout of ComfyUI_IPAdapter_plus, to compare with its patch")
     names = list(LIMITS)
     parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))

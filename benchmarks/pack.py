@@ -1,17 +1,11 @@
 """The pack as ComfyUI would load it."""
 
-import os
 import sys
 from pathlib import Path
 
 from file_import import import_file
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def find_host() -> str:
-    """The folder of ComfyUI, unless another is named."""
-    return os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0] or "~/comfy/ComfyUI"
 
 
 def load_pack(comfyui: Path, cpu: bool, shapes_only: bool = False):

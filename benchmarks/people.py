@@ -8,7 +8,8 @@ import argparse
 import os
 from pathlib import Path
 
-from pack import find_host, load_pack
+from host_folder import find_host
+from pack import load_pack
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 STEPS = 2

@@ -12,7 +12,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from pack import find_host, load_pack
+from host_folder import find_host
+from pack import load_pack
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

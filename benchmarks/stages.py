@@ -18,7 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pack import find_host, load_pack
+from host_folder import find_host
+from pack import load_pack
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 NEGATIVE = "blurry, low quality"

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from .host_folder import find_host
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = 4096
 HEAVY = ("cv2", "diffusers", "insightface", "onnxruntime", "skimage", "torchvision", "transformers")
@@ -98,8 +100,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("packs", nargs="*", type=lambda text: Path(text).resolve(), help="folders of other packs")
     parser.add_argument("--rounds", type=int, default=7)
-    first = os.environ.get("COMFYUI_PATH", "").split(os.pathsep)[0]
-    parser.add_argument("--comfyui", default=first or "~/comfy/ComfyUI")
+    parser.add_argument("--comfyui", default=find_host())
     return parser.parse_args()
 
 

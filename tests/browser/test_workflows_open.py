@@ -14,7 +14,6 @@ pytestmark = pytest.mark.usefixtures("drawing")
 
 KEPT = ("id", "type", "pos", "flags", "mode", "color", "bgcolor")
 SHOWN = ("proxyWidgets", "previewExposures")
-PACK = "comfyui-consistentid"
 
 OPEN_DIALOGS = "return [...document.querySelectorAll('.p-dialog')].map((dialog) => dialog.innerText);"
 DEFECTS = """
@@ -33,30 +32,6 @@ COLOURS = """
 const { default_connection_color_byType, constructor } = app.canvas;
 const style = getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${args[0]}`);
 return [default_connection_color_byType[args[0]], constructor.link_type_colors[args[0]], style.trim()];
-"""
-# The dialog opens with templates of the editor, also late, when another group is chosen already. It holds the pictures
-# that are in view, and lists more templates when its end comes into view.
-LOOK_FURTHER = """
-const inDialog = (tag) => [...document.querySelectorAll(`.p-dialog ${tag}, [role=dialog] ${tag}`)];
-const isGroup = (element) => element.children.length === 0 && element.textContent.trim() === args[0];
-if (!inDialog("*").length) {
-  await app.extensionManager.command.execute("Comfy.BrowseTemplates"); // a busy editor may have lost the first call
-  return false;
-}
-const pictures = inDialog("img");
-if (!pictures.some((one) => args[1].includes(one.alt))) {
-  inDialog("*").find(isGroup)?.click();
-  return false;
-}
-window.seenPictures ??= new Set();
-const isOurs = (one) => one.naturalWidth && args[1].includes(one.alt);
-pictures.filter(isOurs).forEach((one) => window.seenPictures.add(one.alt));
-const unseen = pictures.find((one) => !window.seenPictures.has(one.alt)) ?? pictures.at(-1);
-window.looks = (window.looks ?? 0) + 1; // what is in view already is not noticed: look elsewhere in between
-let next = window.looks % 2 ? pictures[((window.looks - 1) / 2) % pictures.length] : unseen;
-while (!next.clientHeight) next = next.parentElement;
-next.scrollIntoView();
-return window.seenPictures.size >= args[1].length && [...window.seenPictures];
 """
 
 
@@ -95,11 +70,6 @@ def test_the_blueprint_opens_as_drawn(path, page):
 def test_sockets_have_their_colours(page):
     own = "#e54695"
     assert page.evaluate(COLOURS, "CONSISTENTID_IDENTITY") == [own, own, own]
-
-
-def test_the_templates_are_listed_with_thumbnails(page):
-    page.evaluate("await app.extensionManager.command.execute('Comfy.BrowseTemplates');")
-    assert sorted(page.wait_until(LOOK_FURTHER, PACK, NAMES)) == NAMES
 
 
 def check_view(page, workflow: dict) -> None:

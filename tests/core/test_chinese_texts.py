@@ -16,6 +16,9 @@ from consistentid.model_files.manifest import read_manifest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("prompt", "face", "identity", "adapter", "caption", "likeness", "face2diffusion")
 TOLD_BY_NODES = ("nodes/**/*.py", "consistentid/weights.py", *(f"consistentid/{room}/*.py" for room in ROOMS))
+DOWNLOADS = ("archive", "background", "download", "hub", "paths", "records", "small_models", "transfer", "watch")
+TOLD_BY_PANEL = tuple(f"consistentid/model_files/{name}.py" for name in DOWNLOADS)
+"""What the models panel shows; all else that model_files, dataset and training say is printed by commands."""
 # Of commands, of calls from Python and of damaged code, or the names of packages; they stay English.
 LEFT = (
     "Unknown ",
@@ -28,6 +31,8 @@ LEFT = (
     "gives ",
     "Cannot mix by ",
     "Not a region with its strength",
+    "{} has the licence '",
+    "'{}' is {}",
 )
 
 
@@ -79,10 +84,10 @@ def list_templates(*patterns: str, only_raised: bool = False) -> set[str]:
     return {text for text in map(write_template, nodes) if text}
 
 
-def test_errors_of_nodes_have_a_translation():
+def test_errors_of_nodes_and_downloads_have_a_translation():
     raised = {
         text
-        for text in list_templates(*TOLD_BY_NODES, only_raised=True)
+        for text in list_templates(*TOLD_BY_NODES, *TOLD_BY_PANEL, only_raised=True)
         if re.search("[a-z]{2}.* ", text.replace("{}", ""))
     }
     known = read_table("errors").keys() | read_table("models").keys()

@@ -70,8 +70,17 @@ class Storage:
             part = Path(folder) / "part"
             yield part
             with self._reaching(name) as (files, root):
-                files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
-                files.put_file(str(part), f"{root}/{name}")
+                try:
+                    files.put_file(str(part), f"{root}/{name}")
+                except FileNotFoundError as error:  # object storage has no folders: there the bucket is missing
+                    bucket = root.partition("/")[0]
+                    if not files.exists(bucket):
+                        raise StorageError(
+                            f"{self.locate(name)} cannot be written: there is no '{bucket}', and none is made here. "
+                            "Make it, or correct the address."
+                        ) from error
+                    files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+                    files.put_file(str(part), f"{root}/{name}")
 
     def remove(self, name: str) -> None:
         """A file that may be missing."""

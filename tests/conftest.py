@@ -5,7 +5,11 @@ The repository root is never put on sys.path: its `nodes/` would hide ComfyUI's 
 
 import importlib.util
 import os
+import secrets
+import shutil
+import socket
 import sys
+import time
 from pathlib import Path
 
 # Spinning OpenMP threads starve each other on two cores: the same tests then take several times as long.
@@ -120,6 +124,48 @@ def kill_worker():
 
     kill.killed = []
     return kill
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """The address of an S3 server, a process of its own: moto_server, of MOTO_SERVER or on the path."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install s3fs")
+    program = shutil.which(os.environ.get("MOTO_SERVER", "moto_server"))
+    if not program:
+        pytest.skip('no S3 server: pip install "moto[server]" into an environment of its own, name it by MOTO_SERVER')
+    from quickstart.kept_process import end_kept, start_kept
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = probe.getsockname()
+    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
+    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "1000000000"}
+    server = start_kept([program, "-H", address[0], "-p", address[1]], stdout=log, stderr=log, env=environment)
+    while server.poll() is None:
+        try:
+            socket.create_connection(address, 1).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield f"http://{address[0]}:{address[1]}"
+    end_kept(server)
+    log.close()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """An empty bucket of the S3 server, `s3://...`, for this process and those that it starts."""
+    import fsspec
+
+    names = {"AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    files = fsspec.get_filesystem_class("s3")
+    files.clear_instance_cache()  # which holds the address and credentials of the test before
+    name = f"bucket-{secrets.token_hex(8)}"
+    files().mkdir(name)
+    yield f"s3://{name}"
+    files.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")

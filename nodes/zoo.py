@@ -41,7 +41,7 @@ class LoadZoo(io.ComfyNode):
         files = find_zoo()
         base = files["checkpoint"]
         return io.NodeOutput(
-            load_unet(base / "unet"),
+            load_unet(base),
             load_clip(base / "text_encoder", base / "tokenizer"),
             load_vae(base / "vae"),
             load_clip_vision(files["clip_vision"]),

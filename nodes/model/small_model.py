@@ -10,8 +10,11 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import comfy.clip_vision
+import comfy.latent_formats
+import comfy.model_base
 import comfy.model_management
 import comfy.sd
 import comfy.supported_models
@@ -30,24 +33,69 @@ CLIP_WORDS = 49408
 CLIP_OWN = ("text_projection.weight",)
 """Weights that ComfyUI's CLIP makes itself where a file has none."""
 LATENT_SCALE = 0.18215
-"""What ComfyUI divides SD1.x latents by between VAE and UNet; TAESD's need no scaling."""
+"""What ComfyUI multiplies SD1.x latents by between VAE and UNet."""
+PREDICTIONS = {
+    "epsilon": comfy.model_base.ModelType.EPS,
+    "v_prediction": comfy.model_base.ModelType.V_PREDICTION,
+}
 
 
-def load_unet(folder: Path, disable_dynamic: bool = False) -> ModelPatcher:
-    """A MODEL from a diffusers UNet of SD1.x's kinds of blocks, whatever its widths and depths."""
-    parts, config = _read(folder)
+def load_unet(base: Path, disable_dynamic: bool = False) -> ModelPatcher:
+    """A MODEL from a diffusers folder: a UNet of SD1.x's kinds of blocks, whatever its widths, depths and channels.
+
+    Its scheduler says what it predicts, on which noise. CheckpointError where ComfyUI has no such thing.
+    """
+    parts, config = _read(base / "unet")
     unet_config = convert_config(config)
     names = comfy.utils.unet_to_diffusers(unet_config)
     weights = {names.get(name, name): tensor for name, tensor in parts.items()}
-    options = {"unet_config": unet_config, "unet_extra_config": {}}
-    model_config = type("SmallModel", (comfy.supported_models.SD15,), options)(unet_config)
+    model_config = SmallModel(unet_config, base / "scheduler" / "scheduler_config.json")
     model_config.set_inference_dtype(torch.float32, None)
     model = model_config.get_model({}, device=comfy.model_management.unet_offload_device())
-    _check_names(model.diffusion_model, weights, folder)
+    _check_names(model.diffusion_model, weights, base / "unet")
     model.diffusion_model.load_state_dict(weights)
     patcher = make_patcher(model, disable_dynamic)
-    patcher.cached_patcher_init = (load_unet, (folder,))
+    patcher.cached_patcher_init = (load_unet, (base,))
     return patcher
+
+
+class SmallLatents(comfy.latent_formats.LatentFormat):
+    """Latents of any number of channels. No preview: what colours they stand for is not known here."""
+
+    scale_factor = LATENT_SCALE
+
+    def __init__(self, channels: int):
+        self.latent_channels = channels
+
+
+class SmallModel(comfy.supported_models.SD15):
+    """What ComfyUI makes a UNet by. scheduler: diffusers' scheduler_config.json."""
+
+    unet_extra_config: ClassVar[dict] = {}
+
+    def __init__(self, unet_config: dict, scheduler: Path):
+        super().__init__(unet_config)
+        told = json.loads(scheduler.read_text(encoding="utf-8"))
+        prediction, betas = told["prediction_type"], told["beta_schedule"]
+        if prediction not in PREDICTIONS or betas != "scaled_linear":
+            raise CheckpointError(
+                f"{scheduler} names prediction_type {prediction} and beta_schedule {betas}. ComfyUI can draw with "
+                f"{' or '.join(PREDICTIONS)} on scaled_linear betas."
+            )
+        self.prediction = PREDICTIONS[prediction]
+        self.latent_format = SmallLatents(unet_config["in_channels"])
+        self.sampling_settings = {
+            "linear_start": told["beta_start"],
+            "linear_end": told["beta_end"],
+            "timesteps": told["num_train_timesteps"],
+            "zsnr": told["rescale_betas_zero_snr"],
+        }
+
+    def model_type(self, state_dict, prefix=""):
+        return self.prediction
+
+    def inpaint_model(self) -> bool:
+        return False  # ComfyUI takes every UNet of more than four channels for one
 
 
 def convert_config(config: dict) -> dict:
@@ -123,10 +171,11 @@ def _load_clip_patcher(text_encoder: Path, tokenizer: Path, **options) -> ModelP
 
 
 def load_vae(folder: Path) -> comfy.sd.VAE:
-    """A VAE from diffusers' AutoencoderTiny, in TAESD's form."""
-    tensors, _ = _read(folder)
+    """A VAE from diffusers' AutoencoderTiny, in TAESD's form, of any number of latent channels."""
+    tensors, config = _read(folder)
     renamed = {_rename_vae(name): tensor for name, tensor in tensors.items()}
-    weights = {**renamed, "vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)}
+    scale = LATENT_SCALE / config["scaling_factor"]
+    weights = {**renamed, "vae_scale": torch.tensor(scale), "vae_shift": torch.tensor(0.0)}
     vae = comfy.sd.VAE(weights)
     _check_names(vae.first_stage_model, weights, folder)
     vae.patcher.cached_patcher_init = (_load_vae_patcher, (folder,))

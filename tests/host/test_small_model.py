@@ -3,6 +3,7 @@
 import copy
 import importlib
 import json
+import shutil
 
 import pytest
 import torch
@@ -23,11 +24,77 @@ def pipeline(zoo_models):
 
 
 def test_unet(small_model, zoo_models, pipeline):
-    model = small_model.load_unet(zoo_models / "base" / "unet")
+    model = small_model.load_unet(zoo_models / "base")
     noisy, times, text = torch.randn(2, 4, 16, 16), torch.tensor([3, 700]), torch.randn(2, 77, 192)
     expected = pipeline.unet(noisy, times, text).sample
     result = model.model.diffusion_model(noisy, times, context=text)
     assert (result - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.fixture
+def make_base(tmp_path):
+    """Writes a diffusers folder of random weights: eight channels, half the scale; scheduler: what its file says."""
+    diffusers = pytest.importorskip("diffusers")
+
+    def make(**scheduler):
+        torch.manual_seed(0)
+        blocks = ("DownBlock2D", "CrossAttnDownBlock2D"), ("CrossAttnUpBlock2D", "UpBlock2D")
+        unet = diffusers.UNet2DConditionModel(
+            in_channels=8, out_channels=8, block_out_channels=(32, 64), layers_per_block=1, cross_attention_dim=192,
+            attention_head_dim=2, down_block_types=blocks[0], up_block_types=blocks[1],
+        )  # fmt: skip
+        unet.save_pretrained(tmp_path / "unet")
+        diffusers.AutoencoderTiny(latent_channels=8, scaling_factor=0.5).save_pretrained(tmp_path / "vae")
+        betas = {"beta_start": 0.001, "beta_schedule": "scaled_linear"}
+        diffusers.EulerDiscreteScheduler(**betas | scheduler).save_pretrained(tmp_path / "scheduler")
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_a_unet_predicts_what_its_scheduler_says(small_model, make_base, prediction):
+    from diffusers import DDPMScheduler, UNet2DConditionModel
+
+    base = make_base(prediction_type=prediction, beta_end=0.03)
+    unet = UNet2DConditionModel.from_pretrained(base / "unet")
+    scheduler = DDPMScheduler.from_pretrained(base / "scheduler", clip_sample=False)
+    scheduler.set_timesteps(1000)
+    noisy, text = torch.randn(1, 8, 16, 16), torch.randn(1, 77, 192)
+    expected = scheduler.step(unet(noisy, 600, text).sample, 600, noisy).pred_original_sample
+    kept = scheduler.alphas_cumprod[600]
+    model = small_model.load_unet(base).model
+    sigma = ((1 - kept) / kept).sqrt()[None]
+    found = model.apply_model(noisy * (1 + sigma.square()).sqrt(), sigma, c_crossattn=text)
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_eight_channels_are_no_model_for_inpainting(small_model, make_base):
+    model = small_model.load_unet(make_base())
+    assert model.model.concat_keys == () and model.get_model_object("latent_format").latent_channels == 8
+    import nodes
+
+    texts = [[[torch.randn(1, 77, 192), {}]] for _ in range(2)]
+    empty = {"samples": torch.zeros(1, 4, 16, 16)}  # as Empty Latent Image gives it
+    (latent,) = nodes.common_ksampler(model, 0, 1, 5.0, "euler", "normal", *texts, empty)
+    assert latent["samples"].shape == (1, 8, 16, 16)
+
+
+def test_latents_are_scaled_as_the_autoencoder_says(small_model, make_base):
+    from diffusers import AutoencoderTiny
+
+    folder = make_base() / "vae"
+    picture, vae = torch.rand(1, 64, 64, 3), small_model.load_vae(folder)
+    expected = AutoencoderTiny.from_pretrained(folder).encode(picture.permute(0, 3, 1, 2) * 2 - 1).latents
+    found = small_model.SmallLatents(8).process_in(vae.encode(picture))
+    assert (found - 0.5 * expected).abs().max() < 1e-4 * expected.abs().max()
+    assert vae.decode(vae.encode(picture)).shape == picture.shape
+
+
+@pytest.mark.parametrize("changes", [{"prediction_type": "sample"}, {"beta_schedule": "linear"}])
+def test_noise_that_comfyui_does_not_know_is_refused(small_model, host, make_base, changes):
+    with pytest.raises(host.consistentid.errors.CheckpointError, match=r"scheduler_config\.json names .*scaled_linear"):
+        small_model.load_unet(make_base(**changes))
 
 
 def test_text(small_model, zoo_models, pipeline):
@@ -66,6 +133,7 @@ def test_features_of_pictures(small_model, zoo_models):
 @pytest.mark.parametrize("part", ["unet", "text_encoder", "vae"])
 def test_other_weights_are_refused(small_model, host, zoo_models, tmp_path, part):
     source, folder = zoo_models / "base" / part, tmp_path / part
+    shutil.copytree(zoo_models / "base" / "scheduler", tmp_path / "scheduler")
     folder.mkdir()
     (weights,) = source.glob("*.safetensors")
     tensors = load_file(weights)
@@ -73,7 +141,7 @@ def test_other_weights_are_refused(small_model, host, zoo_models, tmp_path, part
     save_file({"foreign": tensors.pop(lost), **tensors}, folder / weights.name)
     (folder / "config.json").write_text(json.dumps(json.loads((source / "config.json").read_text())))
     loaders = {
-        "unet": small_model.load_unet,
+        "unet": lambda folder: small_model.load_unet(folder.parent),
         "vae": small_model.load_vae,
         "text_encoder": lambda folder: small_model.load_clip(folder, zoo_models / "base" / "tokenizer"),
     }

@@ -26,7 +26,7 @@ def names(small_model, zoo_models) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def model(small_model, zoo_models):
     """A MODEL with the weights of the zoo's UNet."""
-    return small_model.load_unet(zoo_models / "base" / "unet")
+    return small_model.load_unet(zoo_models / "base")
 
 
 @pytest.fixture(scope="module")

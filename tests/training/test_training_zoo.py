@@ -1,5 +1,6 @@
 """A run on the zoo's model as it is: its own image encoder, and an autoencoder whose latents have no spread."""
 
+import pytest
 import torch
 
 from consistentid.adapter.checkpoint import load_adapter
@@ -24,12 +25,19 @@ def test_a_run_on_the_zoo(zoo_models, make_config):
     assert all(lora.up.abs().sum() > 0 for lora in adapter.loras.values()), "every site has learnt"
 
 
-def test_latents_are_what_the_autoencoder_says(zoo_models, make_config):
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_the_target_is_what_autoencoder_and_scheduler_say(zoo_models, make_config, prediction):
     run = assemble_run(make_zoo_config(make_config, zoo_models))
-    sample = read_sample(run.samples.records[0], 0, 128)
+    run.frozen.noise_schedule.register_to_config(prediction_type=prediction)
+    run.frozen.vae.register_to_config(scaling_factor=0.25)
+    side, _ = ZOO.size_px
+    sample = read_sample(run.samples.records[0], 0, side)
     inputs = run.frozen.encode([sample])
-    chance = run.frozen.draw_chance(0, (4, 16, 16))
-    clean = run.pipeline.vae.encode(sample.pixels.image[None]).latents
+    clean = 0.25 * run.pipeline.vae.encode(sample.pixels.image[None]).latents
+    chance = run.frozen.draw_chance(0, clean.shape[1:])
     kept = run.frozen.noise_schedule.alphas_cumprod[chance.timestep]
     assert torch.allclose(inputs.noisy, kept.sqrt() * clean + (1 - kept).sqrt() * chance.noise, atol=1e-5)
+    velocity = kept.sqrt() * chance.noise - (1 - kept).sqrt() * clean
+    target = {"epsilon": chance.noise[None], "v_prediction": velocity}[prediction]
+    assert torch.allclose(inputs.target, target, atol=1e-5)
     assert inputs.photo_features.shape == (1, *ZOO.sizes.image_shape)

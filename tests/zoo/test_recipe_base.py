@@ -1,6 +1,8 @@
 """The base model's recipe: pictures, words, autoencoder and UNet, for a few steps."""
 
 import json
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from zoo.recipe.base_model import SIDE_PX, train_base_model, weigh_faces, write_
 from zoo.recipe.fit import fit
 from zoo.recipe.language import FORMS, read_tokenizer, tokenize, write_text, write_texts, write_tokenizer
 from zoo.recipe.pictures import draw_pictures
+from zoo.recipe.recogniser import crop_faces, train_recogniser
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_halving_is_the_mean_of_four_pixels():
 
 def test_parts_of_faces_count_more(pictures):
     pixels, weights = sample_crops(pictures, np.random.default_rng(0))
-    assert pixels.shape == (16, 3, 64, 64) and pixels.abs().max() <= 1
+    assert pixels.shape == (16, 3, 64, 64) and np.abs(pixels).max() <= 1
     assert weights.min() == 1 and weights.max() == FACE_WEIGHT
     assert weights[1::2].mean() > weights[::2].mean(), "parts around faces have more of them"
 
@@ -158,7 +161,7 @@ def test_held_out_people_have_scenes_of_their_own(tmp_path):
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
     model, losses = torch.nn.Linear(1, 1), iter([1, 1, float("nan")])
     with pytest.raises(ArithmeticError, match="nothing is nan in step 2"):
-        fit("nothing", model, lambda rng: model.weight.sum() * next(losses), 9, 0.1, 0, tmp_path)
+        fit("nothing", model, lambda rng: (), lambda: model.weight.sum() * next(losses), 9, 0.1, 0, tmp_path)
     assert torch.isfinite(model.weight).all()
 
 
@@ -166,14 +169,32 @@ def test_the_learning_rate_rises_stays_and_falls(tmp_path):
     """With AdamW and a constant gradient each step moves the weight by the learning rate."""
     model, places = torch.nn.Linear(1, 1, bias=False), []
 
-    def measure_loss(rng):
+    def measure_loss():
         places.append(model.weight.item())
         return model.weight.sum()
 
-    fit("steps", model, measure_loss, 100, 0.01, 0, tmp_path, weight_decay=0.0)
+    fit("steps", model, lambda rng: (), measure_loss, 100, 0.01, 0, tmp_path, weight_decay=0.0)
     moves = -np.diff(places)
     assert moves[10:65] == pytest.approx(0.01, rel=1e-3) and moves[0] < 0.006
     assert (np.diff(moves[75:]) < 0).all() and moves[-1] < 0.001
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be forked here")
+def test_samples_made_ahead_are_the_same(pictures, tmp_path, monkeypatch):
+    def train(workers):
+        monkeypatch.setattr("zoo.recipe.fit.count_workers", lambda: workers)
+        return train_recogniser(pictures, 2, tmp_path / str(workers)).state_dict(), list(makers)
+
+    def crop(*arguments, **options):
+        makers.append(os.getpid())
+        return crop_faces(*arguments, **options)
+
+    makers = []
+    monkeypatch.setattr("zoo.recipe.recogniser.crop_faces", crop)
+    monkeypatch.setattr("zoo.recipe.recogniser.BATCH", 4)
+    ahead, here = train(2), train(0)
+    assert all(torch.equal(value, here[0][key]) for key, value in ahead[0].items())
+    assert ahead[1] == [] and here[1] == [os.getpid()] * 2, "what was made ahead was made elsewhere"
 
 
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
@@ -183,14 +204,14 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, mon
         torch.manual_seed(1)
         model, seen = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)), []
 
-        def measure_loss(rng):
+        def measure_loss(number):
             if len(seen) == stop:
                 raise KeyboardInterrupt
-            seen.append(rng.random())
+            seen.append(number)
             return (model(torch.randn(4, 2)) - seen[-1]).square().mean()
 
         try:
-            fit("halves", model, measure_loss, 120, 0.01, 0, folder, averaged=True)
+            fit("halves", model, lambda rng: (rng.random(),), measure_loss, 120, 0.01, 0, folder, averaged=True)
         except KeyboardInterrupt:
             assert (folder / "halves.pt").exists()
         return model.state_dict(), seen
@@ -205,4 +226,4 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, mon
     again, nothing = train(tmp_path / "parts")
     assert nothing == [] and all(torch.equal(again[key], whole[key]) for key in whole)
     with pytest.raises(ValueError, match=r"halves.pt is of a training with .*'learning_rate': 0.01"):
-        fit("halves", torch.nn.Linear(1, 1), None, 120, 0.02, 0, tmp_path / "parts")
+        fit("halves", torch.nn.Linear(1, 1), None, None, 120, 0.02, 0, tmp_path / "parts")

@@ -150,7 +150,7 @@ def test_insightface_takes_the_detector_for_scrfd(trained, analysis, pictures):
     image = np.ascontiguousarray(pictures.images[0][..., ::-1])
     scores, boxes, landmarks = analysis.det_model.forward(image, 0.0)
     with torch.inference_mode():
-        answers = trained[0]["detector"](detector.normalise_canvases(pictures.images[:1]))
+        answers = trained[0]["detector"](detector.normalise_canvases(torch.from_numpy(pictures.images[:1])))
     _, _, expected_boxes, expected_landmarks = detector._place_answers(answers, 256)
     assert len(np.concatenate(scores)) == len(expected_boxes[0]) == 2 * (32**2 + 16**2 + 8**2)
     np.testing.assert_allclose(np.concatenate(scores), torch.cat(answers[:3], dim=1)[0], atol=5e-3)
@@ -166,7 +166,7 @@ def test_insightface_takes_the_recogniser_for_arcface(trained, analysis, picture
     crops = [norm_crop(image, points, 112) for image, points in zip(pictures.images, pictures.landmarks, strict=True)]
     found = model.get_feat([crop[..., ::-1] for crop in crops])
     with torch.inference_mode():
-        expected = trained[0]["recogniser"](recogniser.normalise_faces(np.stack(crops))).numpy()
+        expected = trained[0]["recogniser"](recogniser.normalise_faces(torch.from_numpy(np.stack(crops)))).numpy()
     assert found.shape == (4, 512)
     np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
 
@@ -194,7 +194,9 @@ def test_the_parser_is_read_as_any_bisenet(trained, pictures):
     found = load_face_parser(trained[1] / "face_parsing.safetensors")
     assert (trained[1] / "face_parsing.safetensors").stat().st_size < 2_500_000
     with torch.inference_mode():
-        logits = trained[0]["parser"](parser.normalise_pictures(pictures.images[:1]), auxiliary=False)[0]
+        logits = trained[0]["parser"](
+            parser.normalise_pictures(torch.from_numpy(pictures.images[:1])), auxiliary=False
+        )[0]
     assert (found.parse(pictures.images[0], 256) == logits[0].argmax(0).numpy()).mean() > 0.99
 
 

@@ -1,5 +1,6 @@
 """The image autoencoder in TAESD's form, which diffusers and ComfyUI know: 8 px a latent, four channels."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,12 @@ def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 
     torch.manual_seed(seed)
     vae = move_to_device(start_autoencoder(AutoencoderTiny()))
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
-        pixels, weight = (part.to(vae.device) for part in sample_crops(pictures, rng))
+    def measure_loss(pixels: Tensor, weight: Tensor) -> Tensor:
         latents = vae.encoder(pixels).float()
         return measure_error(vae, latents, pixels, weight) + 0.05 * measure_spread(latents)
 
-    return fit("autoencoder", vae, measure_loss, steps, 1e-3, seed, curves, averaged=True)
+    crop = partial(sample_crops, pictures)
+    return fit("autoencoder", vae, crop, measure_loss, steps, 1e-3, seed, curves, averaged=True)
 
 
 def train_decoder(
@@ -55,13 +56,13 @@ def train_decoder(
     """
     move_to_device(vae).encoder.eval()
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
-        pixels, weight = (part.to(vae.device) for part in sample_crops(pictures, rng))
+    def measure_loss(pixels: Tensor, weight: Tensor) -> Tensor:
         with torch.no_grad():
             latents = vae.encoder(pixels).float()
         return measure_error(vae, latents, pixels, weight)
 
-    fit("decoder", vae.decoder, measure_loss, steps, 1e-3, seed, curves, averaged=True)
+    crop = partial(sample_crops, pictures)
+    fit("decoder", vae.decoder, crop, measure_loss, steps, 1e-3, seed, curves, averaged=True)
     return vae.eval()
 
 
@@ -103,7 +104,7 @@ def _pass_colours(layer: nn.Conv2d) -> None:
             layer.weight[channel, channel, 1, 1] = 1
 
 
-def sample_crops(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def sample_crops(pictures: Pictures, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Parts of pictures [BATCH, 3, CROP_PX, CROP_PX] in -1..1, half of them of faces; weights of their pixels."""
     pixels, weights = [], []
     for number, row in enumerate(sorted(pictures.choose_rows(rng, BATCH))):
@@ -118,7 +119,7 @@ def sample_crops(pictures: Pictures, rng: np.random.Generator) -> tuple[Tensor, 
         pixels.append(halve(image[part]))
         weights.append(1 + (FACE_WEIGHT - 1) * halve(np.isin(labels[part], FACE_LABELS)[..., None]))
     pixels, weights = (np.stack(x).transpose(0, 3, 1, 2).astype(np.float32) for x in (pixels, weights))
-    return torch.from_numpy(pixels / 127.5 - 1), torch.from_numpy(weights)
+    return pixels / 127.5 - 1, weights
 
 
 def halve(image: np.ndarray) -> np.ndarray:

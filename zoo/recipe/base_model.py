@@ -51,23 +51,26 @@ def train_base_model(
     parts = nn.ModuleDict({"unet": unet, "text_encoder": make_text_encoder(tokenizer)}).to(device)
     unet.set_attn_processor(AttnProcessor())  # on a CPU its gradient is faster than the fused one's
     texts = write_texts(pictures)
-    tokens = tokenize(tokenizer, [text for row in texts for text in row]).reshape(len(texts), len(FORMS), LENGTH)
-    weights = weigh_faces(pictures.labels)
+    tokens = torch.from_numpy(tokenize(tokenizer, [text for row in texts for text in row])).to(device)
+    tokens = tokens.view(len(texts), len(FORMS), LENGTH)
+    latents, weights = latents.to(device), weigh_faces(pictures.labels).to(device)
     scheduler = import_diffusers().DDPMScheduler(**NOISE)
     kept = scheduler.alphas_cumprod.to(device)
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
+    def sample(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         rows = rng.integers(len(latents), size=BATCH)
-        forms = rng.choice(len(FORMS), size=BATCH, p=list(FORMS.values()))
-        clean = latents[rows].to(device)
+        return rows, rng.choice(len(FORMS), size=BATCH, p=list(FORMS.values()))
+
+    def measure_loss(rows: Tensor, forms: Tensor) -> Tensor:
+        clean = latents[rows]
         noise, times = torch.randn_like(clean), torch.randint(0, len(kept), (BATCH,), device=device)
         noisy = scheduler.add_noise(clean, noise, times)
-        text = parts["text_encoder"](torch.from_numpy(tokens[rows, forms]).to(device)).last_hidden_state
-        error = (unet(noisy, times, text).sample.float() - noise).square() * weights[rows].to(device)
+        text = parts["text_encoder"](tokens[rows, forms]).last_hidden_state
+        error = (unet(noisy, times, text).sample.float() - noise).square() * weights[rows]
         snr = kept[times] / (1 - kept[times])
         return (error.mean(dim=(1, 2, 3)) * snr.clamp(max=SNR_LIMIT) / snr).mean()
 
-    return fit("base_model", parts, measure_loss, steps, 8e-4, seed, curves, averaged=True)
+    return fit("base_model", parts, sample, measure_loss, steps, 8e-4, seed, curves, averaged=True)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .canvases import Canvas, compose_canvas
-from .fit import find_device, fit, move_to_device
+from .fit import fit, move_to_device
 from .onnx_file import write_onnx
 from .pictures import Mixture, Pictures
 from .scrfd import STRIDES, VALUES, Scrfd, place_anchors
@@ -26,21 +26,22 @@ BACKGROUND, UNASKED = -1, -2
 def train_detector(pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0) -> Scrfd:
     """A detector of drawn faces."""
     torch.manual_seed(seed)
-    device = find_device()
     detector = move_to_device(Scrfd())
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
+    def sample(rng: np.random.Generator) -> tuple[np.ndarray, list[Canvas]]:
         side = int(rng.choice(list(BATCHES), p=SHARES))
         canvases = [compose_canvas(pictures, side, rng) for _ in range(BATCHES[side])]
-        images = normalise_canvases(np.stack([canvas.image for canvas in canvases]))
-        return measure_detection(detector(images.to(device)), canvases)
+        return np.stack([canvas.image for canvas in canvases]), canvases
 
-    return fit("detector", detector, measure_loss, steps, 3e-3, seed, curves, weight_decay=0.02).cpu()
+    def measure_loss(images: Tensor, canvases: list[Canvas]) -> Tensor:
+        return measure_detection(detector(normalise_canvases(images)), canvases)
+
+    return fit("detector", detector, sample, measure_loss, steps, 3e-3, seed, curves, weight_decay=0.02).cpu()
 
 
-def normalise_canvases(images: np.ndarray) -> Tensor:
+def normalise_canvases(images: Tensor) -> Tensor:
     """RGB uint8 [B, S, S, 3] -> what InsightFace gives the network, [B, 3, S, S]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float().sub(127.5).div(128)
+    return images.permute(0, 3, 1, 2).float().sub(127.5).div(128)
 
 
 def write_detector(detector: Scrfd, path: Path) -> None:

@@ -4,11 +4,10 @@ source: arXiv 2403.05094, section 3.2, for the loss on the features of all depth
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from consistentid.face2diffusion.encoder import MSID
 from consistentid.face2diffusion.msid import EncoderSizes, MSIDEncoder
@@ -19,7 +18,7 @@ from consistentid.weights import write_weights
 from .adapter import configure
 from .fit import fit, move_to_device
 from .pictures import Mixture, Pictures
-from .recogniser import BATCH, MarginLoss, crop_faces
+from .recogniser import MarginLoss, crop_faces
 
 SIZES = EncoderSizes(patch_px=14, width=64, depth=8, taps=(1, 3, 5, 7))
 CLASS_WORDS = ("an old woman", "an old man", "a woman", "a man")
@@ -47,10 +46,7 @@ def train_encoder(pictures: Pictures | Mixture, steps: int, curves: Path, seed: 
     encoder = make_encoder()
     loss = move_to_device(MarginLoss(encoder, len(pictures.seeds), encoder.sizes.feature_width))
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
-        return loss(*crop_faces(pictures, pictures.choose_rows(rng, BATCH), rng))
-
-    fit("msid", loss, measure_loss, steps, 1e-3, seed, curves, weight_decay=0.05)
+    fit("msid", loss, partial(crop_faces, pictures), loss.measure, steps, 1e-3, seed, curves, weight_decay=0.05)
     return encoder.cpu()
 
 

@@ -2,14 +2,17 @@
 
 import csv
 import math
+import multiprocessing
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from consistentid.whole_file import replace_file
 
@@ -27,7 +30,8 @@ AVERAGED = 10
 def fit(
     name: str,
     model: Model,
-    measure_loss: Callable[[np.random.Generator], Tensor],
+    sample: Callable[[np.random.Generator], tuple],
+    measure_loss: Callable[..., Tensor],
     steps: int,
     learning_rate: float,
     seed: int,
@@ -35,9 +39,11 @@ def fit(
     weight_decay: float = 0.01,
     averaged: bool = False,
 ) -> Model:
-    """Train `model` in place with AdamW on the losses of `measure_loss(rng)`, and return it in eval mode.
+    """Train `model` in place with AdamW on the losses of `measure_loss(*sample(rng))`, and return it in eval mode.
 
-    Every step has random numbers of its own, torch's too, from the seed and its number. The learning rate rises over
+    `measure_loss` gets the arrays of a sample as tensors on the device. On a GPU samples are made ahead by other
+    processes, so `sample` leaves torch alone. Every step has random numbers of its own, torch's too, from the seed and
+    its number: samples are the same however they are made. The learning rate rises over
     the first steps, stays, and falls to nothing over the last. averaged: the model ends with a moving average of its
     weights over about a tenth of the steps. The curve is written as curves/NAME.csv: step, loss (mean of the last
     LOGGED_STEPS), seconds. A training that was stopped goes on from curves/NAME.pt; that of a finished one gives its
@@ -53,11 +59,11 @@ def fit(
     parts = [part for part in (model, optimizer, schedule, average, curve) if part]
     state = State(curves / f"{name}.pt", settings, parts)
     model.train()
-    for step in range(state.restore(), steps):
-        rng = np.random.default_rng([seed, step])
-        torch.manual_seed(int(rng.integers(1 << 62)))
+    remaining = range(state.restore(), steps)
+    for step, (chance, parts) in zip(remaining, make_samples(sample, seed, remaining), strict=True):
+        torch.manual_seed(chance)
         with speed_up():
-            loss = measure_loss(rng)
+            loss = measure_loss(*(move_array(part) for part in parts))
         measured = loss.item()
         if not math.isfinite(measured):
             raise ArithmeticError(f"The loss of {name} is {measured} in step {step}.")
@@ -74,6 +80,46 @@ def fit(
     if average:
         model.load_state_dict(average.module.state_dict())
     return model.eval()
+
+
+class Samples(Dataset):
+    """By number of a step: (the seed of torch's random numbers in it, its sample)."""
+
+    def __init__(self, sample: Callable[[np.random.Generator], tuple], seed: int):
+        self.sample, self.seed = sample, seed
+
+    def __getitem__(self, step: int) -> tuple[int, tuple]:
+        rng = np.random.default_rng([self.seed, step])
+        return int(rng.integers(1 << 62)), self.sample(rng)
+
+
+def make_samples(sample: Callable[[np.random.Generator], tuple], seed: int, steps: range) -> Iterable:
+    """The Samples of the steps, in their order."""
+    workers = count_workers()
+    ahead = {"multiprocessing_context": "fork", "worker_init_fn": _start_worker} if workers else {}
+    return DataLoader(
+        Samples(sample, seed), batch_size=None, sampler=steps, num_workers=workers, collate_fn=_keep, **ahead
+    )
+
+
+def count_workers() -> int:
+    """Processes that make samples: none on a CPU, whose cores train, or where processes cannot be forked."""
+    can_fork = "fork" in multiprocessing.get_all_start_methods()
+    return min((os.cpu_count() or 1) - 1, 16) if can_fork and torch.cuda.is_available() else 0
+
+
+def _start_worker(number: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)  # its threads have not come along
+
+
+def _keep(sample):
+    return sample
+
+
+def move_array(part):
+    return torch.from_numpy(part).to(find_device()) if isinstance(part, np.ndarray) else part
 
 
 def _average(model: nn.Module, steps: int):

@@ -94,16 +94,19 @@ def train_image_encoder(pictures: Pictures | Mixture, rounds: Sequence[int], cur
     pupil = Pupil().to(find_device())
     targets = read_all_traits(pictures)
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
+    def sample(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         samples = zip(*(_make_sample(pictures, targets, rng) for _ in range(BATCH)), strict=True)
-        views, wanted = (torch.from_numpy(np.concatenate(part)).to(find_device()) for part in samples)
+        return tuple(map(np.concatenate, samples))
+
+    def measure_loss(views: Tensor, wanted: Tensor) -> Tensor:
         pixels = normalise(views)
         by_tokens, by_projection, details = pupil(pixels)
         named = measure_trait_loss(by_tokens, wanted) + 0.5 * measure_trait_loss(by_projection, wanted)
         return named + F.mse_loss(details.float(), pool_details(pixels))
 
     for number, steps in enumerate(rounds):
-        fit(f"image_encoder_{number}", pupil, measure_loss, steps, 1e-3, seed + number, curves, weight_decay=0.05)
+        name = f"image_encoder_{number}"
+        fit(name, pupil, sample, measure_loss, steps, 1e-3, seed + number, curves, weight_decay=0.05)
     return pupil
 
 

@@ -12,7 +12,7 @@ from consistentid.weights import load_strictly, read_metadata, read_weights, wri
 
 from .augmentation import augment, random_affine
 from .blocks import Residual, convolve
-from .fit import find_device, fit, move_to_device
+from .fit import fit, move_to_device
 from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
 
@@ -60,12 +60,14 @@ def train_judge(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> 
     judge = move_to_device(Judge())
     targets = read_all_traits(pictures)
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
+    def sample(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         samples = zip(*(_make_sample(pictures, targets, rng) for _ in range(BATCH)), strict=True)
-        images, wanted = (torch.from_numpy(np.concatenate(part)).to(find_device()) for part in samples)
+        return tuple(map(np.concatenate, samples))
+
+    def measure_loss(images: Tensor, wanted: Tensor) -> Tensor:
         return measure_trait_loss(judge(_prepare(images)), wanted)
 
-    fit("judge", judge, measure_loss, steps, 2e-3, seed, curves, weight_decay=0.02)
+    fit("judge", judge, sample, measure_loss, steps, 2e-3, seed, curves, weight_decay=0.02)
     return judge
 
 

@@ -11,7 +11,7 @@ from consistentid.face.parsing import IMAGENET_MEAN, IMAGENET_STD, BiSeNet
 from consistentid.weights import write_weights
 
 from .augmentation import augment, downscale
-from .fit import find_device, fit, move_to_device
+from .fit import fit, move_to_device
 from .pictures import SIDE_PX, Mixture, Pictures
 
 WIDTH = 12
@@ -25,24 +25,24 @@ LEAST = 16
 def train_parser(pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0) -> BiSeNet:
     """A parser of drawn faces at 256 px."""
     torch.manual_seed(seed)
-    device = find_device()
     parser = move_to_device(BiSeNet(width=WIDTH))
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
+    def sample(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         rows = pictures.choose_rows(rng, BATCH)
-        images, labels = zip(*(_augment_picture(pictures, row, rng) for row in rows), strict=True)
-        labels = torch.from_numpy(np.stack(labels)).to(device, torch.long)
-        answers = parser(normalise_pictures(np.stack(images)).to(device))
-        first, *others = (_measure_hard(logits, labels) for logits in answers)
+        return tuple(map(np.stack, zip(*(_augment_picture(pictures, row, rng) for row in rows), strict=True)))
+
+    def measure_loss(images: Tensor, labels: Tensor) -> Tensor:
+        answers = parser(normalise_pictures(images))
+        first, *others = (_measure_hard(logits, labels.long()) for logits in answers)
         return sum(others, start=first)
 
-    return fit("parser", parser, measure_loss, steps, 2e-3, seed, curves, weight_decay=0.02).cpu()
+    return fit("parser", parser, sample, measure_loss, steps, 2e-3, seed, curves, weight_decay=0.02).cpu()
 
 
-def normalise_pictures(images: np.ndarray) -> Tensor:
+def normalise_pictures(images: Tensor) -> Tensor:
     """RGB uint8 [B, S, S, 3] -> what BiSeNet gets, [B, 3, S, S]."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (images.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 def write_parser(parser: BiSeNet, path: Path) -> None:

@@ -4,6 +4,7 @@ source: CosFace (arXiv 1801.09414) for the loss; the global depthwise convolutio
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from consistentid.face.face import CROP_PX, align_landmarks
 
 from .augmentation import augment, downscale
 from .blocks import Residual, convolve
-from .fit import find_device, fit, move_to_device
+from .fit import fit, move_to_device
 from .onnx_file import write_onnx
 from .pictures import Mixture, Pictures
 
@@ -66,6 +67,10 @@ class MarginLoss(nn.Module):
         margins = MARGIN * F.one_hot(people, len(self.centres))
         return F.cross_entropy(SCALE * (cosines - margins), people)
 
+    def measure(self, faces: Tensor, people: Tensor) -> Tensor:
+        """The same of what `crop_faces` gives."""
+        return self(normalise_faces(faces), people)
+
 
 def train_recogniser(
     pictures: Pictures | Mixture, steps: int, curves: Path, seed: int = 0, independent: bool = False
@@ -75,27 +80,23 @@ def train_recogniser(
     recogniser = Recogniser(**(INDEPENDENT if independent else {}))
     loss = move_to_device(MarginLoss(recogniser, len(pictures.seeds)))
 
-    def measure_loss(rng: np.random.Generator) -> Tensor:
-        rows = pictures.choose_rows(rng, BATCH)
-        return loss(*crop_faces(pictures, rows, rng, recogniser.side_px))
-
+    crop = partial(crop_faces, pictures, side_px=recogniser.side_px)
     name = "independent_recogniser" if independent else "recogniser"
-    fit(name, loss, measure_loss, steps, 3e-3, seed, curves, weight_decay=0.05)
+    fit(name, loss, crop, loss.measure, steps, 3e-3, seed, curves, weight_decay=0.05)
     return recogniser.cpu()
 
 
 def crop_faces(
-    pictures: Pictures | Mixture, rows: np.ndarray, rng: np.random.Generator, side_px: int = CROP_PX
-) -> tuple[Tensor, Tensor]:
-    """Aligned faces [B, 3, S, S] of some rows, changed by chance, and the numbers of their people [B]."""
-    faces = np.stack([_crop_face(pictures, row, side_px, rng) for row in rows])
-    device = find_device()
-    return normalise_faces(faces).to(device), torch.from_numpy(pictures.find_people(rows)).to(device)
+    pictures: Pictures | Mixture, rng: np.random.Generator, side_px: int = CROP_PX
+) -> tuple[np.ndarray, np.ndarray]:
+    """Aligned faces, RGB uint8 [BATCH, S, S, 3], changed by chance, and the numbers of their people [BATCH]."""
+    rows = pictures.choose_rows(rng, BATCH)
+    return np.stack([_crop_face(pictures, row, side_px, rng) for row in rows]), pictures.find_people(rows)
 
 
-def normalise_faces(faces: np.ndarray) -> Tensor:
+def normalise_faces(faces: Tensor) -> Tensor:
     """Aligned faces, RGB uint8 [B, S, S, 3] -> what InsightFace gives the network, [B, 3, S, S]."""
-    return torch.from_numpy(faces).permute(0, 3, 1, 2).float().sub(127.5).div(127.5)
+    return faces.permute(0, 3, 1, 2).float().sub(127.5).div(127.5)
 
 
 def write_recogniser(recogniser: Recogniser, path: Path) -> None:

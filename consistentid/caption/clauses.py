@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from ..prompt.mark import EMBEDDING, MARKER, PUBLISHED_WORDS, SYNONYMS, WORDS, find_word, split_clauses
 
-LONGEST = 12
-"""Words in a clause, at most."""
+LONGEST = 16
+"""Words in a clause, at most: a face with skin, cheeks, beard and glasses has as many."""
 
 _REACH = 200  # words before and behind a mention that are looked at, so that long texts take no longer by the word
 

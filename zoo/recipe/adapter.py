@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 
 from consistentid.adapter.config import ZOO
+from consistentid.dataset.layout import MERGED, find_json
 from consistentid.face.package import FaceAnalysis, FoundFace, load_face_analysis
 from consistentid.face.region_words import ALL_WORDS
 from consistentid.fingerprint import hash_path, hash_record
@@ -27,15 +28,17 @@ WORKERS = 2
 def write_records(folder: Path, face_models: Path, people: range, scenes: int, held_out: bool = False) -> Path:
     """The training set of `people` with the ID embeddings of the zoo's recogniser; returns its folder in `folder`.
 
-    One of the same people, words and recogniser that is there is kept. Every second scene has the sentence of a
-    portrait without a captioner for its facial caption, so that the adapter learns to take looks from the face.
+    One of the same people, words and recogniser that is there is kept, and goes on with the people it lacks where its
+    writing was stopped. Every second scene has the sentence of a portrait without a captioner for its facial caption,
+    so that the adapter learns to take looks from the face.
     """
     fingerprint = hash_record([hash_path(face_models / ZOO.recogniser), describe_person(sample_person(people.start))])
     records = folder / f"{people.start}-{people.stop}x{scenes}{'_held_out' * held_out}-{fingerprint[:8]}"
-    if not (records / "JSON_all.json").exists():
-        write_training_set(
-            records, people, scenes, SIDE_PX, held_out, load_embedder(face_models), sentence=ZOO.fixed_sentence
-        )
+    if not (records / MERGED).exists():
+        # A person's scenes are written in their order.
+        lacking = [seed for seed in people if not find_json(records, f"{seed}/{scenes - 1}").exists()]
+        embed = load_embedder(face_models)
+        write_training_set(records, lacking, scenes, SIDE_PX, held_out, embed, ZOO.fixed_sentence)
     return records
 
 

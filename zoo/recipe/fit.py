@@ -60,10 +60,10 @@ def fit(
     state = State(curves / f"{name}.pt", settings, parts)
     model.train()
     remaining = range(state.restore(), steps)
-    for step, (chance, parts) in zip(remaining, make_samples(sample, seed, remaining), strict=True):
+    for step, (chance, sampled) in zip(remaining, make_samples(sample, seed, remaining), strict=True):
         torch.manual_seed(chance)
         with speed_up():
-            loss = measure_loss(*(move_array(part) for part in parts))
+            loss = measure_loss(*map(move_array, sampled))
         measured = loss.item()
         if not math.isfinite(measured):
             raise ArithmeticError(f"The loss of {name} is {measured} in step {step}.")

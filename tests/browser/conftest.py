@@ -20,7 +20,6 @@ HERE = Path(__file__).resolve().parent
 
 def pytest_addoption(parser):
     parser.addoption("--screenshots", metavar="FOLDER", help="where screenshots go (default: pytest's own folder)")
-    parser.addoption("--pictures", action="store_true", help="take the pictures of the workflows, workflows/NAME.jpg")
 
 
 def pytest_itemcollected(item):

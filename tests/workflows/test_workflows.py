@@ -5,7 +5,6 @@ import json
 
 import pytest
 from conversion import complete, convert
-from PIL import Image
 
 from consistentid.model_files.manifest import read_manifest
 from consistentid.model_files.table import describe_for_workflow
@@ -29,7 +28,6 @@ from scripts.workflows.node_schemas import Schema, read_schemas
 from scripts.workflows.page import MINIMAP, VIEW, list_keys
 
 TITLE_PX = 30
-THUMBNAIL_BYTES = 100_000
 
 WIDEST, HIGHEST, LEAST_SCALE = 2000, 1000, 0.6
 """Of a workflow, in pixels; below this scale newer editors leave out the text of nodes."""
@@ -209,13 +207,6 @@ def test_loaders_say_where_their_file_is_from(name):
     named = {value for node in read_twin(name).values() for value in node["inputs"].values() if str(value) in files}
     assert named == {entry["name"] for entry in told}
     assert bool(named) == bool(describe_models(read_twin(name))) == (not name.endswith("_zoo"))
-
-
-@every_workflow
-def test_the_thumbnail_is_small(name):
-    thumbnail = WORKFLOWS / f"{name}.jpg"
-    assert thumbnail.stat().st_size <= THUMBNAIL_BYTES
-    assert Image.open(thumbnail).format == "JPEG"
 
 
 @pytest.mark.host

@@ -37,5 +37,7 @@ def test_the_host_serves_the_picture(name, editor_server):
 
 
 def test_the_dialog_shows_our_pictures(page):
+    """First of all what needs no download."""
+    small = [name for name in NAMES if name.endswith("_zoo") and name != "small_portrait_zoo"]
     shown = page.wait_until(SHOW_GROUP, PACK, NAMES, TILES)
-    assert len(set(shown)) == TILES
+    assert shown == ["small_portrait_zoo", *small][:TILES]

@@ -119,6 +119,7 @@ declare namespace Editor {
     apiURL(path: string): string;
     dispatchEvent(event: CustomEvent): boolean;
     queuePrompt(...values: unknown[]): Promise<unknown>;
+    getWorkflowTemplates(...values: unknown[]): Promise<Record<string, string[]>>;
     fetchApi(path: string, request?: RequestInit): Promise<Response>;
   }
 }

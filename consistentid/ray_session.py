@@ -132,7 +132,8 @@ def make_column(values: list) -> Any:
     import numpy as np
 
     column = np.empty(len(values), object)
-    column[:] = values
+    for place, value in enumerate(values):  # at once, arrays would be taken apart
+        column[place] = value
     return column
 
 

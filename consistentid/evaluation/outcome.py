@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..checked import parse_json
 from ..errors import ConsistentIDError
-from ..face.photo import open_photo
 from ..fingerprint import describe_file
 from ..likeness.report import describe_scale
 from .frechet import measure_fid
@@ -38,7 +37,7 @@ def score_gallery(
     fid, reasons = None, scorer.models.explain_missing()
     if "fid" not in reasons:
         try:
-            fid = _measure_fid(plan, gallery, rows, scorer.models, real)
+            fid = _measure_fid(plan, gallery, rows, scorer, real)
         except ConsistentIDError as error:
             reasons["fid"] = f"not measured: {error}"
     if not any(known.looks for known in scorer.people.values()):
@@ -153,8 +152,9 @@ def _make_row(case: Case, entry: Entry | None, scores: dict) -> dict:
     return row | {"error": "", "scores": scores | ({} if entry.seconds is None else {"seconds": entry.seconds})}
 
 
-def _measure_fid(plan: Plan, gallery: Gallery, rows: list[dict], models, real: str) -> dict:
+def _measure_fid(plan: Plan, gallery: Gallery, rows: list[dict], scorer: Scorer, real: str) -> dict:
     paths = list_pictures(real) if real else [path for paths in plan.people.values() for path in paths]
-    drawn = [case for case, row in zip(plan.cases, rows, strict=True) if not row["error"]]
-    value = measure_fid(map(gallery.read_picture, drawn), map(open_photo, paths), models.inception, models.device)
+    drawn = [gallery.find_picture(case) for case, row in zip(plan.cases, rows, strict=True) if not row["error"]]
+    features = scorer.read_features([*drawn, *paths])
+    value = measure_fid(features[: len(drawn)], features[len(drawn) :])
     return {"value": value, "pictures": len(drawn), "real": len(paths)}

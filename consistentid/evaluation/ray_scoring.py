@@ -55,6 +55,11 @@ class RayScorer(Scorer):
         asked = [(case.person, case.prompt, (file,)) for case, file in pictures]
         return self._map(asked, Judge, (self.models, self.people), AT_ONCE)
 
+    def read_features(self, files: Sequence[Path]) -> list[np.ndarray]:
+        asked = [("", "", (file,)) for file in files]
+        found = dict(self._map(asked, FeatureReader, (self.models,), AT_ONCE))
+        return [found[number] for number in range(len(files))]
+
     def _map(self, asked: Sequence[Asked], worker: type, given: tuple, at_once: int) -> Generator[tuple[int, Any]]:
         """(number of what was asked, what a process made of it); ConsistentIDError with the words of one that fails."""
         with ray_session(self.cluster) if asked else nullcontext() as ray:
@@ -80,13 +85,13 @@ class Learner:
     def __call__(self, rows: dict) -> dict:
         return {"number": rows["number"], "made": make_column([self._try(task) for task in rows["task"]])}
 
-    def _try(self, task: Task) -> Known | dict | str:
+    def _try(self, task: Task) -> Known | dict | np.ndarray | str:
         try:
             return self.work(task)
         except ConsistentIDError as error:
             return str(error)
 
-    def work(self, task: Task) -> Known | dict:
+    def work(self, task: Task) -> Known | dict | np.ndarray:
         return self.scorer.learn_person(task.person, task.open_photos())
 
 
@@ -99,6 +104,13 @@ class Judge(Learner):
 
     def work(self, task: Task) -> dict:
         return self.scorer.score(task.person, task.prompt, *task.open_photos())
+
+
+class FeatureReader(Learner):
+    """One process of Ray: pictures -> Inception's features."""
+
+    def work(self, task: Task) -> np.ndarray:
+        return self.scorer.inception.read(*task.open_photos())
 
 
 def _read_files(paths: Sequence[Path]) -> dict[str, bytes]:

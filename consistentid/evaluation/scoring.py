@@ -21,6 +21,7 @@ from ..likeness.dino import Dino, load_dino
 from ..likeness.faces import Reference, Score, find_largest, measure_reference, score_picture
 from ..likeness.regions import RegionScore, average_features, compare_features, read_features
 from .clip import Clip, load_clip
+from .frechet import Inception, load_inception
 from .index import combine_scores
 from .metrics import CLIPS, RECOGNISERS
 from .plan import Case, Plan
@@ -59,6 +60,10 @@ class Scorer:
     @cached_property
     def dino(self) -> Dino | None:
         return self._place(load_dino, self.models.dino)
+
+    @cached_property
+    def inception(self) -> Inception:
+        return self._place(load_inception, self.models.inception)
 
     @cached_property
     def analyses(self) -> dict:
@@ -100,6 +105,12 @@ class Scorer:
                 yield from ((tasks[task], task.result()) for task in as_completed(tasks))
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def read_features(self, files: Sequence[Path]) -> list[np.ndarray]:
+        """Inception's of each picture, [D], for FID."""
+        _ = self.inception  # before threads ask for it
+        with _on_one_core(), ThreadPoolExecutor(self.workers) as pool:
+            return [*pool.map(lambda file: self.inception.read(open_photo(file)), files)]
 
     def list_recognisers(self) -> dict[str, str]:
         """{metric: file name of the recogniser that made it} of those that learnt somebody."""

@@ -8,8 +8,9 @@ from PIL import Image, ImageFilter
 import consistentid.evaluation.scoring as scoring
 from consistentid.errors import CheckpointError, ConsistentIDError, FaceNotFoundError
 from consistentid.evaluation.clip import load_clip
-from consistentid.evaluation.frechet import measure_fid
+from consistentid.evaluation.frechet import Inception, load_inception, measure_fid
 from consistentid.evaluation.plan import read_plan
+from consistentid.evaluation.ray_scoring import FeatureReader, Task
 from consistentid.evaluation.scoring import Scorer, ScoringModels
 from consistentid.face.package import load_face_analysis
 from consistentid.likeness.dino import load_dino
@@ -116,9 +117,7 @@ def test_folders_that_are_no_clip(dino_folder, tmp_path):
 
 
 class MeanColours(torch.nn.Module):
-    """Features anyone can follow: the mean colour. num_features is how torchmetrics asks for their number."""
-
-    num_features = 3
+    """Features anyone can follow: the mean colour."""
 
     def forward(self, pictures):
         return pictures.float().mean(dim=(2, 3))
@@ -129,22 +128,36 @@ def test_fid_by_hand():
     pytest.importorskip("torchmetrics", reason="torchmetrics is not installed: pip install 'torchmetrics[image]'")
     colours = np.array([[10, 50, 90], [30, 50, 90], [20, 40, 90], [20, 60, 90]], dtype=np.uint8)
     other = np.array([[10, 100, 90], [50, 100, 90], [30, 90, 90], [30, 110, 90]], dtype=np.uint8)
-    first, second = ([np.full((8, 9 + i, 3), c, np.uint8) for i, c in enumerate(set_)] for set_ in (colours, other))
+    pictures = ([np.full((8, 9 + i, 3), c, np.uint8) for i, c in enumerate(set_)] for set_ in (colours, other))
+    first, second = ([Inception(MeanColours()).read(picture) for picture in set_] for set_ in pictures)
     expected = 0.0
     for channel in range(3):
         a, b = colours[:, channel].astype(float), other[:, channel].astype(float)
         expected += (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
-    assert measure_fid(first, second, MeanColours()) == pytest.approx(expected, rel=1e-4)
-    assert measure_fid(first, first, MeanColours()) == pytest.approx(0, abs=1e-3)
+    assert measure_fid(first, second) == pytest.approx(expected, rel=1e-4)
+    assert measure_fid(first, first) == pytest.approx(0, abs=1e-3)
     with pytest.raises(ConsistentIDError, match=r"two pictures.*\(1, 4\)"):
-        measure_fid(first[:1], second, MeanColours())
+        measure_fid(first[:1], second)
+
+
+def test_a_process_of_ray_reads_the_same_features(tmp_path, monkeypatch):
+    """As Ray calls it; in threads they come in the order of the files."""
+    monkeypatch.setattr(Scorer, "inception", Inception(MeanColours()))
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for number, file in enumerate(files):
+        Image.new("RGB", (64 + number, 64), (number, 50, 90)).save(file)
+    tasks = [Task("", "", {file.name: file.read_bytes()}) for file in files]
+    lines = FeatureReader(ScoringModels())({"number": [*range(len(files))], "task": tasks})
+    found = Scorer(ScoringModels(), 2).read_features(files)
+    assert [features.tolist() for features in found] == [[number, 50, 90] for number in range(4)]
+    assert all(np.array_equal(one, other) for one, other in zip(lines["made"], found, strict=True))
 
 
 def test_inceptions_weights_are_a_file_of_tensors(tmp_path):
     with pytest.raises(CheckpointError, match=r"not found: .*--inception"):
-        measure_fid([], [], tmp_path / "none.pth")
+        load_inception(tmp_path / "none.pth")
     import pickle
 
     torch.save(pickle.Pickler, tmp_path / "code.pth")
     with pytest.raises(CheckpointError, match="code"):
-        measure_fid([], [], tmp_path / "code.pth")
+        load_inception(tmp_path / "code.pth")

@@ -94,12 +94,14 @@ def main() -> None:
 
 def print_costs(base: str, count: Count, pictures: int, share: float) -> None:
     fixed = 2 * (count.unet + count.encoders) + 16 * count.trained
+    shared = fixed - 7 / 8 * (2 * count.unet + 8 * count.trained)
     print(
         f"{base}: {count.operations / 1e12:.2f} TFLOP a picture (frozen {count.frozen / 1e12:.2f}, UNet forward "
         f"{count.forward / 1e12:.2f} twice, backward {count.backward / 1e12:.2f}); {count.trained / 1e6:.0f} million "
         f"trained weights, {count.unet / 1e6:.0f} in the UNet, {count.encoders / 1e6:.0f} in the encoders; "
-        f"{fixed / 1e9:.1f} GB on each GPU before activations, {4 * count.trained / 1e9:.1f} GB of gradients between "
-        f"GPUs in a step, {pictures * RECORD_BYTES[base] / 1e12:.1f} TB of records read."
+        f"{fixed / 1e9:.1f} GB on each GPU before activations, {shared / 1e9:.1f} of eight with share_out, "
+        f"{4 * count.trained / 1e9:.1f} GB of gradients between GPUs in a step, "
+        f"{pictures * RECORD_BYTES[base] / 1e12:.1f} TB of records read."
     )
     print("| GPU | hours of one | of eight | dollars | Gbit/s of gradients, each of eight |\n|---|---|---|---|---|")
     for gpu in GPUS:

@@ -20,6 +20,7 @@ from .inputs import FrozenModels
 from .mapping import TrainedMapping, start_mapping
 from .model import TrainedAdapter, TrainedNetwork
 from .samples import TrainingSamples
+from .sharing import leave_frozen_weights, make_shared_optimizer, share_unet
 from .start import start_adapter
 from .words import FrozenWords, WordSamples
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 WAIT = timedelta(hours=12)
 """How long processes wait for one that draws a sheet or reads the faces; one that dies breaks its connections."""
 KINDS = ("NO", "MULTI_CPU", "MULTI_GPU", "MULTI_NPU", "MULTI_XPU", "MULTI_MLU", "MULTI_MUSA", "MULTI_SDAA", "MULTI_HPU")
-"""Of accelerate, in which every process holds all weights."""
+"""Of accelerate, in which every process holds all trained weights."""
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -71,11 +72,18 @@ def assemble_run(config: TrainingConfig) -> Run:
     else:
         samples, frozen, model = _assemble_adapter(config, accelerator, pipeline, base)
     parameters = list(model.name_trained().values())
-    optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
+    shared = config.share_out and accelerator.num_processes > 1
+    if shared:
+        model.to(accelerator.device)  # which a shared optimiser asks for
+        leave_frozen_weights(model)
+    make_optimizer = make_shared_optimizer if shared else torch.optim.AdamW
+    optimizer = make_optimizer(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     ema = make_ema(config, parameters)
     step = restore(config, accelerator, model, optimizer, ema)
     check_agreement(accelerator, step, len(samples.records))
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    wrapped, optimizer = accelerator.prepare(model, optimizer, device_placement=[True, not shared])
+    if shared:
+        share_unet(pipeline.unet)
     if ema:
         ema.to(accelerator.device)
     return Run(config, base, accelerator, accumulated, samples, pipeline, frozen, model, wrapped, optimizer, ema, step)
@@ -118,8 +126,8 @@ def start_accelerator(config: TrainingConfig):
     if accelerator.distributed_type not in KINDS:
         kind = str(accelerator.distributed_type).rpartition(".")[2]
         raise ConfigError(
-            f"accelerate is set up for {kind}, which shares weights out among processes; here "
-            "each holds them all. Start with `accelerate launch --multi_gpu`; docs/training.md says what fits."
+            f"accelerate is set up for {kind}. Start with `accelerate launch --multi_gpu`; what memory can be shared "
+            "out among processes is by `share_out: true` in the configuration."
         )
     started = int(os.environ.get("WORLD_SIZE", 1))
     if accelerator.num_processes != started:

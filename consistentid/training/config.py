@@ -66,9 +66,7 @@ class TrainingConfig:
         "how often ID tokens alone are dropped: the person comes from facial tokens", 0.0, ge=0, le=1
     )
     localisation_weight: float = key("of the localisation loss; 0 leaves it out", 0.01, ge=0)
-    localisation_blocks: int = key(
-        "blocks of the UNet, from the middle, whose attention it sees; 0: 5, SDXL 3", 0, ge=0
-    )
+    localisation_blocks: int = key("middle blocks of the UNet whose attention it sees; 0: 5, SDXL 3", 0, ge=0)
     alignment: str = key("which region meets which word", "auto", choices=ALIGNMENTS)
     regions: tuple[RegionWord, ...] = key(
         "regions that get facial tokens", PUBLISHED_REGIONS, choices=ALL_WORDS, min_length=1
@@ -79,6 +77,7 @@ class TrainingConfig:
     unite_pairs: bool = key("both eyes, ears and lips in a region, not the first found of each", False)
     precision: str = key("mixed precision", "no", choices=PRECISIONS, fixed=False)
     gradient_checkpointing: bool = key("compute activations twice: less memory, slower", False, fixed=False)
+    share_out: bool = key("frozen UNet and the optimiser's memory in parts, one on each device", False, fixed=False)
     cache: str = key(
         "folder for what VAE and image encoder make of each picture, which later epochs then read", "", fixed=False
     )

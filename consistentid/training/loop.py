@@ -19,6 +19,7 @@ from .config import MappingConfig, TrainingConfig
 from .log import Log
 from .rates import find_rate
 from .samples import Sample, load_batches
+from .sharing import gather_optimizer, is_shared
 from .sheets import SheetMaker, WordSheetMaker, make_sheets
 
 SHEETS = "sheets"
@@ -44,7 +45,8 @@ def _train(run: Run) -> Path:
     if accelerator.is_main_process:
         print(tell_start(run), flush=True)
     log = Log(config, run.step) if accelerator.is_main_process else None
-    sheets = make_sheets(run) if log and config.sheet_every else None
+    draws = log or is_shared(run.optimizer)  # a shared UNet computes in all processes at once
+    sheets = make_sheets(run) if draws and config.sheet_every else None
     batches = load_batches(run.samples, run.step, accelerator.process_index, accelerator.num_processes)
     losses: list[dict[str, Tensor]] = []
     try:
@@ -57,7 +59,7 @@ def _train(run: Run) -> Path:
                 losses.clear()
                 if log:
                     log.write(run.step, numbers)
-            if log and sheets and is_due(run, config.sheet_every):
+            if sheets and is_due(run, config.sheet_every):
                 save_sheet(run, sheets, log)
             if is_due(run, config.save_every):
                 save(run)
@@ -128,6 +130,8 @@ def average(run: Run, losses: list[dict[str, Tensor]]) -> dict[str, float]:
 def save(run: Run) -> None:
     """A checkpoint, by the main process; the others wait."""
     accelerator, config = run.accelerator, run.config
+    if is_shared(run.optimizer):
+        gather_optimizer(run.optimizer)
     if accelerator.is_main_process:
         scaler = accelerator.scaler
         state = {
@@ -150,8 +154,11 @@ def write_results(run: Run) -> None:
         put_encoder(config)
 
 
-def save_sheet(run: Run, sheets: SheetMaker | WordSheetMaker, log: Log) -> None:
+def save_sheet(run: Run, sheets: SheetMaker | WordSheetMaker, log: Log | None) -> None:
+    """Written by the process that has the log."""
     picture = sheets.draw()
+    if not log:
+        return
     folder = Path(run.config.output) / SHEETS
     folder.mkdir(exist_ok=True)
     with replace_file(folder / f"{run.step:08d}.png") as part:

@@ -188,6 +188,26 @@ def test_two_machines_equal_one(tiny, make_config, tmp_path):
         assert node.returncode and "process 0 after step 3 with 3; process 1 after step 0 with 3" in said, said[-3000:]
 
 
+@pytest.mark.slow
+def test_shared_memory_trains_as_whole(tiny, make_config, tmp_path):
+    """Two processes, each with half of the frozen UNet and of the optimiser, train what they do with all, but for
+    rounding; they go on with their checkpoint, and so does one."""
+    how = {"batch": 2, "micro_batch": 1, "ema": 0.9, "gradient_checkpointing": True, "save_every": 1, "keep": 9}
+    whole, shared = (make_config(**how, steps=3, output=str(tmp_path / name)) for name in ("whole", "shared"))
+    shared = replace(shared, share_out=True, sheet_every=2, sheet_steps=1, sheet_people=1)
+    for config in (whole, replace(shared, steps=2), shared):
+        for node in launch_nodes([write_config(tmp_path / "train.yaml", config)] * 2):
+            said, _ = node.communicate(timeout=300)
+            assert node.returncode == 0 and ("frozen weights kept: 0.50" in said) == config.share_out, said[-3000:]
+    assert (tmp_path / "shared/sheets/00000002.png").is_file()
+    start = name_tensors(assemble_run(make_config(output=str(tmp_path / "new"))).model.adapter)
+    for step in ("00000002", "00000003"):
+        compare_runs(whole, shared, step, start)
+    for config in (whole, shared):
+        loop.train(replace(config, steps=4, sheet_every=0))
+    compare_runs(whole, shared, "00000004", start)
+
+
 def compare_runs(one, two, step: str, start) -> None:
     """Weights, what the optimiser keeps, and losses, but for rounding."""
     first, second = (

@@ -166,8 +166,17 @@ def write_config(path: Path, config) -> Path:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     load_consistentid()
+    from consistentid.training import assembly
     from consistentid.training.config import read_config
     from consistentid.training.loop import train
 
-    with tiny_networks():
-        train(read_config(sys.argv[1]))
+    def tell_shared(unet, share_unet=assembly.share_unet):
+        share_unet(unet)
+        frozen = [parameter for parameter in unet.parameters() if not parameter.requires_grad]
+        kept = sum(parameter.to_local().numel() for parameter in frozen)
+        print(f"frozen weights kept: {kept / sum(parameter.numel() for parameter in frozen):.2f}")
+
+    assembly.share_unet = tell_shared
+    config = read_config(sys.argv[1])
+    with tiny_networks(config.base):
+        train(config)

@@ -37,7 +37,7 @@ def _paint_in(tile: Tile, lines: bool, who: int, scene: int, place: str) -> None
         edges = ImageOps.autocontrast(
             old.convert("L").filter(ImageFilter.GaussianBlur(1)).filter(ImageFilter.FIND_EDGES)
         )
-        lit = edges.point(lambda value: 255 * (value > 24)).filter(ImageFilter.MaxFilter(3))
+        lit = edges.point([255 * (value > 24) for value in range(256)]).filter(ImageFilter.MaxFilter(3))
         inner = lit.crop((3, 3, PX - 3, PX - 3))
         old = ImageOps.expand(inner, 3).convert("RGB")
     head = np.asarray(before.labels)
@@ -70,7 +70,9 @@ def lora_style(tile: Tile) -> None:
     inks = ImageOps.colorize(flat.convert("L"), "#2b1055", "#fff3d6", "#e54695")
     outline = drawn.convert("L").filter(ImageFilter.GaussianBlur(1.5)).filter(ImageFilter.FIND_EDGES)
     strokes = (
-        ImageOps.autocontrast(outline).point(lambda value: 255 * (value > 60)).filter(ImageFilter.GaussianBlur(0.8))
+        ImageOps.autocontrast(outline)
+        .point([255 * (value > 60) for value in range(256)])
+        .filter(ImageFilter.GaussianBlur(0.8))
     )
     inks.paste("#2b1055", mask=strokes)
     tile.fill(inks)

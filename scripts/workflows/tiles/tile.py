@@ -81,7 +81,9 @@ class Tile:
 
     def write(self, at: Point, text: str, px: float, colour: str = INK, anchor: str = "la", bold: float = 0) -> None:
         font = _find_font(px)
-        self._draw.text(_scale(at), text, colour, font, anchor=anchor, stroke_width=round(bold * FINE))
+        self._draw.text(
+            (at[0] * FINE, at[1] * FINE), text, colour, font, anchor=anchor, stroke_width=round(bold * FINE)
+        )
 
     def pill(self, corner: Point, text: str, colour: str = SHADE, px: float = 20, right: bool = False) -> None:
         """Small type on a disc that is as long as it; `corner` is the upper left one, or the upper right one."""

@@ -10,7 +10,7 @@ from consistentid.dataset.records import read_records
 from consistentid.face2diffusion.encoder import load_face2diffusion, load_msid
 from consistentid.face2diffusion.expression import MEASURES
 from consistentid.training.words import put_word
-from zoo.recipe import face2diffusion, fit
+from zoo.recipe import face2diffusion, fit, recogniser
 from zoo.recipe.adapter import write_records
 from zoo.recipe.pictures import draw_pictures
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     pictures = draw_pictures(folder / "pictures", range(3), 2, processes=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "LOGGED_STEPS", 4)
-        patch.setattr(face2diffusion, "BATCH", 6)
+        patch.setattr(recogniser, "BATCH", 6)
         encoder = face2diffusion.train_encoder(pictures, 16, folder)
     face2diffusion.write_encoder(encoder, folder / "encoder")
     return folder

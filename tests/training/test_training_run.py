@@ -220,7 +220,8 @@ def compare_runs(one, two, step: str, start) -> None:
     assert apart.norm() < 1e-3 * moved.norm()
     gradients, others = (load_checkpoint(replace(config, steps=9))[2]["optimizer"]["state"] for config in (one, two))
     for number, state in gradients.items():
-        assert difference(state["exp_avg"], others[number]["exp_avg"]) < 1e-4 * state["exp_avg"].abs().max() + 1e-9
+        # 1.3e-4 was measured on a CPU without AVX-512.
+        assert difference(state["exp_avg"], others[number]["exp_avg"]) < 3e-4 * state["exp_avg"].abs().max() + 1e-9
     for line, other in zip(read_steps(one.output), read_steps(two.output), strict=True):
         assert line == pytest.approx(other, rel=1e-3, abs=1e-4)
 

@@ -7,7 +7,7 @@ import comfy.sd
 import folder_paths
 from comfy_api.latest import io
 
-from ..consistentid.adapter.config import RELEASED, ZOO, AdapterConfig
+from ..consistentid.adapter.config import RELEASED, AdapterConfig
 from ..consistentid.errors import IncompatibleModelError
 from ..consistentid.face.package import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
@@ -42,7 +42,7 @@ class LoadModels(io.ComfyNode):
                     options=[*folder_paths.get_filename_list("checkpoints"), SMALL],
                     tooltip=(
                         "The style of the picture. SDXL is larger and slower than SD1.5; the small models need no "
-                        f"download, but draw toy faces of {ZOO.size_px[0]} px"
+                        "download, but draw toy faces of 128 px"
                     ),
                 ),
                 io.Combo.Input(

@@ -163,10 +163,10 @@ ZOO = replace(
         id_depth=1,
     ),
     image_encoder="zoo/models/image_encoder",
-    recogniser="zoo256_r.onnx",
+    recogniser="zoo_r.onnx",
     separator=" Detail: ",  # its words are whole: "beachDetail" is none of them
     parsing_px=256,
-    size_px=(256, 256),
+    size_px=(128, 128),
     facial_negative=(False, False),
 )
 

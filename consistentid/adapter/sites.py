@@ -26,8 +26,8 @@ _LAYOUTS = {
         + [("mid_block.attentions.0", "middle", 0, 10)]
     ),
     "zoo": (
-        [(f"down_blocks.{1 + i}.attentions.0", "input", 3 + 2 * i, 1) for i in range(2)]
-        + [(f"up_blocks.{i // 2}.attentions.{i % 2}", "output", i, 1) for i in range(4)]
+        [(f"down_blocks.{i}.attentions.0", "input", 1 + 2 * i, 1) for i in range(2)]
+        + [(f"up_blocks.{1 + i // 2}.attentions.{i % 2}", "output", 2 + i, 1) for i in range(4)]
         + [("mid_block.attentions.0", "middle", 0, 1)]
     ),
 }
@@ -46,8 +46,13 @@ _GROUPS = {
         "down_blocks.2": "structure",
         "up_blocks.0": "structure",
     },
+    "zoo": {
+        "down_blocks.0": "detail",
+        "up_blocks.2": "detail",
+        "down_blocks.1": "structure",
+        "up_blocks.1": "structure",
+    },
 }
-_GROUPS["zoo"] = _GROUPS["sdxl"]
 
 
 class Site(NamedTuple):

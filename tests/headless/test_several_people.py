@@ -90,7 +90,7 @@ def settings(tmp_path) -> PortraitSettings:
     """A photo on the left, a saved identity on the right."""
     for seed in (3, 16):
         Image.fromarray(drawn_faces.draw_example(seed, 0, 256).image).save(tmp_path / f"{seed}.png")
-    usual = PortraitSettings(base="zoo", steps=2, width=512, seed=1, merge_at=0.5)
+    usual = PortraitSettings(base="zoo", steps=2, width=256, seed=1, merge_at=0.5)
     read = replace(usual, device="cpu", dtype="float32", **{k: str(v) for k, v in find_zoo().items()})
     adapter, _ = prepare_adapter(read)
     photo = open_photo(tmp_path / "16.png")
@@ -113,7 +113,7 @@ def test_a_picture_of_two_people(settings):
         assert own.max() > 0.01 and other[..., 2:-2].abs().max() < 1e-6, f"{region} acts in the own mask alone"
     assert {title[:3] for title, _ in portrait.stages} == {"A: "}, "nothing was looked for in an identity"
     first = np.asarray(portrait.images[0])
-    assert first.shape == (256, 512, 3)
+    assert first.shape == (128, 256, 3)
     her, him = settings.person
     elsewhere = replace(settings, person=(her.replace("left", "0.3-0.48"), him))
     everywhere = replace(settings, person=(her.removesuffix("=left"), him))

@@ -100,9 +100,9 @@ def test_a_portrait(settings):
     assert portrait.report[0].startswith("Found face, eyes, ears, nose, mouth; with ID embedding.")
     assert "5 facial tokens" in portrait.report[1]
     record = json.loads(portrait.settings.to_json())["settings"]
-    assert (record["base"], record["width"], record["height"], record["guidance"]) == ("zoo", *ZOO.size_px, 5.0)
+    assert (record["base"], record["width"], record["height"], record["guidance"]) == ("zoo", 128, 128, 5.0)
     pixels = np.asarray(portrait.images[0])
-    assert pixels.shape == (*ZOO.size_px, 3) and pixels.std() > 3
+    assert pixels.shape == (128, 128, 3) and pixels.std() > 3
     others = [replace(settings, **changes) for changes in ({"weight": 0.0}, {"merge_at": 0.0})]
     assert all(not np.array_equal(pixels, np.asarray(draw_portrait(other).images[0])) for other in others)
 
@@ -131,7 +131,7 @@ def test_weight_zero_is_the_model_without_an_adapter(pipeline, adapter, identity
     clip = ClipText(pipeline, ZOO)
     composed = compose_for_identity("a photo of a woman", "", identity, ZOO, clip)
     conditioning = encode_prompt(clip, adapter, identity, composed)
-    sampling = Sampling(3, 5.0, *ZOO.size_px, 0.6, (1,))
+    sampling = Sampling(3, 5.0, 128, 128, 0.6, (1,))
     plain = sample(pipeline, replace(conditioning, id_tokens=None), sampling, output_type="latent")
     installed = install_adapter(pipeline.unet, adapter, 0.0, 0.0)
     try:
@@ -158,7 +158,7 @@ def test_its_sites_are_those_of_the_unet(pipeline, adapter):
     names = [name.removesuffix(".processor") for name in pipeline.unet.attn_processors]
     assert names == [f"{site.diffusers}.{part}" for site in list_sites(ZOO) for part in ("attn1", "attn2")]
     assert detect_base(pipeline.unet) is ZOO and adapter.config.name == ZOO.name
-    assert [len(layer.to_k_ip.weight) for layer in adapter.id_layers] == [128, 160, 160, 160, 128, 128, 160]
+    assert [len(layer.to_k_ip.weight) for layer in adapter.id_layers] == [64, 96, 96, 96, 64, 64, 96]
 
 
 def test_the_parser_is_as_narrow_as_its_file(zoo_models):
@@ -180,11 +180,9 @@ def test_image_encoders_are_told_apart(zoo_models, files, astronaut):
 def test_an_identity_made_by_other_models_is_refused(adapter, identity, make_identity):
     with pytest.raises(IncompatibleModelError, match=r"shape \[65, 192\], but those .* are \[257, 1280"):
         encode_prompt(None, adapter, make_identity(), None)
-    with pytest.raises(IncompatibleModelError, match=r"by zoo256_r\.onnx, but .* recognised with w600k_r50\.onnx"):
+    with pytest.raises(IncompatibleModelError, match=r"by zoo_r\.onnx, but .* recognised with w600k_r50\.onnx"):
         encode_prompt(None, adapter, replace(identity, notes={"recogniser": "w600k_r50.onnx"}), None)
-    with pytest.raises(IncompatibleModelError, match=r"by zoo256_r\.onnx, but .* recognised with zoo_r\.onnx"):
-        encode_prompt(None, adapter, replace(identity, notes={"recogniser": "zoo_r.onnx"}), None)
-    check_adapter(replace(identity, notes={"recogniser": ZOO.recogniser}), ZOO, "x")
+    check_adapter(replace(identity, notes={"recogniser": "zoo_r.onnx"}), ZOO, "x")
     check_adapter(replace(identity, id_embedding=None, notes={"recogniser": "w600k_r50.onnx"}), ZOO, "x")
     for config in RELEASED:
         check_adapter(make_identity(), config, "x")
@@ -194,9 +192,9 @@ def test_identities_of_other_models_are_not_combined(identity, make_identity):
     with pytest.raises(IncompatibleModelError, match="another CLIP_VISION"):
         combine_identities([identity, make_identity()])
     by_zoo, by_released, by_nobody = (
-        replace(identity, notes={"recogniser": name} if name else {}) for name in (ZOO.recogniser, "w600k_r50.onnx", "")
+        replace(identity, notes={"recogniser": name} if name else {}) for name in ("zoo_r.onnx", "w600k_r50.onnx", "")
     )
-    with pytest.raises(IncompatibleModelError, match=r"identity 3 was .* with w600k.*of identity 2 with zoo256_r"):
+    with pytest.raises(IncompatibleModelError, match=r"identity 3 was recognised with w600k.*of identity 2 with zoo_r"):
         combine_identities([by_nobody, by_zoo, by_released])
     assert combine_identities([by_nobody, by_zoo])[0].region_features.keys() == identity.region_features.keys()
 

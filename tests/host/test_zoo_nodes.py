@@ -34,12 +34,12 @@ def test_every_model_is_of_the_small_kind(host, zoo):
     assert host.nodes.model.patching.detect_base(model) is config and adapter.config.name == config.name
     text, _ = clip.encode_from_tokens_scheduled(clip.tokenize("a woman wearing a red hoodie"))[0]
     assert text.shape == (1, 77, config.width)
-    assert vae.decode(model.model.latent_format.process_out(text.new_zeros(1, 8, 32, 32))).shape == (1, 256, 256, 3)
+    assert vae.decode(model.model.latent_format.process_out(text.new_zeros(1, 4, 16, 16))).shape == (1, 128, 128, 3)
     (face,) = host.consistentid.face.search.detect_faces(analysis, draw_example(3, 0, 256).image)
     assert face.id_embedding.shape == (512,)
 
 
-@pytest.mark.parametrize("name", ["face/zoo256_r.onnx", "base/unet", "image_encoder", "consistentid_zoo.safetensors"])
+@pytest.mark.parametrize("name", ["face/zoo_r.onnx", "base/unet", "image_encoder", "consistentid_zoo.safetensors"])
 def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monkeypatch, name):
     folder = tmp_path / "models"
     shutil.copytree(zoo_models, folder)
@@ -56,8 +56,8 @@ def test_a_pack_that_is_not_whole_says_so(host, zoo, zoo_models, tmp_path, monke
 def test_a_choice_of_all_models(host):
     module = importlib.import_module(f"{host.__name__}.nodes.all_models")
     *models, side_px, width, height, cfg = module.LoadModels.execute(module.SMALL, "wide").args
-    assert host.nodes.model.patching.detect_base(models[0]).name == models[4].config.name
-    assert (side_px, width, height, cfg) == ("256", 512, 256, 5.0)
+    assert host.nodes.model.patching.detect_base(models[0]) is models[4].config
+    assert (side_px, width, height, cfg) == ("256", 256, 128, 5.0)
     sizes = {config.name: [module.choose_size(config, shape) for shape in module.SHAPES] for config in RELEASED}
     assert sizes["sd15"] == [(512, 768), (640, 640), (768, 512)]
     assert sizes["sdxl"] == [(864, 1152), (1024, 1024), (1152, 864)]

@@ -52,13 +52,11 @@ class Portrait:
 
 
 def sample(model, conditions, cfg=5.0, sigmas=SIGMAS, latent=None, mask=None, sampler="euler", noise=None):
-    """The latent after a run, from noise that is the same on each call; `latent`: [1, C, 16, 16] of zeros if left out.
+    """The latent after a run, from noise that is the same on each call; `latent`: [B, 4, 16, 16] of zeros if left out.
 
     conditions: positive and negative.
     """
-    latent = (
-        torch.zeros(1, model.get_model_object("latent_format").latent_channels, 16, 16) if latent is None else latent
-    )
+    latent = torch.zeros(1, 4, 16, 16) if latent is None else latent
     noise = comfy.sample.prepare_noise(latent, 7) if noise is None else noise
     torch.manual_seed(7)  # some nodes draw numbers of their own
     kind = comfy.samplers.sampler_object(sampler)

@@ -31,7 +31,7 @@ def test_three_portraits_of_a_drawn_person(tmp_path, comfyui):
     (person,) = re.findall(r"Person +(.+\.png)", run.stdout)
     assert sorted(tmp_path.iterdir()) == sorted([*portraits, Path(sheet), Path(person)]) and len(portraits) == 3
     pictures = [Image.open(portrait) for portrait in portraits]
-    assert all(picture.size == (256, 256) and np.asarray(picture).std() > 10 for picture in pictures)
+    assert all(picture.size == (128, 128) and np.asarray(picture).std() > 10 for picture in pictures)
     graphs = [json.loads(picture.text["prompt"]).values() for picture in pictures]
     nodes = [{node["class_type"]: node["inputs"] for node in graph} for graph in graphs]
     assert [one["KSampler"]["seed"] for one in nodes] == [7, 8, 9]

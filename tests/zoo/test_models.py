@@ -9,7 +9,7 @@ PLACES = re.compile(rb"/(home|tmp|root|work|usr|opt|Users)/|[A-Z]:\\\\[A-Za-z]|s
 
 def test_they_are_small(zoo_models):
     files = [path for path in zoo_models.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 40e6
+    assert sum(path.stat().st_size for path in files) <= 25e6
     assert {path.relative_to(zoo_models).parts[0] for path in files} == set(ZOO_FILES.values())
     assert find_zoo().keys() == ZOO_FILES.keys()
 

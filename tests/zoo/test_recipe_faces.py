@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from consistentid.adapter.config import ZOO
 from consistentid.face.package import load_face_analysis
 from consistentid.face.parsing import load_face_parser
 from zoo.recipe import canvases, detector, fit, parser, recogniser, scrfd
@@ -53,7 +52,7 @@ def trained(pictures, tmp_path_factory):
             "detector": detector.train_detector(pictures, 12, folder),
             "parser": parser.train_parser(pictures, 10, folder),
         }
-    recogniser.write_recogniser(models["recogniser"], folder / "face" / ZOO.recogniser)
+    recogniser.write_recogniser(models["recogniser"], folder / "face" / "zoo_r.onnx")
     detector.write_detector(models["detector"], folder / "face" / "det_zoo.onnx")
     parser.write_parser(models["parser"], folder / "face_parsing.safetensors")
     return models, folder

@@ -66,7 +66,7 @@ def test_cells_differ_in_where_words_act(studio, met, monkeypatch):
     monkeypatch.setattr(pairs, "STEPS", 1)
     cases = [Case(0, tuple(met), "in a forest, <A> a man in a red hoodie, <B> a man", ("red", "blue"), 1)]
     pictures = [studio.draw(cases, whole)[0] for whole in CELLS.values()]
-    assert pictures[0].shape == (256, 512, 3) and not np.array_equal(*pictures)
+    assert pictures[0].shape == (128, 256, 3) and not np.array_equal(*pictures)
 
 
 def test_table():

@@ -40,7 +40,7 @@ def test_the_encoder_learns_and_is_read_as_msid(folder):
 
 def test_a_mapping_is_trained_on_drawn_people(folder, zoo_models, tmp_path):
     records = write_records(tmp_path, zoo_models / "face", range(2), 2)
-    options = {"batch": 2, "micro_batch": 2, "workers": 0, "precision": "no"}
+    options = {"batch": 2, "micro_batch": 2, "workers": 0, "precision": "no", "resolution": 128}
     done = face2diffusion.train_mapping(zoo_models, folder / "encoder", records, tmp_path / "run", 1, **options)
     networks = load_face2diffusion(done)
     sizes = networks.mapping.sizes

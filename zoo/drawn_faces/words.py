@@ -44,7 +44,6 @@ def describe_features(person: Person) -> str:
     face = [f"{person.skin} skin"]
     face += {"none": [], "mole": ["a mole"]}.get(person.mark, [person.mark])
     face += [] if person.beard == "none" else [person.beard]
-    face += _name_glasses(person)
     old = "wrinkled " if person.age == "old" else ""
     size = name_eye_size(person)
     lips = "" if person.kind == "man" else f" with {person.lips} lips"
@@ -102,13 +101,9 @@ def _name_looks(person: Person) -> list[str]:
     looks += (
         [] if person.beard == "none" else [person.beard if person.beard == "stubble" else _add_article(person.beard)]
     )
-    looks += _name_glasses(person)
+    looks += [] if person.glasses == "none" else [f"{person.glasses} glasses"]
     looks += {"none": [], "mole": ["a mole"]}.get(person.mark, [person.mark])
     return looks
-
-
-def _name_glasses(person: Person) -> list[str]:
-    return [] if person.glasses == "none" else [f"{person.glasses} glasses"]
 
 
 def name_hair(person: Person) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -32,7 +33,7 @@ from zoo.drawn_faces.palette import EYE, SKIN
 from zoo.drawn_faces.person import BEARDS
 from zoo.drawn_faces.words import MOODS, name_hair
 
-from .judge import load_judge
+from .judge import SIDE_PX, load_judge
 from .probe import load_probe
 from .tables import write_span
 from .traits import TRAITS
@@ -169,7 +170,8 @@ class Panel:
 
     def tell(self, sitter: Sitter, wish: Wish, picture: np.ndarray) -> tuple[float, float]:
         """(share of the wish's traits that are there, cosine to the person's photos, 0 without a face)"""
-        told = self.judge.judge(picture[None])
+        small = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+        told = self.judge.judge(small[None])
         asked = [trait for trait in TRAITS if trait.name in wish.traits]
         right = [t.classes[told[t.name][0].argmax()] == t.read(wish.who, wish.where) for t in asked]
         return float(np.mean(right)), score_picture(self.analysis, self.references[sitter.seed], picture).cosine or 0.0

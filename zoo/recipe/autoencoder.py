@@ -1,4 +1,4 @@
-"""The image autoencoder in TAESD's form, which diffusers and ComfyUI know: 8 px a latent, eight channels."""
+"""The image autoencoder in TAESD's form, which diffusers and ComfyUI know: 8 px a latent, four channels."""
 
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,8 @@ from .pictures import Pictures
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
-CHANNELS, LATENT_PX = 8, 8
-SCALE = 0.5
-"""What latents are multiplied by before noise is added to them; files say it as scaling_factor."""
-CROP_PX = 128
-BATCH = 8
+CROP_PX = 64
+BATCH = 16
 LATENT_NOISE = 0.05
 COLOURS = ((0.5774, 0.5774, 0.5774), (0.7071, 0.0, -0.7071), (0.4082, -0.8165, 0.4082))
 SPREADS = (0.36, 0.24, 0.2)
@@ -33,14 +30,14 @@ FACE_LABELS = tuple(map(LABELS.index, FEATURES))
 
 
 def train_autoencoder(pictures: Pictures, steps: int, curves: Path, seed: int = 0) -> "AutoencoderTiny":
-    """Trained on parts of the pictures.
+    """Trained on parts of the pictures at half their size.
 
     Noise on the latents makes neighbouring latents look alike, so that a picture sampled a little off is still right.
     """
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     torch.manual_seed(seed)
-    vae = move_to_device(start_autoencoder(AutoencoderTiny(latent_channels=CHANNELS, scaling_factor=SCALE)))
+    vae = move_to_device(start_autoencoder(AutoencoderTiny()))
 
     def measure_loss(pixels: Tensor, weight: Tensor) -> Tensor:
         latents = vae.encoder(pixels).float()
@@ -112,17 +109,23 @@ def sample_crops(pictures: Pictures, rng: np.random.Generator) -> tuple[np.ndarr
     pixels, weights = [], []
     for number, row in enumerate(sorted(pictures.choose_rows(rng, BATCH))):
         image, labels = pictures.images[row], pictures.labels[row]
-        limit = len(labels) - CROP_PX
+        limit = len(labels) - 2 * CROP_PX
         corner = rng.integers(0, limit + 1, size=2)
         if number % 2:
             middle = pictures.landmarks[row].mean(axis=0)[::-1] + rng.normal(0, 16, size=2)
-            corner = (middle - CROP_PX / 2).clip(0, limit).astype(int)
-        top, left = corner
-        part = np.s_[top : top + CROP_PX, left : left + CROP_PX]
-        pixels.append(image[part])
-        weights.append(1 + (FACE_WEIGHT - 1) * np.isin(labels[part], FACE_LABELS)[..., None])
+            corner = (middle - CROP_PX).clip(0, limit).astype(int)
+        top, left = corner // 2 * 2
+        part = np.s_[top : top + 2 * CROP_PX, left : left + 2 * CROP_PX]
+        pixels.append(halve(image[part]))
+        weights.append(1 + (FACE_WEIGHT - 1) * halve(np.isin(labels[part], FACE_LABELS)[..., None]))
     pixels, weights = (np.stack(x).transpose(0, 3, 1, 2).astype(np.float32) for x in (pixels, weights))
     return pixels / 127.5 - 1, weights
+
+
+def halve(image: np.ndarray) -> np.ndarray:
+    """[..., 2H, 2W, C] -> float32 [..., H, W, C]: the mean of each four pixels."""
+    *batch, height, width, channels = image.shape
+    return image.reshape(*batch, height // 2, 2, width // 2, 2, channels).mean(axis=(-4, -2), dtype=np.float32)
 
 
 def measure_error(vae: "AutoencoderTiny", latents: Tensor, pixels: Tensor, weight: Tensor) -> Tensor:
@@ -146,10 +149,11 @@ def measure_spread(latents: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def encode_pictures(vae: "AutoencoderTiny", images: np.ndarray, batch: int = 4) -> Tensor:
-    """RGB uint8 [N, S, S, 3] -> latents [N, CHANNELS, S/8, S/8], before they are scaled."""
+    """RGB uint8 [N, 2S, 2S, 3] -> latents [N, 4, S/8, S/8] of the pictures at half their size."""
     parts = []
     for start in range(0, len(images), batch):
-        pixels = _read_pixels(images[start : start + batch]).to(vae.device, memory_format=torch.channels_last)
+        small = halve(images[start : start + batch]).transpose(0, 3, 1, 2) / 127.5 - 1
+        pixels = torch.from_numpy(small).to(vae.device).contiguous(memory_format=torch.channels_last)
         with speed_up():
             parts.append(vae.encoder(pixels).float().cpu())
     return torch.cat(parts)
@@ -162,10 +166,6 @@ def measure_psnr(vae: "AutoencoderTiny", pictures: Pictures) -> float:
     errors = []
     for image, latent in zip(pictures.images, latents, strict=True):
         drawn = vae.decoder(latent[None].to(vae.device, vae.dtype)).float().cpu().clamp(-1, 1)
-        errors.append(F.mse_loss(drawn, _read_pixels(image[None])).item())
+        original = torch.from_numpy(halve(image).transpose(2, 0, 1)[None] / 127.5 - 1)
+        errors.append(F.mse_loss(drawn, original).item())
     return float(10 * np.log10(4 / np.mean(errors)))
-
-
-def _read_pixels(images: np.ndarray) -> Tensor:
-    """RGB uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in -1..1."""
-    return torch.from_numpy(images.transpose(0, 3, 1, 2) / np.float32(127.5) - 1)

@@ -17,7 +17,6 @@ from .pictures import Pictures
 from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
 
 SIDE_PX = 128
-"""At which it looks at pictures of any size."""
 GRID = 16
 WIDTHS = (32, 64, 128)
 BATCH = 64
@@ -47,13 +46,10 @@ class Judge(nn.Module):
 
     @torch.inference_mode()
     def judge(self, images: np.ndarray, batch: int = 64) -> dict[str, np.ndarray]:
-        """RGB uint8 [N, S, S, 3] -> {trait: probabilities float32 [N, classes]}; classes as in CLASSES."""
-        import cv2
-
-        parts, size = [], (SIDE_PX, SIDE_PX)
+        """RGB uint8 [N, 128, 128, 3] -> {trait: probabilities float32 [N, classes]}; classes as in CLASSES."""
+        parts = []
         for start in range(0, len(images), batch):
-            small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images[start : start + batch]]
-            pixels = _prepare(torch.from_numpy(np.stack(small)))
+            pixels = _prepare(torch.from_numpy(np.ascontiguousarray(images[start : start + batch])))
             parts.append([logits.softmax(dim=1).cpu().numpy() for logits in self(pixels.to(self.place.device))])
         return dict(zip(CLASSES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
 
@@ -92,8 +88,11 @@ def load_judge(path: Path) -> Judge:
 
 
 def measure_judge(judge: Judge, pictures: Pictures) -> dict[str, float]:
-    """Accuracy by trait."""
-    return measure_accuracy(list(judge.judge(pictures.images).values()), read_all_traits(pictures))
+    """Accuracy by trait of pictures at 128 px."""
+    import cv2
+
+    images = [cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for image in pictures.images]
+    return measure_accuracy(list(judge.judge(np.stack(images)).values()), read_all_traits(pictures))
 
 
 def _make_sample(pictures: Pictures, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -47,7 +47,7 @@ class Jury:
         self.references[person] = measure_reference(self.analysis, photos)
 
     def tell(self, case: str, person: str, who: Person, where: Scene, picture: np.ndarray) -> Verdict:
-        """picture: RGB uint8 [S, S, 3]. who and where: whom it is to show, in which scene."""
+        """picture: RGB uint8 [128, 128, 3]. who and where: whom it is to show, in which scene."""
         score = score_picture(self.analysis, self.references[person], picture)
         told = [scores[0].argmax() for scores in self.judge.judge(picture[None]).values()]
         right = {

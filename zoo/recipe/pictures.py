@@ -118,16 +118,11 @@ class Rows:
 
 
 def draw_pictures(
-    folder: Path,
-    seeds: range,
-    scenes: int,
-    held_out: bool = False,
-    processes: int | None = None,
-    rendered: bool = False,
+    folder: Path, seeds: range, scenes: int, held_out: bool = False, processes: int = 2, rendered: bool = False
 ) -> Pictures:
     """Draw every person of `seeds` in `scenes` scenes of its own, or take what an earlier run drew into the folder.
 
-    A run that was stopped goes on where it was. processes: at work; one for each core if not told.
+    A run that was stopped goes on where it was.
     """
     name = f"{seeds.start}-{seeds.stop}x{scenes}{'_held_out' * held_out}{'_rendered' * rendered}"
     done = Path(folder) / name
@@ -142,9 +137,7 @@ def draw_pictures(
     return Pictures(seeds, scenes, held_out, **arrays, rendered=rendered)
 
 
-def _draw_into(
-    folder: Path, seeds: range, scenes: int, processes: int | None, draw: Callable[[int], list[Portrait]]
-) -> None:
+def _draw_into(folder: Path, seeds: range, scenes: int, processes: int, draw: Callable[[int], list[Portrait]]) -> None:
     counted = folder / "people"
     count = int(counted.read_text()) if counted.exists() else 0
     arrays = {

@@ -19,8 +19,7 @@ from consistentid.headless.clip_vision import ClipVision, load_clip_vision
 from consistentid.weights import read_weights, write_weights
 from zoo.drawn_faces import choose_scene, draw_portrait, sample_person
 
-from .base_model import SIDE_PX
-from .judge import CLASSES
+from .judge import CLASSES, SIDE_PX
 from .traits import HIDDEN, measure_accuracy, read_traits
 
 PEOPLE, TESTED = 1000, 150
@@ -49,7 +48,7 @@ def load_probe(image_encoder: Path, path: Path) -> Probe:
 
 
 def fit_probe(encoder: ClipVision) -> dict[str, Tensor]:
-    """Fitted to people of training, drawn at the size of generated pictures and blurred as they are."""
+    """Fitted to people of training, drawn at the size of the judge and blurred as generated pictures are."""
     rng = np.random.default_rng(0)
     shown = [(sample_person(seed), choose_scene(seed, SCENES, seed % SCENES)) for seed in range(PEOPLE)]
     images = [cv2.GaussianBlur(draw_portrait(*one, SIDE_PX).image, (0, 0), rng.uniform(0.3, 1.1)) for one in shown]

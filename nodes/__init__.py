@@ -20,7 +20,7 @@ from .regions import EditRegions, LoadFaceParser, ParseFace
 from .sampler import SamplePortrait
 from .scenes import ListScenes
 from .server import folders
-from .zoo import DrawPerson, LoadZoo
+from .zoo import DrawLookalike, DrawPerson, LoadZoo
 
 folders.register()
 
@@ -35,6 +35,7 @@ NODES = [
     LoadModels,
     LoadZoo,
     DrawPerson,
+    DrawLookalike,
     DetectFace,
     ParseFace,
     EditRegions,

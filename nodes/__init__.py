@@ -20,7 +20,7 @@ from .regions import EditRegions, LoadFaceParser, ParseFace
 from .sampler import SamplePortrait
 from .scenes import ListScenes
 from .server import folders
-from .zoo import DrawLookalike, DrawPerson, LoadZoo
+from .zoo import DrawPerson, LoadZoo
 
 folders.register()
 
@@ -35,7 +35,6 @@ NODES = [
     LoadModels,
     LoadZoo,
     DrawPerson,
-    DrawLookalike,
     DetectFace,
     ParseFace,
     EditRegions,

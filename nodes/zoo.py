@@ -1,17 +1,14 @@
 """The small models that come with this pack, and drawn people to try them on."""
 
 from comfy_api.latest import io
-from torch import Tensor
 
 from ..consistentid.adapter.config import ZOO
-from ..consistentid.caption.traits import load_trait_reader, read_traits
-from ..consistentid.face.face import Face
 from ..consistentid.face.package import load_face_analysis
 from ..consistentid.face.parsing import load_face_parser
-from ..consistentid.model_files.small_models import find_trait_reader, find_zoo
+from ..consistentid.model_files.small_models import find_zoo
 from ..zoo import EXAMPLE_SCENES
 from .boundary import sockets
-from .boundary.layout import make_preview, read_photo
+from .boundary.layout import make_preview
 from .model.hosting import HostedAdapter, make_patcher
 from .model.small_model import load_clip, load_clip_vision, load_unet, load_vae
 from .server import folders
@@ -105,48 +102,3 @@ class DrawPerson(io.ComfyNode):
 
         example = draw_example(person, scene, side_px)
         return io.NodeOutput(make_preview(example.image), example.caption, example.prompt)
-
-
-class DrawLookalike(io.ComfyNode):
-    @classmethod
-    def define_schema(cls):
-        return io.Schema(
-            node_id="ConsistentID_DrawLookalike",
-            display_name="Draw Person like a Photo",
-            category=sockets.PHOTO,
-            description=(
-                "Draws a cartoon with the looks that a photo shows: hair, skin, eyes, glasses, beard. A reference photo "
-                "for the small models; not a likeness."
-            ),
-            **sockets.list_aliases("cartoon", "avatar", "toon", "photo to cartoon", "卡通", "头像"),
-            inputs=[
-                io.Image.Input("image", tooltip="The photo"),
-                sockets.Face.Input("face", tooltip="Whom to draw, from Detect Face"),
-                io.Int.Input(
-                    "side_px",
-                    default=512,
-                    min=128,
-                    max=1024,
-                    step=64,
-                    tooltip="Larger: a sharper drawing, of the same person",
-                    **sockets.ADVANCED,
-                ),
-            ],
-            outputs=[
-                io.Image.Output("drawn", display_name="drawn", tooltip="The drawn person, for a second Detect Face"),
-                io.String.Output("caption", display_name="caption", tooltip="The face in words, for Encode Identity"),
-                io.String.Output("report", display_name="report", tooltip="What was seen in the photo, and how surely"),
-            ],
-        )
-
-    @classmethod
-    def fingerprint_inputs(cls, **inputs) -> str:
-        return folders.describe_files(find_trait_reader())
-
-    @classmethod
-    def execute(cls, image: Tensor, face: Face, side_px: int) -> io.NodeOutput:
-        from ..zoo.drawn_faces import choose_lookalike, describe_chances, draw_lookalike
-
-        chances = read_traits(load_trait_reader(find_trait_reader()), read_photo(image), face.box)
-        drawn = draw_lookalike(choose_lookalike(chances), side_px)
-        return io.NodeOutput(make_preview(drawn.image), drawn.caption, describe_chances(chances))

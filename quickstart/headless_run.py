@@ -18,7 +18,7 @@ from consistentid.model_files.manifest import read_manifest
 from consistentid.terminal import hide_loading_bars
 
 from . import REPO
-from .drawn_person import OTHER_SCENES, WORKFLOW, choose_person, explain_small_models
+from .drawn_person import OTHER_SCENES, WORKFLOW, draw_person, explain_small_models
 from .failure import Failure
 from .run_results import plan_run, save_person, save_run
 from .workflow_graph import read_graph
@@ -81,7 +81,7 @@ def _draw_photo(args, found, folder):
 def _draw_person(args, files, folder):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
     inputs = _read_inputs(WORKFLOW)
-    _, person = choose_person(args)
+    person = draw_person(inputs["ConsistentID_DrawPerson"], args.prompt)
     stages, results = [], []
     settings = _choose_settings(
         args,

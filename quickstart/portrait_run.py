@@ -13,7 +13,7 @@ from consistentid.face.photo import open_picture
 
 from .comfyui_queue import node_title, run_graph
 from .comfyui_server import HOST_FOLDER, running_server
-from .drawn_person import OTHER_SCENES, choose_person, explain_small_models
+from .drawn_person import OTHER_SCENES, WORKFLOW, draw_person, explain_small_models
 from .failure import Failure
 from .file_lock import holding
 from .model_choice import choose_models
@@ -69,14 +69,12 @@ def _draw_photo(address, args, chosen):
 
 def _draw_person(address, args, files):
     """The same of three portraits of one drawn person, in other clothes, elsewhere."""
-    workflow, person = choose_person(args)
+    (drawn,) = (node["inputs"] for node in read_graph(WORKFLOW).values() if "person" in node["inputs"])
+    person = draw_person(drawn, args.prompt)
     stages, results = [], []
     save_person(files, person.photo)
     for number, prompt in enumerate(person.prompts):
-        graph = read_graph(workflow)
-        if args.photo:
-            _place_photo(args.photo)
-            _set_inputs(graph, ("LoadImage",), {"image": INPUT_PHOTO})
+        graph = read_graph(WORKFLOW)
         _set_inputs(graph, ("EmptyLatentImage",), {"batch_size": 1})
         _set_choices(graph, args, prompt, (args.seed or 0) + number)
         stages, ((_, picture),) = _run(address, graph, f"Portrait {number + 1} of {len(person.prompts)}")

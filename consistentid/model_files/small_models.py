@@ -15,7 +15,6 @@ ZOO_FILES = {
     "face_parser": "face_parsing.safetensors",
     "face_package": "face",
 }
-TRAIT_READER = ZOO_FOLDER / "traits.safetensors"
 ZOO_WORDS = {"face2diffusion": "face2diffusion"}
 """Parts that only a word of the prompt needs."""
 ZOO_CONTENTS = {
@@ -23,13 +22,6 @@ ZOO_CONTENTS = {
     "clip_vision": ("config.json", "model.safetensors"),
     "face_package": ("det_zoo.onnx", ZOO.recogniser),
 }
-
-
-def find_trait_reader() -> Path:
-    """What names the traits of a photo, so that somebody like it can be drawn. CheckpointError if it is not there."""
-    if not TRAIT_READER.exists():
-        raise CheckpointError(f"A part of {ZOO.title} is not there: {TRAIT_READER} is missing. Install the pack again.")
-    return TRAIT_READER
 
 
 def find_zoo(parts: Iterable[str] = tuple(ZOO_FILES), folder: Path = ZOO_FOLDER) -> dict[str, Path]:

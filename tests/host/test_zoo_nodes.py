@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from consistentid.adapter.config import RELEASED
-from zoo.drawn_faces import choose_example, draw_example
+from zoo.drawn_faces import draw_example
 
 pytestmark = pytest.mark.host
 
@@ -63,14 +63,3 @@ def test_a_choice_of_all_models(host):
     assert sizes["sdxl"] == [(864, 1152), (1024, 1024), (1152, 864)]
     assert module.LoadModels.validate_inputs(module.SMALL) is True
     assert "'ID models' tab" in module.LoadModels.validate_inputs("Realistic_Vision_V6.0_NV_B1_fp16.safetensors")
-
-
-def test_somebody_is_drawn_like_a_photo(host, zoo):
-    example = draw_example(3, 0, 256)
-    face_analysis = zoo.LoadZoo.execute().args[5]
-    (face,) = host.consistentid.face.search.detect_faces(face_analysis, example.image)
-    image = host.nodes.boundary.layout.make_preview(example.image)
-    drawn, caption, report = zoo.DrawLookalike.execute(image, face, 192).args
-    assert drawn.shape == (1, 192, 192, 3) and "face with" in caption and report.startswith("Told from the photo: kind")
-    person, _ = choose_example(3, 0)
-    assert f"glasses {person.glasses} (" in report and f"kind {person.kind} (" in report

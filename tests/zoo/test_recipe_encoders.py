@@ -10,7 +10,7 @@ from consistentid.errors import CheckpointError
 from consistentid.face.region_words import REGION_WORDS
 from consistentid.face.regions import fit_clip, isolate_region, preprocess_clip, select_regions
 from zoo.drawn_faces import sample_person, sample_scene, write_scene_prompt
-from zoo.recipe import fit, image_encoder, judge, trait_reader, traits
+from zoo.recipe import fit, image_encoder, judge, traits
 from zoo.recipe.augmentation import augment, random_affine
 from zoo.recipe.pictures import Pictures, draw_pictures
 
@@ -157,18 +157,3 @@ def test_the_judge_learns_and_is_read_as_it_was_written(pictures, tmp_path, monk
     monkeypatch.setitem(judge.CLASSES, "kind", ["woman", "man", "robot"])
     with pytest.raises(CheckpointError, match="Train the judge again"):
         judge.load_judge(tmp_path / "judge.safetensors")
-
-
-def test_the_trait_reader_learns_and_is_read_again(pictures, tmp_path):
-    from consistentid.caption.traits import load_trait_reader
-
-    reader = trait_reader.train_trait_reader(pictures, 60, tmp_path)
-    losses = read_losses(tmp_path / "trait_reader.csv")
-    assert losses[0] < 1.6, "below chance, on four pictures"
-    trait_reader.write_trait_reader(reader, tmp_path / "traits.safetensors")
-    again = load_trait_reader(tmp_path / "traits.safetensors")
-    head = pictures.images[0]
-    told, kept = reader.read(head), again.read(head)
-    assert list(told) == [trait.name for trait in traits.PERSON_TRAITS]
-    assert all(abs(told[trait][name] - kept[trait][name]) < 0.01 for trait in told for name in told[trait])
-    assert trait_reader.measure_trait_reader(again, pictures).keys() <= told.keys()

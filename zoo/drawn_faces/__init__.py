@@ -1,7 +1,6 @@
 """Drawn portraits with known truth: who, in which pose and light, wearing what, where; masks, landmarks, words."""
 
 from .example import EXAMPLE_SCENES, Example, choose_example, draw_example
-from .lookalike import choose_lookalike, describe_chances, draw_lookalike
 from .person import Person, is_held_out, sample_person
 from .portrait import Portrait, draw_portrait
 from .scene import Scene, choose_scene, sample_scene
@@ -14,13 +13,10 @@ __all__ = [
     "Portrait",
     "Scene",
     "choose_example",
-    "choose_lookalike",
     "choose_scene",
-    "describe_chances",
     "describe_features",
     "describe_person",
     "draw_example",
-    "draw_lookalike",
     "draw_portrait",
     "is_held_out",
     "name_person",

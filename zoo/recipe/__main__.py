@@ -28,7 +28,6 @@ from . import (
     parser,
     proof,
     recogniser,
-    trait_reader,
 )
 from .fit import find_device
 from .pictures import Mixture, Pictures, draw_pictures
@@ -49,7 +48,6 @@ STEPS: dict = {
     "detector": 8000,
     "parser": 2000,
     "image encoder": (6000, 4500),
-    "trait reader": 2400,
     "judge": 3000,
     "adapter": 4000,
     "msid": 3000,
@@ -118,7 +116,7 @@ def add_heads(folder: Path, pictures: Pictures) -> Pictures | Mixture:
 
 
 def make_readers(folder: Path, pictures: Pictures | Mixture) -> None:
-    """What reads a photo: detector, recogniser, parser, image encoder and what names traits."""
+    """What reads a photo: detector, recogniser, parser and image encoder."""
     models, curves = folder / "models", folder / "curves"
     make(
         models / "face" / "det_zoo.onnx",
@@ -138,12 +136,6 @@ def make_readers(folder: Path, pictures: Pictures | Mixture) -> None:
         models / "image_encoder",
         lambda part: image_encoder.write_image_encoder(
             image_encoder.train_image_encoder(pictures, STEPS["image encoder"], curves), part
-        ),
-    )
-    make(
-        models / "traits.safetensors",
-        lambda part: trait_reader.write_trait_reader(
-            trait_reader.train_trait_reader(pictures, STEPS["trait reader"], curves), part
         ),
     )
 

@@ -11,14 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from consistentid.adapter.config import ZOO
-from consistentid.caption.traits import TraitHead
 from consistentid.face.region_words import EXTRA_LABELS, REGION_WORDS
 from consistentid.face.regions import CLIP_MEAN, CLIP_SIZE_PX, CLIP_STD, fit_clip, isolate_region, select_regions
 
 from .augmentation import augment, random_affine
 from .fit import find_device, fit
 from .pictures import Mixture, Pictures
-from .traits import SIZES, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
+from .traits import TraitHead, keep_shown, measure_accuracy, measure_trait_loss, read_all_traits
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection
@@ -44,7 +43,7 @@ class Pupil(nn.Module):
     def __init__(self):
         super().__init__()
         self.encoder = make_image_encoder()
-        self.tokens_head, self.projection_head = TraitHead(WIDTH, SIZES), TraitHead(PROJECTION, SIZES)
+        self.tokens_head, self.projection_head = TraitHead(WIDTH), TraitHead(PROJECTION)
         self.detail = nn.Linear(WIDTH, 3 * (PATCH_PX // DETAIL_PX) ** 2)
 
     def forward(self, pixels: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from consistentid.caption.traits import TraitHead
 from consistentid.errors import CheckpointError
 from consistentid.weights import load_strictly, read_metadata, read_weights, write_weights
 
@@ -15,7 +14,7 @@ from .augmentation import augment, random_affine
 from .blocks import Residual, convolve
 from .fit import fit, move_to_device
 from .pictures import Pictures
-from .traits import SIZES, TRAITS, measure_accuracy, measure_trait_loss, read_all_traits
+from .traits import TRAITS, TraitHead, measure_accuracy, measure_trait_loss, read_all_traits
 
 SIDE_PX = 128
 GRID = 16
@@ -40,7 +39,7 @@ class Judge(nn.Module):
             Residual(third),
         )
         self.place = nn.Parameter(torch.randn(GRID * GRID, third) * 0.02)
-        self.head = TraitHead(third, SIZES)
+        self.head = TraitHead(third)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         return self.head(self.trunk(pixels).flatten(2).mT + self.place)

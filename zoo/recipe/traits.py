@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.drawn_faces import Person, Scene
 from zoo.drawn_faces import person as people
@@ -92,7 +92,6 @@ SCENE_TRAITS = (
     ),
 )
 TRAITS = (*PERSON_TRAITS, *SCENE_TRAITS)
-SIZES = tuple(len(trait.classes) for trait in TRAITS)
 UNRENDERED = ("clothes", "background", "backdrop colour")
 """What zoo.rendered_heads does not show."""
 
@@ -118,6 +117,22 @@ def keep_shown(targets: np.ndarray, word: str) -> np.ndarray:
     return np.where([word in trait.regions for trait in TRAITS], targets, HIDDEN)
 
 
+class TraitHead(nn.Module):
+    """Names every trait from tokens [N, L, width]: each looks where it likes, and is told linearly from what it saw."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.look = nn.Linear(width, len(TRAITS))
+        self.tell = nn.ModuleList(nn.Linear(width, len(trait.classes)) for trait in TRAITS)
+
+    def forward(self, tokens: Tensor) -> list[Tensor]:
+        """Logits [N, classes] of each trait."""
+        tokens = self.norm(tokens)
+        seen = self.look(tokens).softmax(dim=1).transpose(1, 2) @ tokens
+        return [tell(seen[:, index]) for index, tell in enumerate(self.tell)]
+
+
 def measure_trait_loss(logits: Sequence[Tensor], targets: Tensor) -> Tensor:
     """Mean cross entropy of the traits shown, where each picture that shows any counts the same.
 
@@ -134,10 +149,9 @@ def measure_trait_loss(logits: Sequence[Tensor], targets: Tensor) -> Tensor:
 
 
 def measure_accuracy(told: Sequence[np.ndarray], targets: np.ndarray) -> dict[str, float]:
-    """The share of right answers by trait, of the pictures that show it; told: scores [N, classes] of each of the first
-    TRAITS, which targets [N, traits] have too."""
+    """The share of right answers by trait, of the pictures that show it; told: scores [N, classes] of each trait."""
     accuracy = {}
-    for trait, scores, wanted in zip(TRAITS[: len(told)], told, targets.T, strict=True):
+    for trait, scores, wanted in zip(TRAITS, told, targets.T, strict=True):
         shown = wanted != HIDDEN
         if shown.any():
             accuracy[trait.name] = float((scores.argmax(axis=1)[shown] == wanted[shown]).mean())

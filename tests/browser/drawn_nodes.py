@@ -14,7 +14,7 @@ function measureElement(element) {
   return ends.flatMap((end) => app.clientPosToCanvasPos(end));
 }
 function measure(node) {
-  const [x, y] = node.pos, [width, height] = node.size;
+  const [x, y] = node.pos, [width, height] = node.flags.collapsed ? [node._collapsed_width, 0] : node.size;
   if (LiteGraph.vueNodesMode) return measureElement(find(node));
   return [x, y - LiteGraph.NODE_TITLE_HEIGHT, x + width, y + height];
 }

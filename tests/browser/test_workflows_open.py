@@ -27,6 +27,7 @@ return {
 };
 """
 INSIDE = "{ const graph = app.canvas.graph; %s }"
+TOGGLE = "await app.extensionManager.command.execute('Workspace.ToggleSidebarTab.node-library');"
 VIEWED = "return { scale: app.canvas.ds.scale, offset: [...app.canvas.ds.offset] };"
 COLOURS = """
 const { default_connection_color_byType, constructor } = app.canvas;
@@ -70,6 +71,22 @@ def test_the_blueprint_opens_as_drawn(path, page):
 def test_sockets_have_their_colours(page):
     own = "#e54695"
     assert page.evaluate(COLOURS, "CONSISTENTID_IDENTITY") == [own, own, own]
+
+
+def test_a_view_that_nobody_moved_goes_beside_a_sidebar(page):
+    page.load(read_workflow("mix_sd15"))
+    opened = page.evaluate(VIEWED)
+    page.evaluate(TOGGLE)
+    page.wait_until("return app.canvas.ds.offset[0] > args[0] + 100;", opened["offset"][0])
+    page.evaluate(TOGGLE)
+    page.wait_until("return app.canvas.ds.offset[0] === args[0];", opened["offset"][0])
+    page.evaluate("app.canvas.ds.offset[0] += 10;")
+    moved = page.evaluate(VIEWED)
+    page.evaluate(TOGGLE)
+    page.wait_until("return document.querySelector('.side-bar-panel')?.getBoundingClientRect().width > 100;")
+    page.evaluate("for (let pictures = 0; pictures < 10; pictures++) await new Promise(requestAnimationFrame);")
+    assert page.evaluate(VIEWED) == moved
+    page.evaluate(TOGGLE)
 
 
 def check_view(page, workflow: dict) -> None:

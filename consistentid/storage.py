@@ -12,6 +12,8 @@ from .packages import needed
 from .whole_file import replace_file
 
 _ADDRESS = "://"
+BUCKETS = {"s3", "s3a", "gs", "gcs"}
+"""Protocols whose addresses begin with a bucket; they have no folders."""
 
 
 class StorageError(ConsistentIDError):
@@ -74,7 +76,7 @@ class Storage:
                     files.put_file(str(part), f"{root}/{name}")
                 except FileNotFoundError as error:  # object storage has no folders: there the bucket is missing
                     bucket = root.partition("/")[0]
-                    if not files.exists(bucket):
+                    if BUCKETS.intersection(list_protocols(files)) and not files.exists(bucket):
                         raise StorageError(
                             f"{self.locate(name)} cannot be written: there is no '{bucket}', and none is made here. "
                             "Make it, or correct the address."
@@ -121,3 +123,8 @@ def _explain(error: Exception) -> str:
         f"it cannot be reached ({type(error).__name__}: {text or 'no details'}). Check the address, the network and "
         "the credentials; the same command goes on from here."
     )
+
+
+def list_protocols(files) -> tuple[str, ...]:
+    """Of a file system of fsspec, which names one or several."""
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)

@@ -23,12 +23,16 @@ def leave_frozen_weights(model: TrainedNetwork) -> None:
 
 def share_unet(unet: nn.Module) -> None:
     """Keep this process's part of each frozen weight of the UNet, which is on its device already."""
+    from torch.distributed import get_world_size
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    # Without one it would be of the GPUs of this machine, also where the run is on the CPU.
+    mesh = init_device_mesh(next(unet.parameters()).device.type, (get_world_size(),))
     trained = {parameter for parameter in unet.parameters() if parameter.requires_grad}
     for module in reversed([*unet.modules()]):  # what is inside comes first
         if type(module).__name__ in BLOCKS:
-            fully_shard(module, ignored_params=trained)
+            fully_shard(module, mesh=mesh, ignored_params=trained)
 
 
 def make_shared_optimizer(parameters: list[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:

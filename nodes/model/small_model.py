@@ -88,7 +88,7 @@ class SmallModel(comfy.supported_models.SD15):
             "linear_start": told["beta_start"],
             "linear_end": told["beta_end"],
             "timesteps": told["num_train_timesteps"],
-            "zsnr": told["rescale_betas_zero_snr"],
+            "zsnr": told.get("rescale_betas_zero_snr", False),
         }
 
     def model_type(self, state_dict, prefix=""):

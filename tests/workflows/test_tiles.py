@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from scripts.workflows.files import NAMES, WORKFLOWS
-from scripts.workflows.tiles.draw import BYTES, TEXTS, draw_tile, find_mark, list_stale
+from scripts.workflows.tiles.draw import BYTES, TEXTS, draw_tile, find_mark, find_schematic, list_stale
 from scripts.workflows.tiles.results import RESULTS
 from scripts.workflows.tiles.tile import SIDE, wrap
 
@@ -30,8 +30,9 @@ def test_all_tiles_together_are_small():
     assert sum((WORKFLOWS / f"{name}.jpg").stat().st_size for name in NAMES) <= MOST_BYTES
 
 
-def test_the_small_models_show_results():
+def test_the_small_models_show_results_and_the_others_schematics():
     assert sorted(RESULTS) == [name for name in NAMES if name.endswith("_zoo")]
+    assert all(callable(find_schematic(name)) for name in NAMES if name not in RESULTS)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,7 @@ from PIL import Image
 from consistentid.face.preview import draw_labels
 from zoo.drawn_faces import describe_features, sample_person
 
-from .people import BLUE, FAIR, GREY, LONG, PINK, SHORT, draw, show, show_head, show_result
+from .people import BLUE, FAIR, GREY, LONG, PINK, SHORT, draw_head, show, show_head, show_result
 from .tile import ACCENT, INK, OTHER, PAPER, Tile, find_width, wrap
 
 PHOTO, WIDE = (98, 218), 156
@@ -30,7 +30,7 @@ def portrait(tile: Tile, base: str = "") -> None:
     """With regions in the photo."""
     who = LONG if not base else FAIR
     tile.fill(show_result(who, 3, background="library" if not base else "sunset", hat="none", expression="smiling"))
-    head = draw(who, 0, **_plain())
+    head = draw_head(who)
     tile.circle(Image.fromarray(draw_labels(head.image, _keep_face(head.labels), 0.7)), PHOTO, WIDE)
     tile.arrow(BESIDE, ONTO)
     if base:
@@ -98,7 +98,7 @@ def face2diffusion(tile: Tile, with_regions: bool = False) -> None:
     who, scene = (GREY, 2) if with_regions else (PINK, 1)
     place = "beach" if with_regions else "snow"
     tile.fill(show_result(who, scene, x=0.72, background=place, hat="none", expression="smiling"))
-    head = draw(who, 0, **_plain())
+    head = draw_head(who)
     picture = draw_labels(head.image, _keep_face(head.labels), 0.7) if with_regions else head.image
     tile.circle(Image.fromarray(picture), (98, 168), 150)
     tile.arrow((98, 236), (98, 282), width=8)
@@ -111,11 +111,6 @@ def face2diffusion(tile: Tile, with_regions: bool = False) -> None:
 
 def face2diffusion_with_consistentid(tile: Tile) -> None:
     face2diffusion(tile, True)
-
-
-def _plain() -> dict:
-    facing = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "gaze": (0.0, 0.0), "background": "studio", "hat": "none"}
-    return {**facing, "size": 0.62, "centre": (0.5, 0.5), "expression": "calm"}
 
 
 def _keep_face(labels: np.ndarray) -> np.ndarray:

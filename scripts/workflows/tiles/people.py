@@ -32,10 +32,14 @@ def show_result(who: int | Person, scene: int = 0, x: float = 0.64, **changes) -
     return show(who, scene, **{"centre": (x, 0.5), "size": 0.5, **changes})
 
 
-def show_head(who: int, scene: int = 0, **changes) -> Image.Image:
+def draw_head(who: int, **changes) -> Portrait:
     """A photo: a face that looks at us, before a plain wall."""
     plain = {"background": "studio", "expression": "calm", "hat": "none", "size": 0.62, "centre": (0.5, 0.5)} | FACING
-    return show(who, scene, **{**plain, **changes})
+    return draw(who, **{**plain, **changes})
+
+
+def show_head(who: int, **changes) -> Image.Image:
+    return Image.fromarray(draw_head(who, **changes).image)
 
 
 def show_together(people: Sequence[tuple[int, float]], scene: int = 0, **changes) -> Image.Image:

@@ -43,12 +43,11 @@ def fit(
 
     `measure_loss` gets the arrays of a sample as tensors on the device. On a GPU samples are made ahead by other
     processes, so `sample` leaves torch alone. Every step has random numbers of its own, torch's too, from the seed and
-    its number: samples are the same however they are made. The learning rate rises over
-    the first steps, stays, and falls to nothing over the last. averaged: the model ends with a moving average of its
-    weights over about a tenth of the steps. The curve is written as curves/NAME.csv: step, loss (mean of the last
-    LOGGED_STEPS), seconds. A training that was stopped goes on from curves/NAME.pt; that of a finished one gives its
-    model again, until it is removed. ArithmeticError when a loss is no number; ValueError for the state of a training
-    with other settings.
+    its number: samples are the same however they are made. The learning rate rises over the first steps, stays, and
+    falls to nothing over the last. averaged: the model ends with a moving average of its weights over about a tenth of
+    the steps. The curve is written as curves/NAME.csv: step, loss (mean of the last LOGGED_STEPS), seconds. A training
+    that was stopped goes on from curves/NAME.pt; that of a finished one gives its model again, until it is removed.
+    ArithmeticError when a loss is no number; ValueError for the state of a training with other settings.
     """
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99), fused=True)
